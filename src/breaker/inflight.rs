@@ -1,0 +1,151 @@
+use std::time::Duration;
+
+use crate::machine::Timestamp;
+
+/// The calls in flight, by the time at which they will be overdue: a ring of counts, so that finding overdue calls needs
+/// no timer, and its cost and memory don't grow with the calls.
+///
+/// A due time is rounded up to a slot, 1/32 to 1/64 of the time limit.
+#[derive(Debug, Default)]
+pub(super) struct Inflight {
+    ring: Ring,
+    /// The ring before the last change of the time limit, until its calls are done or overdue.
+    previous: Ring,
+}
+
+/// Where a call is noted. Whoever holds it owes a [`Inflight::finish`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) struct Watch {
+    ring: u64,
+    slot: u64,
+}
+
+/// Calls that have become overdue, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Overdue {
+    pub(super) calls: u32,
+    pub(super) since: Timestamp,
+}
+
+impl Inflight {
+    /// Notes a call that starts at `now` and is overdue after `due`.
+    pub(super) fn watch(&mut self, now: Timestamp, due: Timestamp) -> Watch {
+        let limit = due.since(now);
+        if !self.ring.fits(limit) {
+            let id = self.ring.id + 1;
+            let old = std::mem::replace(&mut self.ring, Ring::new(id, limit, now));
+            // Calls of a ring before that one are judged when they end.
+            if !old.is_empty() {
+                self.previous = old;
+            }
+        }
+        self.ring.watch(now, due)
+    }
+
+    /// A call is over; `false` where it has been overdue already.
+    pub(super) fn finish(&mut self, watch: Watch) -> bool {
+        match [&mut self.ring, &mut self.previous]
+            .into_iter()
+            .find(|ring| ring.id == watch.ring)
+        {
+            Some(ring) => ring.finish(watch.slot),
+            None => true,
+        }
+    }
+
+    /// Takes out the next calls that are overdue at `now`.
+    pub(super) fn next_overdue(&mut self, now: Timestamp) -> Option<Overdue> {
+        self.previous.next_overdue(now).or_else(|| self.ring.next_overdue(now))
+    }
+
+    /// Forgets all calls: those noted so far will be found neither overdue nor on time.
+    pub(super) fn clear(&mut self) {
+        self.previous = Ring::default();
+        self.ring = Ring {
+            id: self.ring.id + 1,
+            ..Ring::default()
+        };
+    }
+}
+
+const SLOTS: u64 = 256;
+
+/// Slot `n` holds the calls that are due after slot `n - 1` ends and not after `n` does; it lives in place `n % SLOTS`.
+#[derive(Debug, Default)]
+struct Ring {
+    id: u64,
+    /// A slot's length in nanoseconds; 0 where nothing has been noted yet.
+    length: u64,
+    /// The first slot whose calls haven't been taken out as overdue.
+    first: u64,
+    noted: u64,
+    calls: Box<[u32]>,
+}
+
+impl Ring {
+    fn new(id: u64, limit: Duration, now: Timestamp) -> Self {
+        let nanos = Timestamp::from(limit).as_nanos();
+        let length = 1 << (nanos / 32).max(1).ilog2();
+        Self {
+            id,
+            length,
+            first: now.as_nanos() / length,
+            noted: 0,
+            calls: vec![0; SLOTS as usize].into(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.noted == 0
+    }
+
+    /// Whether the slots are neither too fine nor too coarse for this limit. An empty ring is better made anew.
+    fn fits(&self, limit: Duration) -> bool {
+        let slots = Timestamp::from(limit).as_nanos().checked_div(self.length);
+        let (coarsest, finest) = if self.is_empty() { (32, 64) } else { (16, SLOTS - 2) };
+        slots.is_some_and(|slots| (coarsest..=finest).contains(&slots))
+            || (self.length == 1 && slots.is_some_and(|slots| slots <= SLOTS - 2))
+    }
+
+    fn place(slot: u64) -> usize {
+        (slot % SLOTS) as usize
+    }
+
+    fn watch(&mut self, now: Timestamp, due: Timestamp) -> Watch {
+        if self.is_empty() {
+            self.first = self.first.max(now.as_nanos() / self.length);
+        }
+        let last = self.first + SLOTS - 1;
+        let slot = due.as_nanos().div_ceil(self.length).clamp(self.first, last);
+        self.calls[Self::place(slot)] += 1;
+        self.noted += 1;
+        Watch { ring: self.id, slot }
+    }
+
+    fn finish(&mut self, slot: u64) -> bool {
+        let on_time = slot >= self.first;
+        if on_time {
+            self.calls[Self::place(slot)] -= 1;
+            self.noted -= 1;
+        }
+        on_time
+    }
+
+    fn next_overdue(&mut self, now: Timestamp) -> Option<Overdue> {
+        // A call is overdue strictly after its due time, as it is slow strictly above `slow_after`.
+        while !self.is_empty() && self.first.saturating_mul(self.length) < now.as_nanos() {
+            let slot = self.first;
+            self.first += 1;
+            let calls = std::mem::take(&mut self.calls[Self::place(slot)]);
+            if calls > 0 {
+                self.noted -= u64::from(calls);
+                return Some(Overdue {
+                    calls,
+                    since: Timestamp::from_nanos(slot.saturating_sub(1).saturating_mul(self.length)),
+                });
+            }
+        }
+        None
+    }
+}

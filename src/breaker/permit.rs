@@ -1,0 +1,149 @@
+use std::fmt;
+
+use super::{Breaker, inflight::Watch, shared::Started};
+use crate::machine::{Ending, Outcome, Ticket, Timestamp};
+
+/// The right to make one call, which ends when the outcome is recorded or the permit is dropped.
+///
+/// Dropped, it is a cancelled call: neutral, unless it had been slow by then (see [`CancelledCalls`](crate::CancelledCalls)).
+///
+/// ```
+/// use tower_breaker::{CircuitBreakerLayer, Outcome};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # fn query() -> Result<u32, std::io::Error> { Ok(7) }
+/// let breaker = CircuitBreakerLayer::builder().name("database").build()?.breaker().clone();
+///
+/// let permit = breaker.try_acquire()?;
+/// let answer = query();
+/// permit.record(if answer.is_ok() { Outcome::Success } else { Outcome::Failure });
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a permit that is dropped is a cancelled call"]
+pub struct Permit {
+    breaker: Breaker,
+    kind: Kind,
+}
+
+enum Kind {
+    Primary {
+        ticket: Ticket,
+        watch: Option<Watch>,
+    },
+    /// Found overdue while it waited for the primary's readiness: its verdict is in.
+    Late {
+        ticket: Ticket,
+    },
+    Backup {
+        started: Timestamp,
+    },
+    Done,
+}
+
+impl Permit {
+    pub(super) fn primary(breaker: Breaker, ticket: Ticket, watch: Option<Watch>) -> Self {
+        Self {
+            breaker,
+            kind: Kind::Primary { ticket, watch },
+        }
+    }
+
+    pub(super) fn backup(breaker: Breaker, started: Timestamp) -> Self {
+        Self {
+            breaker,
+            kind: Kind::Backup { started },
+        }
+    }
+
+    /// A permit that records nothing, for a call that goes nowhere.
+    pub(super) fn of_nothing(breaker: Breaker) -> Self {
+        Self {
+            breaker,
+            kind: Kind::Done,
+        }
+    }
+
+    /// Ends the call with this outcome. Its latency is the time since the call was started.
+    pub fn record(mut self, outcome: Outcome) {
+        self.end(Ending::Finished(outcome));
+    }
+
+    /// Whether the call is one to the backup.
+    #[must_use]
+    pub fn is_backup(&self) -> bool {
+        matches!(self.kind, Kind::Backup { .. })
+    }
+
+    /// Whether anything is called at all: a rejection calls nothing.
+    pub(crate) fn is_for_a_call(&self) -> bool {
+        !matches!(self.kind, Kind::Done)
+    }
+
+    pub(crate) fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    pub(super) fn ticket(&self) -> Option<&Ticket> {
+        match &self.kind {
+            Kind::Primary { ticket, .. } | Kind::Late { ticket } => Some(ticket),
+            Kind::Backup { .. } | Kind::Done => None,
+        }
+    }
+
+    /// The primary was never called, for no fault of its own.
+    pub(crate) fn release(mut self) {
+        self.end(Ending::Unused);
+    }
+
+    /// The call starts now, if it hasn't yet: what came before was waiting.
+    pub(crate) fn start(&mut self) {
+        if self.ticket().is_none_or(Ticket::has_started) {
+            return;
+        }
+        if let Kind::Primary { mut ticket, watch } = std::mem::replace(&mut self.kind, Kind::Done) {
+            let started = self.breaker.update(|core, now| {
+                // A promise that has run out is kept all the same, and its outcome is stale.
+                if !core.machine.redeem(&mut ticket, now) {
+                    ticket = Ticket::stranger(now);
+                }
+                (core.start(&mut ticket, watch, now), ticket)
+            });
+            self.kind = match started {
+                (Started::Watched(watch), ticket) => Kind::Primary { ticket, watch },
+                (Started::Counted, ticket) => Kind::Late { ticket },
+            };
+        }
+    }
+
+    fn end(&mut self, ending: Ending) {
+        match std::mem::replace(&mut self.kind, Kind::Done) {
+            Kind::Primary { ticket, watch } => {
+                self.breaker.update(|core, now| core.settle(ticket, watch, ending, now));
+            }
+            Kind::Late { ticket } => {
+                self.breaker
+                    .update(|core, now| core.settle_call(ticket, false, ending, now));
+            }
+            Kind::Backup { started } => {
+                self.breaker.update(|core, now| core.end_backup(ending, started, now));
+            }
+            Kind::Done => {}
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.end(Ending::Cancelled);
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit")
+            .field("breaker", &self.breaker.name())
+            .field("backup", &self.is_backup())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,197 @@
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{
+    inflight::{Inflight, Watch},
+    totals::Totals,
+};
+use crate::machine::{Ending, Machine, Outcome, Refusal, Ticket, Timestamp, Transition};
+
+/// What the threads share: the machine, the calls in flight and the totals, behind one short lock.
+#[derive(Debug)]
+pub(super) struct Shared {
+    core: Mutex<Core>,
+}
+
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) machine: Machine,
+    inflight: Inflight,
+    /// The generation that the calls in `inflight` belong to.
+    watched: u64,
+    pub(super) totals: Totals,
+    pub(super) in_flight: u64,
+    sequence: u64,
+}
+
+/// What a change of the core leaves to be announced, once the lock is released.
+#[derive(Debug, Default)]
+pub(super) struct Announcement {
+    pub(super) generation: u64,
+    /// The number of the first of the transitions.
+    pub(super) sequence: u64,
+    pub(super) transitions: Vec<Transition>,
+}
+
+impl Shared {
+    pub(super) fn new(machine: Machine) -> Self {
+        Self {
+            core: Mutex::new(Core {
+                watched: machine.generation(),
+                machine,
+                inflight: Inflight::default(),
+                totals: Totals::default(),
+                in_flight: 0,
+                sequence: 0,
+            }),
+        }
+    }
+
+    /// Looks.
+    pub(super) fn read<R>(&self, look: impl FnOnce(&Core) -> R) -> R {
+        // A panic under the lock can come from a user's code only, which the machine isolates; its state is whole.
+        look(&self.core.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Brings everything to `now`, then changes it.
+    pub(super) fn update<R>(&self, now: Timestamp, change: impl FnOnce(&mut Core) -> R) -> (R, Announcement) {
+        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        core.find_overdue(now);
+        let result = change(&mut core);
+        core.drop_stale_watches();
+        (result, core.announcement())
+    }
+}
+
+impl Core {
+    pub(super) fn admit(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
+        let admitted = self.machine.admit(now);
+        match &admitted {
+            Ok(_) => self.note_start(),
+            Err(_) => self.totals.refused += 1,
+        }
+        admitted
+    }
+
+    pub(super) fn promise(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
+        self.machine.promise(now).inspect(|_| self.note_start())
+    }
+
+    /// A call that goes to the primary even where the machine would rather not have it.
+    pub(super) fn admit_promised(&mut self, now: Timestamp) -> Ticket {
+        self.note_start();
+        self.machine.admit(now).unwrap_or_else(|_| Ticket::stranger(now))
+    }
+
+    fn note_start(&mut self) {
+        self.in_flight += 1;
+        self.totals.primary.calls += u64::from(self.machine.is_recording());
+    }
+
+    /// The ticket, and its place among the calls in flight. A promise has none: it runs out in the machine.
+    pub(super) fn watched(&mut self, ticket: Ticket, now: Timestamp) -> (Ticket, Option<Watch>) {
+        let watch = if ticket.is_promise() {
+            None
+        } else {
+            self.watch(&ticket, now)
+        };
+        (ticket, watch)
+    }
+
+    fn watch(&mut self, ticket: &Ticket, now: Timestamp) -> Option<Watch> {
+        self.drop_stale_watches();
+        let due = ticket.due(now).filter(|_| self.machine.is_current(ticket))?;
+        Some(self.inflight.watch(now, due))
+    }
+
+    /// The call has waited for the primary's readiness long enough, and starts.
+    pub(super) fn start(&mut self, ticket: &mut Ticket, watch: Option<Watch>, now: Timestamp) -> Started {
+        let on_time = watch.is_none_or(|watch| self.inflight.finish(watch));
+        ticket.start(now);
+        match on_time {
+            true => Started::Watched(self.watch(ticket, now)),
+            false => Started::Counted,
+        }
+    }
+
+    pub(super) fn settle(&mut self, ticket: Ticket, watch: Option<Watch>, ending: Ending, now: Timestamp) {
+        let on_time = watch.is_none_or(|watch| self.inflight.finish(watch));
+        self.settle_call(ticket, on_time, ending, now);
+    }
+
+    /// As [`settle`](Self::settle), for a call whose place among the calls in flight is known.
+    pub(super) fn settle_call(&mut self, ticket: Ticket, on_time: bool, ending: Ending, now: Timestamp) {
+        self.in_flight -= 1;
+        let latency = ticket.elapsed(now);
+        if on_time || !self.machine.is_current(&ticket) {
+            let settled = self.machine.settle(ticket, ending, now);
+            self.totals.primary.note(settled, ending);
+        } else {
+            // It was counted as slow when it became overdue.
+            self.totals.primary.note_end(ending);
+        }
+        self.totals.primary.note_latency(latency, ending);
+    }
+
+    pub(super) fn end_backup(&mut self, ending: Ending, started: Timestamp, now: Timestamp) {
+        self.totals.backup.note_end(ending);
+        self.totals.backup.note_latency(Some(now.since(started)), ending);
+    }
+
+    /// The primary's `poll_ready` failed, with no call to blame.
+    pub(super) fn readiness_failed(&mut self, now: Timestamp) {
+        self.totals.readiness.errors += 1;
+        if let Ok(ticket) = self.machine.admit(now) {
+            self.machine.settle(ticket, Ending::Finished(Outcome::Failure), now);
+        }
+    }
+
+    pub(super) fn waited(&mut self, waited: Duration) {
+        self.totals.readiness.waits += 1;
+        self.totals.readiness.total += waited;
+    }
+
+    fn find_overdue(&mut self, now: Timestamp) {
+        while let Some(overdue) = self.inflight.next_overdue(now) {
+            for _ in 0..overdue.calls {
+                self.totals.primary.slow += 1;
+                self.machine.overdue(overdue.since, now);
+                if self.drop_stale_watches() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What was admitted before a trip is of no interest after it.
+    fn drop_stale_watches(&mut self) -> bool {
+        let stale = self.watched != self.machine.generation();
+        if stale {
+            self.inflight.clear();
+            self.watched = self.machine.generation();
+        }
+        stale
+    }
+
+    fn announcement(&mut self) -> Announcement {
+        let transitions = self.machine.take_transitions();
+        let sequence = self.sequence;
+        self.sequence += transitions.len() as u64;
+        Announcement {
+            generation: self.machine.generation(),
+            sequence,
+            transitions,
+        }
+    }
+}
+
+/// What a call is once it has started.
+#[derive(Debug)]
+pub(super) enum Started {
+    /// It is in flight, and watched where it has a time limit.
+    Watched(Option<Watch>),
+    /// It was overdue before it started, and counted.
+    Counted,
+}

@@ -1,0 +1,195 @@
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    Outcome,
+    backup::{Backup, Reject, Wait},
+    breaker::{Breaker, Clock, TokioClock},
+    classify::ErrorsAsFailures,
+    config::Config,
+    event::Observer,
+    layer::CircuitBreakerLayer,
+    machine::{CancelledCalls, ConfigError, OpenDuration, Policy, Recovery},
+};
+
+/// Builds a [`CircuitBreakerLayer`]: see [`CircuitBreakerLayer::builder`].
+#[must_use = "a builder does nothing until it builds"]
+pub struct Builder<B = Reject, C = ErrorsAsFailures> {
+    config: Config,
+    on_open: B,
+    classify: C,
+    clock: Option<Box<dyn Clock>>,
+    seed: Option<u64>,
+    observers: Vec<Box<dyn Observer>>,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            config: Config::default(),
+            on_open: Reject,
+            classify: ErrorsAsFailures,
+            clock: None,
+            seed: None,
+            observers: Vec::new(),
+        }
+    }
+}
+
+impl<B, C> Builder<B, C> {
+    /// Takes name and settings from here; what was set before is forgotten.
+    pub fn config(self, config: Config) -> Self {
+        Self { config, ..self }
+    }
+
+    /// The breaker's name, in logs, events and errors: 1 to 256 bytes. Default: "breaker".
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.config.name = name.into();
+        self
+    }
+
+    /// See [`Config::slow_after`].
+    pub fn slow_after(self, slow_after: impl Into<Option<Duration>>) -> Self {
+        self.with(|config| config.slow_after(slow_after))
+    }
+
+    /// See [`Config::trip_when`].
+    pub fn trip_when(self, policy: impl Into<Policy>) -> Self {
+        self.with(|config| config.trip_when(policy))
+    }
+
+    /// See [`Config::open_duration`].
+    pub fn open_duration(self, duration: impl Into<OpenDuration>) -> Self {
+        self.with(|config| config.open_duration(duration))
+    }
+
+    /// See [`Config::recovery`].
+    pub fn recovery(self, recovery: Recovery) -> Self {
+        self.with(|config| config.recovery(recovery))
+    }
+
+    /// See [`Config::cancelled_calls`].
+    pub fn cancelled_calls(self, cancelled: CancelledCalls) -> Self {
+        self.with(|config| config.cancelled_calls(cancelled))
+    }
+
+    /// Refused calls go to this service: any with the same request, response and error. It may have a breaker and a backup of its own.
+    ///
+    /// It is cloned with the layer and with each service; one that isn't `Clone` goes behind a `tower::buffer::Buffer`.
+    pub fn backup<T>(self, service: T) -> Builder<Backup<T>, C> {
+        self.on_open(Backup::new(service))
+    }
+
+    /// Refused calls end in a [`CircuitOpen`](crate::CircuitOpen) error: see [`Reject`]. The default.
+    pub fn reject(self) -> Builder<Reject, C> {
+        self.on_open(Reject)
+    }
+
+    /// Refused calls wait, as a balancer's endpoints should: see [`Wait`].
+    pub fn wait(self) -> Builder<Wait, C> {
+        self.on_open(Wait)
+    }
+
+    /// Tells good calls from bad ones: see [`Classify`](crate::Classify).
+    pub fn classify<D>(self, classify: D) -> Builder<B, D> {
+        Builder {
+            config: self.config,
+            on_open: self.on_open,
+            classify,
+            clock: self.clock,
+            seed: self.seed,
+            observers: self.observers,
+        }
+    }
+
+    /// As [`classify`](Self::classify), for a closure whose argument's type is to be inferred.
+    ///
+    /// ```
+    /// use tower_breaker::{CircuitBreakerLayer, Outcome};
+    ///
+    /// # fn main() -> Result<(), tower_breaker::ConfigError> {
+    /// let layer = CircuitBreakerLayer::builder()
+    ///     .classify_fn(|result: Result<&u16, &std::io::Error>| match result {
+    ///         Ok(500..) | Err(_) => Outcome::Failure,
+    ///         Ok(400..) => Outcome::Ignored,
+    ///         Ok(_) => Outcome::Success,
+    ///     })
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn classify_fn<F, Res, Err>(self, classify: F) -> Builder<B, F>
+    where
+        F: Fn(Result<&Res, &Err>) -> Outcome + Clone,
+    {
+        self.classify(classify)
+    }
+
+    /// Tells this observer of each event. May be given more than once.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
+    /// Takes the time from here. Default: tokio's clock.
+    pub fn clock(self, clock: impl Clock) -> Self {
+        Self {
+            clock: Some(Box::new(clock)),
+            ..self
+        }
+    }
+
+    /// Where jitter starts from; the same seed gives the same waits. Default: random.
+    pub fn seed(self, seed: u64) -> Self {
+        Self {
+            seed: Some(seed),
+            ..self
+        }
+    }
+
+    /// The layer.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that is out of range or contradicts another: which field, its value, and what would be accepted.
+    pub fn build(self) -> Result<CircuitBreakerLayer<B, C>, ConfigError> {
+        self.config.check()?;
+        let breaker = Breaker::new(
+            self.config,
+            self.seed.unwrap_or_else(|| RandomState::new().hash_one(0)),
+            self.clock.unwrap_or_else(|| Box::new(TokioClock::new())),
+            self.observers,
+        )?;
+        Ok(CircuitBreakerLayer::new(breaker, self.on_open, self.classify))
+    }
+
+    fn with(self, change: impl FnOnce(Config) -> Config) -> Self {
+        Self {
+            config: change(self.config),
+            ..self
+        }
+    }
+
+    fn on_open<D>(self, on_open: D) -> Builder<D, C> {
+        Builder {
+            config: self.config,
+            on_open,
+            classify: self.classify,
+            clock: self.clock,
+            seed: self.seed,
+            observers: self.observers,
+        }
+    }
+}
+
+impl<B, C> fmt::Debug for Builder<B, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

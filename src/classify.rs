@@ -1,0 +1,59 @@
+use crate::{Outcome, Permit};
+
+/// Tells good calls from bad ones: by the response or the error, now or when the response's body ends.
+///
+/// A closure `Fn(Result<&Response, &Error>) -> Outcome` is a classifier; give it to
+/// [`Builder::classify_fn`](crate::Builder::classify_fn), which infers its types. Implement the trait to look at the request too, or to
+/// settle later: put the permit inside the response then, and record the outcome when it is known.
+///
+/// Calls to the backup go through the same classifier, with a permit of their own kind.
+pub trait Classify<Req, Res, Err>: Clone {
+    /// The response, or what the permit was put inside with it.
+    type Response;
+
+    /// Looks at the request; what it gives classifies this one call.
+    #[must_use]
+    fn begin(&self, request: &Req) -> Self {
+        let _ = request;
+        self.clone()
+    }
+
+    /// There was a response. Record the outcome now, or later: a permit that is dropped is a cancelled call.
+    fn response(&self, response: Res, permit: Permit) -> Self::Response;
+
+    /// There was an error.
+    fn error(&self, error: &Err, permit: Permit);
+}
+
+/// The default: an error is a failure, any response a success.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ErrorsAsFailures;
+
+impl<Req, Res, Err> Classify<Req, Res, Err> for ErrorsAsFailures {
+    type Response = Res;
+
+    fn response(&self, response: Res, permit: Permit) -> Res {
+        permit.record(Outcome::Success);
+        response
+    }
+
+    fn error(&self, _: &Err, permit: Permit) {
+        permit.record(Outcome::Failure);
+    }
+}
+
+impl<F, Req, Res, Err> Classify<Req, Res, Err> for F
+where
+    F: Fn(Result<&Res, &Err>) -> Outcome + Clone,
+{
+    type Response = Res;
+
+    fn response(&self, response: Res, permit: Permit) -> Res {
+        permit.record(self(Ok(&response)));
+        response
+    }
+
+    fn error(&self, error: &Err, permit: Permit) {
+        permit.record(self(Err(error)));
+    }
+}

@@ -1,0 +1,102 @@
+use std::{sync::Arc, time::Duration};
+
+use crate::machine::ConfigError;
+use crate::machine::{CancelledCalls, OpenDuration, Policy, Recovery, Settings};
+
+#[cfg(feature = "serde")]
+mod wire;
+
+/// What a breaker is called, and what it decides by. With feature `serde` it comes from TOML, JSON or YAML.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_breaker::{Config, Evidence};
+///
+/// let config = Config::new("payments")
+///     .slow_after(Duration::from_millis(300))
+///     .trip_when(Evidence::tolerating(0.3));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub(crate) name: Arc<str>,
+    pub(crate) settings: Settings,
+}
+
+/// The longest name, in bytes.
+const LONGEST_NAME: usize = 256;
+
+impl Config {
+    /// The defaults, under this name: 1 to 256 bytes.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self {
+            name: name.into(),
+            settings: Settings::default(),
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the machine decides by.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Counts a call as bad that takes longer, or is still in flight after this. Above 0, at most 365 days. Default: unset, so that
+    /// only failures are bad.
+    #[must_use]
+    pub fn slow_after(mut self, slow_after: impl Into<Option<Duration>>) -> Self {
+        self.settings.slow_after = slow_after.into();
+        self
+    }
+
+    /// When to trip. Default: [`Evidence`](crate::Evidence).
+    #[must_use]
+    pub fn trip_when(mut self, policy: impl Into<Policy>) -> Self {
+        self.settings.trip_when = policy.into();
+        self
+    }
+
+    /// How long to stay open: a [`Duration`], or an [`OpenDuration`] that grows (the default: 0.5 s to 3 s).
+    #[must_use]
+    pub fn open_duration(mut self, duration: impl Into<OpenDuration>) -> Self {
+        self.settings.open_duration = duration.into();
+        self
+    }
+
+    /// How access returns. Default: [`Recovery::gradual`].
+    #[must_use]
+    pub fn recovery(mut self, recovery: Recovery) -> Self {
+        self.settings.recovery = recovery;
+        self
+    }
+
+    /// What a call means whose caller gave up. Default: [`CancelledCalls::SlowIfOverdue`].
+    #[must_use]
+    pub fn cancelled_calls(mut self, cancelled: CancelledCalls) -> Self {
+        self.settings.cancelled_calls = cancelled;
+        self
+    }
+
+    /// # Errors
+    ///
+    /// The first setting that is out of range or contradicts another.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if !(1..=LONGEST_NAME).contains(&self.name.len()) {
+            let shown: String = self.name.chars().take(40).collect();
+            return Err(ConfigError::new("name", format!("{shown:?}"), "1 to 256 bytes"));
+        }
+        self.settings.check()
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new("breaker")
+    }
+}

@@ -1,0 +1,1 @@
+//! [`Config`](super::Config) as people write it.

@@ -1,0 +1,230 @@
+use std::{
+    collections::VecDeque,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::{Context, Poll, Waker},
+};
+
+use futures_core::Stream;
+
+use crate::machine::{Timestamp, Transition};
+
+/// Something that changed, at which breaker, and when.
+///
+/// Observers on several threads may see events out of order; [`sequence`](Self::sequence) is their order.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Event {
+    /// The breaker's name.
+    pub breaker: Arc<str>,
+    /// The generation of calls that began with it, or that it happened in.
+    pub generation: u64,
+    /// Counts a breaker's events, from 0.
+    pub sequence: u64,
+    /// When, by the breaker's clock.
+    pub at: Timestamp,
+    /// What changed.
+    pub transition: Transition,
+}
+
+impl fmt::Display for Event {
+    /// One line for whoever is on call.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.breaker.escape_debug(), self.transition)
+    }
+}
+
+/// Whoever wants to be told of events. A closure will do.
+///
+/// It is called on the task that caused the event, outside every lock and after the state is stored. It should not
+/// block; if it panics, the panic goes no further.
+pub trait Observer: Send + Sync + 'static {
+    /// Something changed.
+    fn on_event(&self, event: &Event);
+}
+
+impl<F: Fn(&Event) + Send + Sync + 'static> Observer for F {
+    fn on_event(&self, event: &Event) {
+        self(event);
+    }
+}
+
+/// A breaker's events, as a stream that ends with the breaker.
+///
+/// A reader that falls behind loses the oldest ones, and [`lost`](Self::lost) counts them.
+#[derive(Debug)]
+pub struct Events {
+    queue: Arc<Mutex<Queue>>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    events: VecDeque<Event>,
+    lost: u64,
+    ended: bool,
+    reader: Option<Waker>,
+}
+
+impl Events {
+    /// How many unread events are kept.
+    pub const CAPACITY: usize = 256;
+
+    /// How many events this reader was too slow for.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        lock(&self.queue).lost
+    }
+
+    /// The next event that is already there.
+    pub fn try_next(&mut self) -> Option<Event> {
+        lock(&self.queue).events.pop_front()
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let mut queue = lock(&self.queue);
+        match queue.events.pop_front() {
+            Some(event) => Poll::Ready(Some(event)),
+            None if queue.ended => Poll::Ready(None),
+            None => {
+                queue.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Everybody who is told: the log, the observers, the streams.
+pub(crate) struct Listeners {
+    observers: Vec<Box<dyn Observer>>,
+    streams: Mutex<Vec<Weak<Mutex<Queue>>>>,
+}
+
+impl Listeners {
+    pub(crate) fn new(observers: Vec<Box<dyn Observer>>) -> Self {
+        Self {
+            observers,
+            streams: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> Events {
+        let queue = Arc::new(Mutex::default());
+        lock(&self.streams).push(Arc::downgrade(&queue));
+        Events { queue }
+    }
+
+    pub(crate) fn tell(&self, event: &Event) {
+        let mut streams = lock(&self.streams);
+        streams.retain(|stream| stream.strong_count() > 0);
+        let current = streams.clone();
+        drop(streams);
+        for queue in current.iter().filter_map(Weak::upgrade) {
+            push(&queue, event);
+        }
+        log(event);
+        for observer in &self.observers {
+            let told = catch_unwind(AssertUnwindSafe(|| observer.on_event(event)));
+            if told.is_err() {
+                tracing::error!(breaker = %event.breaker, "an observer panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Listeners {
+    fn drop(&mut self) {
+        for queue in lock(&self.streams).iter().filter_map(Weak::upgrade) {
+            let mut queue = lock(&queue);
+            queue.ended = true;
+            wake(queue);
+        }
+    }
+}
+
+fn push(queue: &Mutex<Queue>, event: &Event) {
+    let mut queue = lock(queue);
+    if queue.events.len() == Events::CAPACITY {
+        queue.events.pop_front();
+        queue.lost += 1;
+    }
+    queue.events.push_back(event.clone());
+    wake(queue);
+}
+
+/// Wakes the reader, outside the lock.
+fn wake(mut queue: MutexGuard<'_, Queue>) {
+    let reader = queue.reader.take();
+    drop(queue);
+    if let Some(reader) = reader {
+        reader.wake();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn log(event: &Event) {
+    let breaker = &*event.breaker;
+    let transition = &event.transition;
+    match transition {
+        Transition::Opened { from, reason, .. } => tracing::warn!(
+            breaker,
+            from = %from,
+            to = "open",
+            reason = reason.name(),
+            measured = reason.measured(),
+            threshold = reason.threshold(),
+            "{transition}"
+        ),
+        Transition::WouldHaveTripped { reason } => tracing::warn!(
+            breaker,
+            reason = reason.name(),
+            measured = reason.measured(),
+            threshold = reason.threshold(),
+            "{transition}"
+        ),
+        Transition::HalfOpened { .. } => {
+            tracing::info!(
+                breaker,
+                from = "open",
+                to = "half-open",
+                reason = "open time is up",
+                "{transition}"
+            );
+        }
+        Transition::ShareChanged { from, to, reason } => tracing::info!(
+            breaker,
+            from = "half-open",
+            to = "half-open",
+            from_percent = from,
+            to_percent = to,
+            reason = reason.as_ref().map_or("stage passed", |reason| reason.name()),
+            measured = reason.as_ref().map(|reason| reason.measured()),
+            threshold = reason.as_ref().map(|reason| reason.threshold()),
+            "{transition}"
+        ),
+        Transition::Closed => {
+            tracing::info!(
+                breaker,
+                from = "half-open",
+                to = "closed",
+                reason = "recovered",
+                "{transition}"
+            );
+        }
+        Transition::ModeChanged { from, to, reason, .. } => {
+            tracing::warn!(breaker, from = %from, to = %to, reason = &**reason, "{transition}");
+        }
+        Transition::Reset { reason } => {
+            tracing::warn!(breaker, to = "closed", reason = &**reason, "{transition}");
+        }
+        Transition::Reconfigured => tracing::info!(breaker, "{transition}"),
+    }
+}

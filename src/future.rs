@@ -1,0 +1,252 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tower::Service;
+
+use crate::{
+    backup::OnOpen,
+    breaker::{Breaker, Permit},
+    classify::Classify,
+    error::CircuitOpen,
+    machine::{Outcome, Timestamp},
+    waiter::Waiter,
+};
+
+pin_project! {
+    /// The future of a call through a [`CircuitBreaker`](crate::CircuitBreaker).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is done, it is a cancelled call: see [`CancelledCalls`](crate::CancelledCalls).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, Req, B, C, F, D> {
+        #[pin]
+        state: State<S, Req, B, F, D>,
+        permit: Option<Permit>,
+        classify: C,
+    }
+}
+
+pin_project! {
+    // The rare states are boxed, so that the future of a healthy call stays small.
+    #[project = StateProj]
+    enum State<S, Req, B, F, D> {
+        /// Waits for the primary's answer.
+        Primary { #[pin] future: F },
+        /// Waits for the primary to be ready: while half-open that can't be left to `poll_ready`, which must not block.
+        Waiting { call: Box<Waiting<S, Req, B>> },
+        /// Waits for what takes the primary's place.
+        Diverted { future: Pin<Box<D>> },
+    }
+}
+
+impl<S, Req, B, C, F, D> ResponseFuture<S, Req, B, C, F, D> {
+    fn new(state: State<S, Req, B, F, D>, permit: Permit, classify: C) -> Self {
+        Self {
+            state,
+            permit: Some(permit),
+            classify,
+        }
+    }
+
+    /// Calls the primary, which is ready.
+    pub(crate) fn primary(primary: &mut S, request: Req, permit: Permit, classify: C) -> Self
+    where
+        S: Service<Req, Future = F>,
+    {
+        let mut permit = Some(permit);
+        let future = failing_on_panic(&mut permit, || primary.call(request));
+        Self {
+            state: State::Primary { future },
+            permit,
+            classify,
+        }
+    }
+
+    /// Calls the primary once it is ready.
+    pub(crate) fn waiting(primary: S, request: Req, on_open: B, permit: Permit, classify: C) -> Self {
+        let breaker = permit.breaker().clone();
+        let call = Box::new(Waiting {
+            primary,
+            request: Some(request),
+            on_open,
+            since: breaker.now(),
+            waiter: Waiter::new(breaker),
+        });
+        Self::new(State::Waiting { call }, permit, classify)
+    }
+
+    /// The primary may not have the call.
+    pub(crate) fn refused<Res, Err>(
+        on_open: &B,
+        request: Req,
+        open: CircuitOpen,
+        classify: C,
+        breaker: &Breaker,
+    ) -> Self
+    where
+        B: OnOpen<Req, Res, Err, Future = D>,
+    {
+        let mut permit = Some(breaker.refused_permit(B::HAS_BACKUP));
+        let future = failing_on_panic(&mut permit, || Box::pin(on_open.refuse(request, open)));
+        Self {
+            state: State::Diverted { future },
+            permit,
+            classify,
+        }
+    }
+}
+
+impl<S, Req, B, C> Future for ResponseFuture<S, Req, B, C, S::Future, B::Future>
+where
+    S: Service<Req>,
+    B: OnOpen<Req, S::Response, S::Error>,
+    C: Classify<Req, S::Response, S::Error>,
+{
+    type Output = Result<C::Response, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let result = match this.state.as_mut().project() {
+                StateProj::Primary { future } => ready!(failing_on_panic(this.permit, || future.poll(cx))),
+                StateProj::Diverted { future } => {
+                    ready!(failing_on_panic(this.permit, || B::poll(future.as_mut(), cx)))
+                }
+                StateProj::Waiting { call } => match ready!(call.poll_ready(cx, this.permit)) {
+                    Next::Call(request) => {
+                        let future = failing_on_panic(this.permit, || call.primary.call(request));
+                        this.state.set(State::Primary { future });
+                        continue;
+                    }
+                    Next::Divert(request, open) => {
+                        let breaker = call.waiter.breaker();
+                        *this.permit = Some(breaker.refused_permit(B::HAS_BACKUP));
+                        let future = failing_on_panic(this.permit, || Box::pin(call.on_open.refuse(request, open)));
+                        this.state.set(State::Diverted { future });
+                        continue;
+                    }
+                    Next::Fail(error) => Err(error),
+                },
+            };
+            let permit = this.permit.take().expect("polled after it was ready");
+            return Poll::Ready(match result {
+                Ok(response) => Ok(this.classify.response(response, permit)),
+                Err(error) => {
+                    // A rejection is not the primary's error, nor the backup's.
+                    if permit.is_for_a_call() {
+                        this.classify.error(&error, permit);
+                    }
+                    Err(error)
+                }
+            });
+        }
+    }
+}
+
+impl<S, Req, B, C, F, D> fmt::Debug for ResponseFuture<S, Req, B, C, F, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture")
+            .field(
+                "awaits",
+                match &self.state {
+                    State::Primary { .. } => &"primary",
+                    State::Waiting { .. } => &"readiness",
+                    State::Diverted { .. } => &"backup",
+                },
+            )
+            .finish_non_exhaustive()
+    }
+}
+
+/// A call that waits for the primary to be ready, and still has its request: it can go elsewhere.
+struct Waiting<S, Req, B> {
+    primary: S,
+    request: Option<Req>,
+    on_open: B,
+    since: Timestamp,
+    waiter: Waiter,
+}
+
+/// What comes after the wait.
+enum Next<Req, Err> {
+    Call(Req),
+    Divert(Req, CircuitOpen),
+    Fail(Err),
+}
+
+impl<S, Req, B> Waiting<S, Req, B> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>, permit: &mut Option<Permit>) -> Poll<Next<Req, S::Error>>
+    where
+        S: Service<Req>,
+        B: OnOpen<Req, S::Response, S::Error>,
+    {
+        let breaker = self.waiter.breaker().clone();
+        // Before the gate is read, or a trip in between would go unnoticed.
+        self.waiter.register(cx);
+        let promised = B::WAITS || permit.as_ref().is_some_and(|permit| breaker.honours(permit));
+        if !promised {
+            if let Some(permit) = permit.take() {
+                permit.release();
+            }
+            match breaker.acquire_waiting() {
+                Ok(renewed) => *permit = Some(renewed),
+                Err(open) => return Poll::Ready(Next::Divert(self.take_request(), open)),
+            }
+        }
+        let ready = ready!(failing_on_panic(permit, || self.primary.poll_ready(cx)));
+        self.waiter.forget();
+        if let Some(permit) = permit {
+            permit.start();
+        }
+        breaker.waited_since(self.since);
+        Poll::Ready(match ready {
+            Ok(()) => Next::Call(self.take_request()),
+            Err(error) if B::HAS_BACKUP => {
+                if let Some(permit) = permit.take() {
+                    permit.record(Outcome::Failure);
+                }
+                drop(error);
+                Next::Divert(self.take_request(), breaker.divert())
+            }
+            Err(error) => Next::Fail(error),
+        })
+    }
+
+    fn take_request(&mut self) -> Req {
+        self.request.take().expect("a request is sent once")
+    }
+}
+
+/// Runs a service's code; a panic in it is a failure of its call, whoever catches the panic.
+///
+/// Not told by `thread::panicking()` in the permit's drop: a neighbour's panic may drop it too.
+fn failing_on_panic<R>(permit: &mut Option<Permit>, run: impl FnOnce() -> R) -> R {
+    struct Guard<'a> {
+        permit: &'a mut Option<Permit>,
+        returned: bool,
+    }
+
+    impl Drop for Guard<'_> {
+        fn drop(&mut self) {
+            if !self.returned {
+                if let Some(permit) = self.permit.take() {
+                    permit.record(Outcome::Failure);
+                }
+            }
+        }
+    }
+
+    let mut guard = Guard {
+        permit,
+        returned: false,
+    };
+    let result = run();
+    guard.returned = true;
+    result
+}

@@ -1,0 +1,75 @@
+//! A circuit breaker for Tower.
+//!
+//! [`CircuitBreakerLayer`] puts a breaker around any [`tower::Service`]. The breaker samples the latency and the errors of
+//! each request, trips when the evidence against the service is strong enough, sends the requests to a backup service while it is
+//! open, and gives access back gradually once the service is healthy again.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower::ServiceBuilder;
+//! use tower_breaker::CircuitBreakerLayer;
+//!
+//! # fn main() -> Result<(), tower_breaker::ConfigError> {
+//! # let payments = tower::service_fn(|order: u32| async move { Ok::<_, std::io::Error>(order) });
+//! # let cached_payments = payments.clone();
+//! let layer = CircuitBreakerLayer::builder()
+//!     .name("payments")
+//!     .slow_after(Duration::from_millis(300)) // a call that takes longer is as bad as an error
+//!     .backup(cached_payments)                // any Service with the same Request, Response, Error
+//!     .build()?;                              // Err(ConfigError) names the field and the value
+//!
+//! let breaker = layer.breaker().clone();      // a handle: state, snapshot, events, manual control
+//! let service = ServiceBuilder::new().layer(layer).service(payments);
+//! # fn is_service(_: impl tower::Service<u32>) {}
+//! # is_service(service);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it does
+//!
+//! A call is *bad* when it failed, took longer than `slow_after`, or is still in flight past it.
+//!
+//! - **Closed**: all calls go to the primary, until the [trip policy](TripPolicy) finds reason to trip.
+//! - **Open**: none do. They are [rejected](Reject), go to a [backup](Builder::backup), or [wait](Wait), for the
+//!   [open duration](OpenDuration).
+//! - **Half-open**: first a probe, then rising shares of the calls go to the primary: see [`Recovery`].
+//!
+//! The [`Breaker`] handle shows all of this, tells of each change and its reason, and lets itself be overruled. The decisions
+//! themselves are pure and stand in [`machine`].
+//!
+//! # Features
+//!
+//! None by default. `serde`: [`Config`] from TOML, JSON or YAML. `full`: all.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod backup;
+mod breaker;
+mod builder;
+mod classify;
+mod config;
+mod error;
+mod event;
+mod future;
+mod layer;
+pub mod machine;
+mod service;
+mod waiter;
+
+pub use self::{
+    backup::{Backup, BackupFuture, OnOpen, Reject, RejectFuture, Wait},
+    breaker::{Breaker, CallTotals, Clock, Permit, ReadinessTotals, Snapshot, Totals},
+    builder::Builder,
+    classify::{Classify, ErrorsAsFailures},
+    config::Config,
+    error::CircuitOpen,
+    event::{Event, Events, Observer},
+    future::ResponseFuture,
+    layer::CircuitBreakerLayer,
+    machine::{
+        BucketView, CancelledCalls, ConfigError, ConsecutiveFailures, Counts, Evidence, FailureRate, Mode, ModeView,
+        OpenDuration, Outcome, Policy, PolicyReading, Recovery, SlidingWindow, SlowCallRate, State, Timestamp,
+        Transition, TripPolicy, TripReason, View,
+    },
+    service::CircuitBreaker,
+};

@@ -1,0 +1,493 @@
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    evidence::Evidence,
+    invalid::ConfigError,
+    window::{Counts, SlidingWindow},
+};
+
+/// When to trip: a pure question about the counts, asked after every recorded outcome.
+///
+/// ```
+/// use tower_breaker::{Counts, SlidingWindow, TripPolicy, TripReason};
+///
+/// /// Trips when one call in the last 50 took too long *and* three failed.
+/// #[derive(Debug)]
+/// struct SlowAndFailing;
+///
+/// impl TripPolicy for SlowAndFailing {
+///     fn trip(&self, counts: &Counts) -> Option<TripReason> {
+///         (counts.slow >= 1 && counts.failed >= 3)
+///             .then(|| TripReason::custom("slow and failing", counts.failed as f64, 3.0))
+///     }
+///
+///     fn window(&self) -> Option<SlidingWindow> {
+///         Some(SlidingWindow::last_calls(50))
+///     }
+/// }
+/// ```
+pub trait TripPolicy: fmt::Debug + Send + Sync + 'static {
+    /// Whether these counts are reason enough, and the reason.
+    ///
+    /// It runs under the breaker's lock: no I/O, no waiting. A policy that panics counts as one that didn't trip.
+    fn trip(&self, counts: &Counts) -> Option<TripReason>;
+
+    /// The window that the [`Counts`] are taken over. `None`, the default: all calls since the breaker closed.
+    fn window(&self) -> Option<SlidingWindow> {
+        None
+    }
+
+    /// This policy as a setting.
+    fn into_policy(self) -> Policy
+    where
+        Self: Sized,
+    {
+        Policy::Custom(Arc::new(self))
+    }
+
+    /// Trips when this policy does, or the other.
+    fn or(self, other: impl Into<Policy>) -> Policy
+    where
+        Self: Sized,
+    {
+        self.into_policy().or(other)
+    }
+}
+
+impl<P: TripPolicy> From<P> for Policy {
+    fn from(policy: P) -> Self {
+        policy.into_policy()
+    }
+}
+
+/// A trip policy as a setting: a built-in one, a user's own, or any of several.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Policy {
+    /// The default.
+    Evidence(Evidence),
+    /// By the rate of failures.
+    FailureRate(FailureRate),
+    /// By the rate of slow calls.
+    SlowCallRate(SlowCallRate),
+    /// By bad calls in a row.
+    ConsecutiveFailures(ConsecutiveFailures),
+    /// A user's own.
+    Custom(Arc<dyn TripPolicy>),
+    /// Whichever trips first.
+    AnyOf(Vec<Policy>),
+}
+
+impl Policy {
+    /// Trips when this policy does, or the other.
+    #[must_use]
+    pub fn or(self, other: impl Into<Policy>) -> Self {
+        let mut all = self.flattened();
+        all.extend(other.into().flattened());
+        Self::AnyOf(all)
+    }
+
+    /// The single policies that this one is made of.
+    pub(super) fn flattened(self) -> Vec<Policy> {
+        match self {
+            Self::AnyOf(all) => all.into_iter().flat_map(Self::flattened).collect(),
+            single => vec![single],
+        }
+    }
+
+    pub(super) fn trip(&self, counts: &Counts) -> Option<TripReason> {
+        match self {
+            Self::Evidence(policy) => policy.trip(counts),
+            Self::FailureRate(policy) => policy.trip(counts),
+            Self::SlowCallRate(policy) => policy.trip(counts),
+            Self::ConsecutiveFailures(policy) => policy.trip(counts),
+            // A user's panic must not unwind through the machine, half-way through a decision.
+            Self::Custom(policy) => catch_unwind(AssertUnwindSafe(|| policy.trip(counts))).ok().flatten(),
+            Self::AnyOf(all) => all.iter().find_map(|policy| policy.trip(counts)),
+        }
+    }
+
+    pub(super) fn window(&self) -> Option<SlidingWindow> {
+        match self {
+            Self::FailureRate(policy) => policy.window(),
+            Self::SlowCallRate(policy) => policy.window(),
+            Self::Custom(policy) => policy.window(),
+            Self::Evidence(_) | Self::ConsecutiveFailures(_) | Self::AnyOf(_) => None,
+        }
+    }
+
+    /// θ, for what recovery weighs: that of the first [`Evidence`], or its default.
+    pub(super) fn evidence(&self) -> Evidence {
+        match self {
+            Self::Evidence(evidence) => *evidence,
+            Self::AnyOf(all) => all
+                .iter()
+                .find(|policy| matches!(policy, Self::Evidence(_)))
+                .map_or_else(Evidence::default, Self::evidence),
+            _ => Evidence::default(),
+        }
+    }
+
+    pub(super) fn check(&self, slow_after: Option<Duration>) -> Result<(), ConfigError> {
+        match self {
+            Self::Evidence(policy) => policy.check(),
+            Self::FailureRate(FailureRate(rate)) => rate.check("failure_rate"),
+            Self::SlowCallRate(SlowCallRate(rate)) => {
+                rate.check("slow_call_rate")?;
+                match slow_after {
+                    Some(_) => Ok(()),
+                    None => Err(ConfigError::new(
+                        "slow_after",
+                        "unset",
+                        "a duration, since the slow-call rate asks which calls are slow,",
+                    )),
+                }
+            }
+            Self::ConsecutiveFailures(policy) => policy.check(),
+            Self::Custom(policy) => policy.window().map_or(Ok(()), |window| window.check("window")),
+            Self::AnyOf(all) if all.is_empty() => Err(ConfigError::new("trip_when", "empty", "at least one policy")),
+            Self::AnyOf(all) => all.iter().try_for_each(|policy| policy.check(slow_after)),
+        }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::Evidence(Evidence::default())
+    }
+}
+
+impl PartialEq for Policy {
+    /// Two policies of a user's own are equal where they are the same object.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Evidence(a), Self::Evidence(b)) => a == b,
+            (Self::FailureRate(a), Self::FailureRate(b)) => a == b,
+            (Self::SlowCallRate(a), Self::SlowCallRate(b)) => a == b,
+            (Self::ConsecutiveFailures(a), Self::ConsecutiveFailures(b)) => a == b,
+            (Self::Custom(a), Self::Custom(b)) => Arc::ptr_eq(a, b),
+            (Self::AnyOf(a), Self::AnyOf(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// What the two rate policies share.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rate {
+    pub(crate) threshold: f64,
+    pub(crate) window: SlidingWindow,
+    pub(crate) minimum_calls: u64,
+}
+
+impl Rate {
+    const fn at_least(threshold: f64) -> Self {
+        Self {
+            threshold,
+            window: SlidingWindow::Calls(100),
+            minimum_calls: 20,
+        }
+    }
+
+    fn exceeded_by(self, rate: Option<f64>, calls: u64) -> Option<f64> {
+        rate.filter(|rate| calls >= self.minimum_calls && *rate >= self.threshold)
+    }
+
+    fn check(self, policy: &'static str) -> Result<(), ConfigError> {
+        let [threshold, window, minimum_calls] = match policy {
+            "failure_rate" => [
+                "failure_rate.threshold",
+                "failure_rate.window",
+                "failure_rate.minimum_calls",
+            ],
+            _ => [
+                "slow_call_rate.threshold",
+                "slow_call_rate.window",
+                "slow_call_rate.minimum_calls",
+            ],
+        };
+        ConfigError::check_rate(threshold, self.threshold)?;
+        self.window.check(window)?;
+        let most = match self.window {
+            SlidingWindow::Calls(calls) => calls as u64,
+            SlidingWindow::Time(_) => u64::MAX,
+        };
+        if !(1..=most).contains(&self.minimum_calls) {
+            return Err(ConfigError::new(
+                minimum_calls,
+                self.minimum_calls,
+                match self.window {
+                    SlidingWindow::Calls(calls) => format!("1 to {calls} (the window's calls)"),
+                    SlidingWindow::Time(_) => "1 or more".to_owned(),
+                },
+            ));
+        }
+        Ok(())
+    }
+}
+
+macro_rules! rate_policy {
+    ($(#[$doc:meta])* $name:ident, $rate:ident, $reason:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub struct $name(pub(crate) Rate);
+
+        impl $name {
+            /// Trips at this rate or above; above 0 and up to 1.
+            #[must_use]
+            pub const fn at_least(threshold: f64) -> Self {
+                Self(Rate::at_least(threshold))
+            }
+
+            /// The calls that the rate is taken over. Default: the last 100.
+            #[must_use]
+            pub const fn over(self, window: SlidingWindow) -> Self {
+                Self(Rate { window, ..self.0 })
+            }
+
+            /// How many calls there must be before the rate means anything. At least 1, at most the window's. Default: 20.
+            #[must_use]
+            pub const fn minimum_calls(self, calls: u64) -> Self {
+                Self(Rate { minimum_calls: calls, ..self.0 })
+            }
+        }
+
+        impl TripPolicy for $name {
+            fn trip(&self, counts: &Counts) -> Option<TripReason> {
+                let rate = self.0.exceeded_by(counts.$rate(), counts.calls)?;
+                Some(TripReason::$reason { rate, threshold: self.0.threshold, calls: counts.calls })
+            }
+
+            fn window(&self) -> Option<SlidingWindow> {
+                Some(self.0.window)
+            }
+
+            fn into_policy(self) -> Policy {
+                Policy::$name(self)
+            }
+        }
+    };
+}
+
+rate_policy! {
+    /// Trips when failed calls ÷ calls in a sliding window reaches a threshold.
+    ///
+    /// It sees failures only: for slow calls, add [`SlowCallRate`] with [`or`](TripPolicy::or).
+    FailureRate, failure_rate, FailureRate
+}
+
+rate_policy! {
+    /// Trips when slow calls ÷ calls in a sliding window reaches a threshold. Needs `slow_after`.
+    SlowCallRate, slow_call_rate, SlowCallRate
+}
+
+/// Trips when this many calls in a row were bad: failed, or slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsecutiveFailures(pub(crate) u64);
+
+impl ConsecutiveFailures {
+    /// Trips at the `count`th bad call in a row; at least 1.
+    #[must_use]
+    pub const fn of(count: u64) -> Self {
+        Self(count)
+    }
+
+    fn check(self) -> Result<(), ConfigError> {
+        if self.0 == 0 {
+            return Err(ConfigError::new("consecutive_failures", 0, "1 or more"));
+        }
+        Ok(())
+    }
+}
+
+impl TripPolicy for ConsecutiveFailures {
+    fn trip(&self, counts: &Counts) -> Option<TripReason> {
+        (counts.bad_in_a_row >= self.0).then_some(TripReason::ConsecutiveFailures {
+            count: counts.bad_in_a_row,
+            threshold: self.0,
+        })
+    }
+
+    fn into_policy(self) -> Policy {
+        Policy::ConsecutiveFailures(self)
+    }
+}
+
+/// Why a breaker tripped: what was measured, and the threshold that it reached.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum TripReason {
+    /// Bad calls outweighed good ones: see [`Evidence`].
+    #[non_exhaustive]
+    Evidence {
+        /// What the bucket held.
+        level: f64,
+        /// What it may not reach.
+        threshold: f64,
+        /// Bad calls since the bucket left 0.
+        bad: u64,
+        /// Calls judged since then.
+        calls: u64,
+        /// How long ago that was.
+        over: Duration,
+    },
+    /// Too many calls failed.
+    #[non_exhaustive]
+    FailureRate {
+        /// Failed calls ÷ calls.
+        rate: f64,
+        /// What it may not reach.
+        threshold: f64,
+        /// The calls in the window.
+        calls: u64,
+    },
+    /// Too many calls were slow.
+    #[non_exhaustive]
+    SlowCallRate {
+        /// Slow calls ÷ calls.
+        rate: f64,
+        /// What it may not reach.
+        threshold: f64,
+        /// The calls in the window.
+        calls: u64,
+    },
+    /// Too many bad calls in a row.
+    #[non_exhaustive]
+    ConsecutiveFailures {
+        /// How many.
+        count: u64,
+        /// What it may not reach.
+        threshold: u64,
+    },
+    /// The trial in half-open went badly.
+    #[non_exhaustive]
+    TrialFailed {
+        /// Bad calls of the trial.
+        bad: u64,
+        /// Calls of the trial that came to a verdict.
+        calls: u64,
+        /// How many bad ones are too many.
+        threshold: u64,
+    },
+    /// In half-open, call after call ended with no verdict: ignored or cancelled.
+    #[non_exhaustive]
+    NoVerdict {
+        /// How many in a row.
+        calls: u64,
+        /// What it may not reach.
+        threshold: u64,
+    },
+    /// A user's own policy.
+    #[non_exhaustive]
+    Custom {
+        /// What the policy looks at, in a word or two.
+        name: &'static str,
+        /// What it measured.
+        measured: f64,
+        /// What that may not reach.
+        threshold: f64,
+    },
+}
+
+impl TripReason {
+    /// The reason that a user's own policy gives.
+    #[must_use]
+    pub const fn custom(name: &'static str, measured: f64, threshold: f64) -> Self {
+        Self::Custom {
+            name,
+            measured,
+            threshold,
+        }
+    }
+
+    /// What was measured, in a few words that never vary: fit for a metric's label.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Evidence { .. } => "evidence",
+            Self::FailureRate { .. } => "failure rate",
+            Self::SlowCallRate { .. } => "slow-call rate",
+            Self::ConsecutiveFailures { .. } => "consecutive failures",
+            Self::TrialFailed { .. } => "trial failed",
+            Self::NoVerdict { .. } => "no verdict",
+            Self::Custom { name, .. } => name,
+        }
+    }
+
+    /// The value that was measured.
+    #[must_use]
+    pub const fn measured(&self) -> f64 {
+        match *self {
+            Self::Evidence { level, .. } => level,
+            Self::FailureRate { rate, .. } | Self::SlowCallRate { rate, .. } => rate,
+            Self::ConsecutiveFailures { count, .. } => count as f64,
+            Self::TrialFailed { bad, .. } => bad as f64,
+            Self::NoVerdict { calls, .. } => calls as f64,
+            Self::Custom { measured, .. } => measured,
+        }
+    }
+
+    /// The threshold that it reached.
+    #[must_use]
+    pub const fn threshold(&self) -> f64 {
+        match *self {
+            Self::Evidence { threshold, .. }
+            | Self::FailureRate { threshold, .. }
+            | Self::SlowCallRate { threshold, .. }
+            | Self::Custom { threshold, .. } => threshold,
+            Self::ConsecutiveFailures { threshold, .. }
+            | Self::TrialFailed { threshold, .. }
+            | Self::NoVerdict { threshold, .. } => threshold as f64,
+        }
+    }
+}
+
+impl fmt::Display for TripReason {
+    /// One line for whoever is on call.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Evidence {
+                level,
+                threshold,
+                bad,
+                calls,
+                over,
+            } => write!(
+                f,
+                "{bad} of {calls} calls bad in {over:.1?} (evidence {level:.1}, threshold {threshold:.1})"
+            ),
+            Self::FailureRate { rate, threshold, calls } => write!(
+                f,
+                "{:.1} % of {calls} calls failed (threshold {:.1} %)",
+                rate * 100.0,
+                threshold * 100.0
+            ),
+            Self::SlowCallRate { rate, threshold, calls } => write!(
+                f,
+                "{:.1} % of {calls} calls slow (threshold {:.1} %)",
+                rate * 100.0,
+                threshold * 100.0
+            ),
+            Self::ConsecutiveFailures { count, threshold } => {
+                write!(f, "{count} bad calls in a row (threshold {threshold})")
+            }
+            Self::TrialFailed { bad, calls, threshold } => {
+                write!(f, "{bad} of {calls} trial calls bad (threshold {threshold})")
+            }
+            Self::NoVerdict { calls, threshold } => write!(
+                f,
+                "{calls} trial calls in a row ignored or cancelled (threshold {threshold})"
+            ),
+            Self::Custom {
+                name,
+                measured,
+                threshold,
+            } => write!(f, "{name}: {measured} (threshold {threshold})"),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+use std::mem::discriminant;
+
+use super::{
+    Judgement, Timestamp,
+    evidence::Bucket,
+    policy::{Policy, TripReason},
+    window::{Counts, Sums, Window},
+};
+
+/// What the closed breaker remembers of its calls: for each policy, what that policy asks about.
+#[derive(Clone, Debug)]
+pub(super) struct Tallies {
+    sums: Sums,
+    bad_in_a_row: u64,
+    each: Vec<Tally>,
+}
+
+#[derive(Clone, Debug)]
+struct Tally {
+    policy: Policy,
+    memory: Memory,
+}
+
+#[derive(Clone, Debug)]
+enum Memory {
+    Nothing,
+    Bucket(Bucket),
+    Window(Window),
+}
+
+impl Tallies {
+    pub(super) fn new(policy: &Policy, now: Timestamp) -> Self {
+        Self {
+            sums: Sums::default(),
+            bad_in_a_row: 0,
+            each: policy
+                .clone()
+                .flattened()
+                .into_iter()
+                .map(|policy| Tally::new(policy, now))
+                .collect(),
+        }
+    }
+
+    /// The same memories under another policy: what both know of is kept.
+    pub(super) fn under(self, policy: &Policy, now: Timestamp) -> Self {
+        let mut old = self.each;
+        let mut inherit = |policy: Policy| {
+            let same_kind = |tally: &Tally| discriminant(&tally.policy) == discriminant(&policy);
+            match old.iter().position(same_kind) {
+                Some(index) => old.remove(index).under(policy, now),
+                None => Tally::new(policy, now),
+            }
+        };
+        Self {
+            each: policy.clone().flattened().into_iter().map(&mut inherit).collect(),
+            ..self
+        }
+    }
+
+    /// Records a call that is known to be good, or bad since `at`.
+    pub(super) fn record(&mut self, judgement: Judgement, at: Timestamp, now: Timestamp) {
+        self.sums.add(judgement);
+        self.bad_in_a_row = if judgement.is_bad() { self.bad_in_a_row + 1 } else { 0 };
+        for tally in &mut self.each {
+            match &mut tally.memory {
+                Memory::Nothing => {}
+                Memory::Bucket(bucket) if judgement.is_bad() => bucket.bad(at),
+                Memory::Bucket(bucket) => bucket.good(),
+                Memory::Window(window) => window.record(judgement, now),
+            }
+        }
+    }
+
+    pub(super) fn trip(&self, now: Timestamp) -> Option<TripReason> {
+        self.readings(now).find_map(|(policy, counts)| policy.trip(&counts))
+    }
+
+    /// Each policy with what it is asked about.
+    pub(super) fn readings(&self, now: Timestamp) -> impl Iterator<Item = (&Policy, Counts)> {
+        self.each.iter().map(move |tally| {
+            let sums = match &tally.memory {
+                Memory::Window(window) => window.sums(now),
+                Memory::Nothing | Memory::Bucket(_) => self.sums,
+            };
+            let counts = Counts {
+                calls: sums.calls,
+                failed: sums.failed,
+                slow: sums.slow,
+                bad: sums.bad,
+                bad_in_a_row: self.bad_in_a_row,
+                bucket: match &tally.memory {
+                    Memory::Bucket(bucket) => Some(bucket.view(now)),
+                    Memory::Nothing | Memory::Window(_) => None,
+                },
+            };
+            (&tally.policy, counts)
+        })
+    }
+}
+
+impl Tally {
+    fn new(policy: Policy, now: Timestamp) -> Self {
+        let memory = match (&policy, policy.window()) {
+            (Policy::Evidence(evidence), _) => Memory::Bucket(Bucket::new(evidence.weight())),
+            (_, Some(window)) => Memory::Window(Window::new(window, now)),
+            (_, None) => Memory::Nothing,
+        };
+        Self { policy, memory }
+    }
+
+    fn under(self, policy: Policy, now: Timestamp) -> Self {
+        let fresh = Self::new(policy, now);
+        let memory = match (self.memory, fresh.memory, fresh.policy.window()) {
+            (Memory::Bucket(bucket), _, _) => match &fresh.policy {
+                Policy::Evidence(evidence) => Memory::Bucket(bucket.reweighted(evidence.weight())),
+                _ => Memory::Bucket(bucket),
+            },
+            (Memory::Window(window), _, Some(size)) => Memory::Window(window.resized(size, now)),
+            (_, memory, _) => memory,
+        };
+        Self { memory, ..fresh }
+    }
+}

@@ -1,0 +1,178 @@
+use std::time::Duration;
+
+use super::{CancelledCalls, Timestamp};
+
+/// How a call ended, as a classifier sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// A good answer (unless it took too long).
+    Success,
+    /// The primary failed.
+    Failure,
+    /// It says nothing about the primary's health: the caller's own mistake, for example.
+    Ignored,
+}
+
+/// How a ticket comes to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// There was an answer.
+    Finished(Outcome),
+    /// The caller gave up.
+    Cancelled,
+    /// The primary was never called.
+    Unused,
+}
+
+/// What a verdict says of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Judgement {
+    /// The primary failed.
+    pub failed: bool,
+    /// It took longer than `slow_after`.
+    pub slow: bool,
+}
+
+impl Judgement {
+    pub(super) const SLOW: Self = Self {
+        failed: false,
+        slow: true,
+    };
+
+    /// Failed, slow, or both.
+    #[must_use]
+    pub const fn is_bad(self) -> bool {
+        self.failed || self.slow
+    }
+}
+
+/// What became of a settled ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Settled {
+    /// It counted, as this.
+    Counted(Judgement),
+    /// [`Outcome::Ignored`].
+    Ignored,
+    /// Its caller gave up in good time.
+    Cancelled,
+    /// The primary was never called.
+    Unused,
+    /// It was admitted before the last trip or manual change, and changed nothing.
+    Stale,
+    /// The breaker is disabled.
+    Unrecorded,
+}
+
+/// The right to make one call. Whoever holds it owes the machine a [`settle`](super::Machine::settle).
+#[derive(Debug)]
+#[must_use = "a ticket that is never settled may hold the only probe"]
+pub struct Ticket {
+    generation: u64,
+    /// `None` while the call waits for the primary's readiness, or is only promised.
+    started: Option<Timestamp>,
+    slow_after: Option<Duration>,
+    time_limit: Option<Duration>,
+    lease: Option<u64>,
+}
+
+impl Ticket {
+    pub(super) fn new(
+        generation: u64,
+        now: Timestamp,
+        slow_after: Option<Duration>,
+        time_limit: Option<Duration>,
+        lease: Option<u64>,
+    ) -> Self {
+        Self {
+            generation,
+            started: lease.is_none().then_some(now),
+            slow_after,
+            time_limit,
+            lease,
+        }
+    }
+
+    /// A ticket that no machine issued: the call was promised before things changed. Its outcome is stale.
+    pub fn stranger(now: Timestamp) -> Self {
+        Self::new(0, now, None, None, None)
+    }
+
+    /// Which generation of calls it belongs to.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether the call has only been promised.
+    #[must_use]
+    pub fn is_promise(&self) -> bool {
+        self.lease.is_some()
+    }
+
+    /// Whether the primary has been called.
+    #[must_use]
+    pub fn has_started(&self) -> bool {
+        self.started.is_some()
+    }
+
+    pub(super) fn lease(&self) -> Option<u64> {
+        self.lease
+    }
+
+    pub(super) fn take_lease(&mut self) -> Option<u64> {
+        self.lease.take()
+    }
+
+    /// The call waits for the primary to be ready; that is not latency.
+    pub fn wait(&mut self) {
+        self.started = None;
+    }
+
+    /// The primary is called: latency counts from here.
+    pub fn start(&mut self, now: Timestamp) {
+        self.started = Some(now);
+    }
+
+    /// How long the call has taken so far; `None` where the primary hasn't been called.
+    #[must_use]
+    pub fn elapsed(&self, now: Timestamp) -> Option<Duration> {
+        self.started.map(|started| now.since(started))
+    }
+
+    /// When the call is overdue, if it is still in flight then: past `slow_after`; or, in half-open, past the time that a
+    /// probe is given.
+    #[must_use]
+    pub fn due(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.started {
+            Some(started) => self.slow_after.or(self.time_limit).map(|limit| started + limit),
+            None => self.time_limit.map(|limit| now + limit),
+        }
+    }
+
+    pub(super) fn judge(&self, ending: Ending, cancelled: CancelledCalls, now: Timestamp) -> Settled {
+        let slow = match (self.elapsed(now), self.slow_after) {
+            (Some(elapsed), Some(limit)) => elapsed > limit,
+            _ => false,
+        };
+        let counted = |failed| Settled::Counted(Judgement { failed, slow });
+        match ending {
+            Ending::Finished(Outcome::Success) => counted(false),
+            Ending::Finished(Outcome::Failure) => counted(true),
+            Ending::Finished(Outcome::Ignored) => Settled::Ignored,
+            Ending::Unused => Settled::Unused,
+            Ending::Cancelled => match cancelled {
+                CancelledCalls::SlowIfOverdue if slow => counted(false),
+                CancelledCalls::Failure => counted(true),
+                CancelledCalls::SlowIfOverdue | CancelledCalls::Ignore => Settled::Cancelled,
+            },
+        }
+    }
+}
+
+/// The primary may not have this call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// When to come back; `None` where only an operator can tell.
+    pub retry_after: Option<Duration>,
+}

@@ -1,0 +1,291 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    Machine, Phase, Timestamp,
+    policy::{Policy, TripReason},
+    recovery::Progress,
+    window::Counts,
+};
+
+/// Where the calls go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// All to the primary.
+    Closed,
+    /// None to the primary.
+    Open,
+    /// Open, and the next call is the probe.
+    ReadyToProbe,
+    /// A probe, or a share, to the primary.
+    HalfOpen,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::ReadyToProbe => "ready to probe",
+            Self::HalfOpen => "half-open",
+        })
+    }
+}
+
+/// Who decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Mode {
+    /// The breaker.
+    #[default]
+    Automatic,
+    /// All calls are refused.
+    ForcedOpen,
+    /// All calls go to the primary, and nothing is recorded.
+    Disabled,
+    /// All calls go to the primary; the breaker records, and says when it would have tripped.
+    Shadow,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Automatic => "automatic",
+            Self::ForcedOpen => "forced open",
+            Self::Disabled => "disabled",
+            Self::Shadow => "shadow",
+        })
+    }
+}
+
+/// The mode, why it was set, and until when.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ModeView {
+    /// Who decides.
+    pub mode: Mode,
+    /// What was given as the reason; `None` in [`Mode::Automatic`].
+    pub reason: Option<Arc<str>>,
+    /// When it goes back to [`Mode::Automatic`] by itself.
+    pub reverts_at: Option<Timestamp>,
+}
+
+impl ModeView {
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        self.reverts_at.is_some_and(|at| at <= now)
+    }
+}
+
+/// Something that changed.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Transition {
+    /// The breaker opened.
+    #[non_exhaustive]
+    Opened {
+        /// Closed, or half-open.
+        from: State,
+        /// Why.
+        reason: TripReason,
+        /// For how long, before a trial.
+        open_for: Duration,
+        /// How many openings went before this one with no ten closed seconds in between (k).
+        attempt: u32,
+    },
+    /// The open time was up, and a trial begins.
+    #[non_exhaustive]
+    HalfOpened {
+        /// As in [`Opened`](Self::Opened).
+        attempt: u32,
+    },
+    /// Another share of the calls goes to the primary, in percent; 0 is the trial.
+    #[non_exhaustive]
+    ShareChanged {
+        /// The share before.
+        from: u8,
+        /// The share now.
+        to: u8,
+        /// Why it went down.
+        reason: Option<TripReason>,
+    },
+    /// The primary is healthy again, and gets all calls.
+    Closed,
+    /// In shadow mode: it would have opened here.
+    #[non_exhaustive]
+    WouldHaveTripped {
+        /// Why.
+        reason: TripReason,
+    },
+    /// The mode was set by hand, or went back by itself.
+    #[non_exhaustive]
+    ModeChanged {
+        /// The mode before.
+        from: Mode,
+        /// The mode now.
+        to: Mode,
+        /// What was given as the reason.
+        reason: Arc<str>,
+        /// When it goes back to [`Mode::Automatic`] by itself.
+        reverts_after: Option<Duration>,
+    },
+    /// Everything was forgotten, by hand.
+    #[non_exhaustive]
+    Reset {
+        /// What was given as the reason.
+        reason: Arc<str>,
+    },
+    /// Other settings apply.
+    Reconfigured,
+}
+
+impl fmt::Display for Transition {
+    /// One line for whoever is on call.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opened {
+                from,
+                reason,
+                open_for,
+                attempt: _,
+            } => write!(f, "{from} → open for {open_for:.1?}: {reason}"),
+            Self::HalfOpened { .. } => f.write_str("open → half-open: the open time is up, probing"),
+            Self::ShareChanged { from, to, reason: None } => {
+                write!(f, "half-open: {from} % → {to} % of calls to the primary")
+            }
+            Self::ShareChanged {
+                from,
+                to,
+                reason: Some(reason),
+            } => {
+                write!(f, "half-open: {from} % → {to} % of calls to the primary: {reason}")
+            }
+            Self::Closed => f.write_str("half-open → closed: the primary is healthy again"),
+            Self::WouldHaveTripped { reason } => write!(f, "would have tripped: {reason}"),
+            Self::ModeChanged {
+                from,
+                to,
+                reason,
+                reverts_after,
+            } => {
+                write!(f, "{from} → {to}: {reason}")?;
+                match reverts_after {
+                    Some(after) => write!(f, " (for {after:.1?})"),
+                    None => Ok(()),
+                }
+            }
+            Self::Reset { reason } => write!(f, "reset: {reason}"),
+            Self::Reconfigured => f.write_str("reconfigured"),
+        }
+    }
+}
+
+/// A policy, and what it is asked about.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PolicyReading {
+    /// The policy.
+    pub policy: Policy,
+    /// Its counts.
+    pub counts: Counts,
+}
+
+/// What the machine is like at some moment. Looking changes nothing.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct View {
+    /// Where the calls go.
+    pub state: State,
+    /// The percentage of the calls that goes to the primary; 0 during a trial.
+    pub share: u8,
+    /// Who decides, why and until when.
+    pub mode: ModeView,
+    /// Grows by one with each trip and each manual change.
+    pub generation: u64,
+    /// How long the state has lasted.
+    pub lasted: Duration,
+    /// Where calls are refused: when to come back. `None` where only an operator can tell.
+    pub retry_after: Option<Duration>,
+    /// How many openings went before the last one with no ten closed seconds in between (k).
+    pub attempt: u32,
+    /// Why it last tripped, or would have in [`Mode::Shadow`].
+    pub last_trip: Option<TripReason>,
+    /// While closed: each policy's counts.
+    pub policies: Vec<PolicyReading>,
+}
+
+impl Machine {
+    /// Where the calls go, at `now`.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> State {
+        let now = self.latest.max(now);
+        if self.mode.is_over(now) {
+            return match self.mode.mode {
+                Mode::ForcedOpen => State::ReadyToProbe,
+                Mode::Automatic | Mode::Disabled | Mode::Shadow => State::Closed,
+            };
+        }
+        match &self.phase {
+            Phase::Open { .. } if self.ready_to_probe(now) => State::ReadyToProbe,
+            Phase::HalfOpen(half_open) => match half_open.progress(&self.settings.recovery, now) {
+                Progress::Closes => State::Closed,
+                _ => State::HalfOpen,
+            },
+            phase => phase.state(),
+        }
+    }
+
+    /// Everything there is to see at `now`.
+    #[must_use]
+    pub fn view(&self, now: Timestamp) -> View {
+        let now = self.latest.max(now);
+        let state = self.state(now);
+        View {
+            state,
+            share: match (&self.phase, state) {
+                (_, State::Closed) => 100,
+                (Phase::HalfOpen(half_open), _) => half_open.share(&self.settings.recovery),
+                _ => 0,
+            },
+            mode: if self.mode.is_over(now) {
+                ModeView::default()
+            } else {
+                self.mode.clone()
+            },
+            generation: self.generation,
+            lasted: now.since(self.since),
+            retry_after: match state {
+                State::Closed => None,
+                _ => self.retry_after(now),
+            },
+            attempt: self.attempt.unwrap_or(0),
+            last_trip: self.last_trip.clone(),
+            policies: match &self.phase {
+                Phase::Closed { tallies, .. } => tallies
+                    .readings(now)
+                    .map(|(policy, counts)| PolicyReading {
+                        policy: policy.clone(),
+                        counts,
+                    })
+                    .collect(),
+                Phase::Open { .. } | Phase::HalfOpen(_) => Vec::new(),
+            },
+        }
+    }
+
+    /// When a refused caller may expect another answer.
+    pub(super) fn retry_after(&self, now: Timestamp) -> Option<Duration> {
+        match &self.phase {
+            Phase::Closed { .. } => Some(Duration::ZERO),
+            Phase::Open { .. } if self.mode.mode == Mode::ForcedOpen => self.mode.reverts_at.map(|at| at.since(now)),
+            Phase::Open { until, .. } => Some(until.since(now)),
+            // The next answer of the primary may change everything; a moment is as good a guess as any.
+            Phase::HalfOpen(half_open) => Some(match half_open.next_lapse() {
+                Some(lapse) => lapse.since(now).min(HALF_OPEN_RETRY),
+                None => HALF_OPEN_RETRY,
+            }),
+        }
+    }
+}
+
+/// What a caller is told to wait while a trial goes on.
+const HALF_OPEN_RETRY: Duration = Duration::from_millis(100);

@@ -1,0 +1,252 @@
+use std::{collections::VecDeque, time::Duration};
+
+use super::{Judgement, Timestamp, evidence::BucketView, invalid::ConfigError};
+
+/// Which calls a rate is taken over: the last N calls, or those of the last T.
+///
+/// A window slides: what leaves it no longer counts, whatever its number. Memory doesn't grow with traffic: one byte a
+/// call for [`last_calls`](Self::last_calls), [`SlidingWindow::SLICES`] sums for [`last`](Self::last).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlidingWindow {
+    /// The last N calls: 1 to [`SlidingWindow::MAX_CALLS`].
+    Calls(usize),
+    /// The calls of the last T, to a [`SlidingWindow::SLICES`]th of it: 1 ms to 365 days.
+    Time(Duration),
+}
+
+impl SlidingWindow {
+    /// The largest window of calls.
+    pub const MAX_CALLS: usize = 1_000_000;
+    /// Into how many slices a window of time is divided.
+    pub const SLICES: usize = 20;
+
+    /// The last `calls` calls.
+    #[must_use]
+    pub const fn last_calls(calls: usize) -> Self {
+        Self::Calls(calls)
+    }
+
+    /// The calls of the last `duration`.
+    #[must_use]
+    pub const fn last(duration: Duration) -> Self {
+        Self::Time(duration)
+    }
+
+    pub(super) fn check(self, field: &'static str) -> Result<(), ConfigError> {
+        match self {
+            Self::Calls(1..=Self::MAX_CALLS) => Ok(()),
+            Self::Calls(calls) => Err(ConfigError::new(field, calls, "1 to 1000000 calls")),
+            Self::Time(time) if time < Duration::from_millis(1) => {
+                Err(ConfigError::new(field, format!("{time:?}"), "1 ms to 365 days"))
+            }
+            Self::Time(time) => ConfigError::check_duration(field, time),
+        }
+    }
+}
+
+/// What a [`TripPolicy`](super::TripPolicy) is asked about: the calls in its window, and the failure bucket.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Calls judged: in the policy's window, or since the breaker closed where it has none.
+    pub calls: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// Those that took longer than `slow_after`, or are still in flight past it. A slow failure counts in both.
+    pub slow: u64,
+    /// Those that were bad: failed, slow, or both.
+    pub bad: u64,
+    /// How many calls have been bad in a row, up to now.
+    pub bad_in_a_row: u64,
+    /// The failure bucket, for [`Evidence`](super::Evidence).
+    pub bucket: Option<BucketView>,
+}
+
+impl Counts {
+    /// Failed calls ÷ calls; `None` where there are none.
+    #[must_use]
+    pub fn failure_rate(&self) -> Option<f64> {
+        self.rate(self.failed)
+    }
+
+    /// Slow calls ÷ calls; `None` where there are none.
+    #[must_use]
+    pub fn slow_call_rate(&self) -> Option<f64> {
+        self.rate(self.slow)
+    }
+
+    fn rate(&self, part: u64) -> Option<f64> {
+        (self.calls > 0).then(|| part as f64 / self.calls as f64)
+    }
+}
+
+/// How many calls, and of which kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sums {
+    pub(super) calls: u64,
+    pub(super) failed: u64,
+    pub(super) slow: u64,
+    pub(super) bad: u64,
+}
+
+impl Sums {
+    pub(super) fn add(&mut self, judgement: Judgement) {
+        self.calls += 1;
+        self.failed += u64::from(judgement.failed);
+        self.slow += u64::from(judgement.slow);
+        self.bad += u64::from(judgement.is_bad());
+    }
+
+    fn remove(&mut self, other: Self) {
+        self.calls -= other.calls;
+        self.failed -= other.failed;
+        self.slow -= other.slow;
+        self.bad -= other.bad;
+    }
+}
+
+/// The memory behind a [`SlidingWindow`]. Recording is O(1); a gap of any length costs at most one pass over the slices.
+#[derive(Clone, Debug)]
+pub(super) enum Window {
+    Calls(CallWindow),
+    Time(TimeWindow),
+}
+
+impl Window {
+    pub(super) fn new(window: SlidingWindow, now: Timestamp) -> Self {
+        match window {
+            SlidingWindow::Calls(capacity) => Self::Calls(CallWindow::new(capacity)),
+            SlidingWindow::Time(duration) => Self::Time(TimeWindow::new(duration, now)),
+        }
+    }
+
+    pub(super) fn record(&mut self, judgement: Judgement, now: Timestamp) {
+        match self {
+            Self::Calls(window) => window.record(judgement),
+            Self::Time(window) => window.record(judgement, now),
+        }
+    }
+
+    pub(super) fn sums(&self, now: Timestamp) -> Sums {
+        match self {
+            Self::Calls(window) => window.sums,
+            Self::Time(window) => window.sums_at(now),
+        }
+    }
+
+    /// The window of another size, with as much of this one's content as fits; empty where the two kinds differ.
+    pub(super) fn resized(self, to: SlidingWindow, now: Timestamp) -> Self {
+        match (self, to) {
+            (Self::Calls(old), SlidingWindow::Calls(capacity)) => {
+                let mut new = CallWindow::new(capacity);
+                for judgement in old.calls {
+                    new.record(judgement);
+                }
+                Self::Calls(new)
+            }
+            (Self::Time(old), SlidingWindow::Time(duration)) => Self::Time(old.resized(duration, now)),
+            (_, to) => Self::new(to, now),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct CallWindow {
+    capacity: usize,
+    calls: VecDeque<Judgement>,
+    sums: Sums,
+}
+
+impl CallWindow {
+    fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            calls: VecDeque::with_capacity(capacity),
+            sums: Sums::default(),
+        }
+    }
+
+    fn record(&mut self, judgement: Judgement) {
+        if self.calls.len() == self.capacity {
+            if let Some(oldest) = self.calls.pop_front() {
+                let mut left = Sums::default();
+                left.add(oldest);
+                self.sums.remove(left);
+            }
+        }
+        self.calls.push_back(judgement);
+        self.sums.add(judgement);
+    }
+}
+
+/// Time is cut into numbered slices; slice `n` lives in place `n % SLICES` until slice `n + SLICES` needs it.
+#[derive(Clone, Debug)]
+pub(super) struct TimeWindow {
+    slice_nanos: u64,
+    newest: u64,
+    slices: [Sums; SlidingWindow::SLICES],
+    sums: Sums,
+}
+
+impl TimeWindow {
+    fn new(duration: Duration, now: Timestamp) -> Self {
+        let slice_nanos = (Timestamp::from(duration).as_nanos() / SlidingWindow::SLICES as u64).max(1);
+        Self {
+            slice_nanos,
+            newest: now.as_nanos() / slice_nanos,
+            slices: [Sums::default(); SlidingWindow::SLICES],
+            sums: Sums::default(),
+        }
+    }
+
+    fn place(slice: u64) -> usize {
+        (slice % SlidingWindow::SLICES as u64) as usize
+    }
+
+    fn record(&mut self, judgement: Judgement, now: Timestamp) {
+        let slice = now.as_nanos() / self.slice_nanos;
+        self.roll(slice);
+        // A call from a slice that has already been left counts in the newest: late is better than never.
+        self.slices[Self::place(self.newest)].add(judgement);
+        self.sums.add(judgement);
+    }
+
+    fn roll(&mut self, slice: u64) {
+        let passed = slice.saturating_sub(self.newest).min(SlidingWindow::SLICES as u64);
+        for step in 1..=passed {
+            let place = Self::place(self.newest.wrapping_add(step));
+            self.sums.remove(self.slices[place]);
+            self.slices[place] = Sums::default();
+        }
+        self.newest = self.newest.max(slice);
+    }
+
+    /// The sums as they would be at `now`, with nothing changed.
+    fn sums_at(&self, now: Timestamp) -> Sums {
+        let slice = now.as_nanos() / self.slice_nanos;
+        let passed = slice.saturating_sub(self.newest).min(SlidingWindow::SLICES as u64);
+        let mut sums = self.sums;
+        for step in 1..=passed {
+            sums.remove(self.slices[Self::place(self.newest.wrapping_add(step))]);
+        }
+        sums
+    }
+
+    fn resized(&self, duration: Duration, now: Timestamp) -> Self {
+        let oldest = self.newest.saturating_sub(SlidingWindow::SLICES as u64 - 1);
+        let mut new = Self::new(duration, Timestamp::from_nanos(oldest.saturating_mul(self.slice_nanos)));
+        for slice in oldest..=self.newest {
+            new.roll(slice.saturating_mul(self.slice_nanos) / new.slice_nanos);
+            let moved = self.slices[Self::place(slice)];
+            let target = &mut new.slices[Self::place(new.newest)];
+            for sums in [target, &mut new.sums] {
+                sums.calls += moved.calls;
+                sums.failed += moved.failed;
+                sums.slow += moved.slow;
+                sums.bad += moved.bad;
+            }
+        }
+        new.roll(now.as_nanos() / new.slice_nanos);
+        new
+    }
+}
