@@ -116,7 +116,7 @@ impl Ring {
         if self.is_empty() {
             self.first = self.first.max(now.as_nanos() / self.length);
         }
-        let last = self.first + SLOTS - 1;
+        let last = self.first.saturating_add(SLOTS - 1);
         let slot = due.as_nanos().div_ceil(self.length).clamp(self.first, last);
         self.calls[Self::place(slot)] += 1;
         self.noted += 1;
@@ -147,5 +147,80 @@ impl Ring {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::START + Duration::from_millis(millis)
+    }
+
+    fn overdue(inflight: &mut Inflight, now: Timestamp) -> u32 {
+        std::iter::from_fn(|| inflight.next_overdue(now))
+            .map(|overdue| overdue.calls)
+            .sum()
+    }
+
+    #[test]
+    fn a_call_is_overdue_strictly_after_its_time_and_by_a_32nd_of_it_at_most() {
+        let mut inflight = Inflight::default();
+        let _watch = inflight.watch(at(0), at(320));
+        assert_eq!(overdue(&mut inflight, at(320)), 0);
+        assert_eq!(overdue(&mut inflight, at(331)), 1);
+    }
+
+    #[test]
+    fn a_call_is_either_finished_on_time_or_overdue() {
+        let mut inflight = Inflight::default();
+        let calls: Vec<_> = (0..1000)
+            .map(|start| inflight.watch(at(start), at(start + 300)))
+            .collect();
+        let mut on_time = 0;
+        for watch in calls.iter().step_by(3) {
+            on_time += u32::from(inflight.finish(*watch));
+        }
+        assert_eq!(on_time, 334);
+        assert_eq!(overdue(&mut inflight, at(5000)), 1000 - 334);
+        for (index, watch) in calls.iter().enumerate().filter(|(index, _)| index % 3 != 0) {
+            assert!(!inflight.finish(*watch), "{index} was overdue");
+        }
+    }
+
+    #[test]
+    fn since_is_never_later_than_the_due_time() {
+        let mut inflight = Inflight::default();
+        for start in 0..50 {
+            let _watch = inflight.watch(at(start * 7), at(start * 7 + 100));
+        }
+        let mut found = 0;
+        while let Some(overdue) = inflight.next_overdue(at(10_000)) {
+            found += overdue.calls;
+            assert!(overdue.since <= at(49 * 7 + 100));
+        }
+        assert_eq!(found, 50);
+    }
+
+    #[test]
+    fn another_time_limit_keeps_watching_the_calls_of_the_old_one() {
+        let mut inflight = Inflight::default();
+        let slow = inflight.watch(at(0), at(10_000));
+        let fast = inflight.watch(at(0), at(10));
+        assert_eq!(overdue(&mut inflight, at(11)), 1);
+        assert!(!inflight.finish(fast));
+        assert_eq!(overdue(&mut inflight, at(10_400)), 1);
+        assert!(!inflight.finish(slow));
+    }
+
+    #[test]
+    fn memory_does_not_grow_with_calls() {
+        let mut inflight = Inflight::default();
+        for start in 0..200_000 {
+            let _watch = inflight.watch(at(start), at(start + 300));
+            overdue(&mut inflight, at(start));
+        }
+        assert_eq!(inflight.ring.calls.len() as u64, SLOTS);
     }
 }

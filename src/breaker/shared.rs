@@ -7,7 +7,7 @@ use super::{
     inflight::{Inflight, Watch},
     totals::Totals,
 };
-use crate::machine::{Ending, Machine, Outcome, Refusal, Ticket, Timestamp, Transition};
+use crate::machine::{Ending, Machine, Outcome, Refusal, Settled, Ticket, Timestamp, Transition};
 
 /// What the threads share: the machine, the calls in flight and the totals, behind one short lock.
 #[derive(Debug)]
@@ -127,6 +127,9 @@ impl Core {
         let latency = ticket.elapsed(now);
         if on_time || !self.machine.is_current(&ticket) {
             let settled = self.machine.settle(ticket, ending, now);
+            if settled == Settled::Unrecorded {
+                return;
+            }
             self.totals.primary.note(settled, ending);
         } else {
             // It was counted as slow when it became overdue.

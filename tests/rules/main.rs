@@ -1,0 +1,14 @@
+//! The rules that the breaker keeps. Each has bitten a real breaker; the number of the rule stands above its tests.
+
+mod decisions;
+mod events;
+mod half_open;
+mod manual;
+mod panics;
+mod permits;
+mod readiness;
+mod stacks;
+mod stress;
+mod support;
+mod time;
+mod waiting;

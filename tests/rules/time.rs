@@ -1,0 +1,75 @@
+use std::time::Duration;
+
+use tokio::time::advance;
+use tower_breaker::{Outcome, State};
+
+use crate::support::*;
+
+// Rule 18: one clock, and no harm from one that stands still or jumps.
+
+#[tokio::test(start_paused = true)]
+async fn tokios_paused_clock_drives_the_breaker() {
+    let breaker = builder().build().unwrap().breaker().clone();
+    trip(&breaker);
+    advance(ms(999)).await;
+    assert_eq!(breaker.state(), State::Open);
+    advance(ms(1)).await;
+    assert_eq!(breaker.state(), State::ReadyToProbe);
+}
+
+#[test]
+fn a_clock_that_goes_back_stands_still_for_the_breaker() {
+    let clock = ManualClock::default();
+    clock.set(Duration::from_secs(100));
+    let breaker = builder()
+        .slow_after(ms(100))
+        .clock(clock.clone())
+        .build()
+        .unwrap()
+        .breaker()
+        .clone();
+    let permit = breaker.try_acquire().unwrap();
+    clock.set(Duration::from_secs(50));
+    permit.record(Outcome::Success);
+    assert_eq!(breaker.snapshot().totals.primary.slow, 0);
+    trip(&breaker);
+    assert_eq!(breaker.state(), State::Open);
+    clock.set(Duration::from_secs(102));
+    breaker.try_acquire().expect("the probe").record(Outcome::Success);
+}
+
+#[test]
+fn a_clock_that_jumps_to_the_end_of_time_does_no_harm() {
+    let clock = ManualClock::default();
+    let breaker = builder()
+        .slow_after(ms(100))
+        .clock(clock.clone())
+        .build()
+        .unwrap()
+        .breaker()
+        .clone();
+    let hung: Vec<_> = (0..2).map(|_| breaker.try_acquire().unwrap()).collect();
+    clock.set(Duration::MAX);
+    breaker.force_open("at the end of time", None);
+    assert!(breaker.try_acquire().is_err());
+    breaker.reset("again");
+    for _ in 0..10 {
+        breaker.try_acquire().unwrap().record(Outcome::Success);
+    }
+    drop(hung);
+    clock.set(Duration::ZERO);
+    breaker.try_acquire().unwrap().record(Outcome::Success);
+    assert_eq!(breaker.state(), State::Closed);
+}
+
+#[test]
+fn a_clock_that_stands_still_still_lets_rows_of_failures_trip() {
+    let breaker = builder()
+        .clock(ManualClock::default())
+        .build()
+        .unwrap()
+        .breaker()
+        .clone();
+    trip(&breaker);
+    assert_eq!(breaker.state(), State::Open);
+}
