@@ -12,12 +12,22 @@ use tower::Service;
 
 use crate::error::CircuitOpen;
 
-/// What happens to a call that the primary may not have. Sealed: [`Reject`], [`Backup`] and [`Wait`].
+/// What happens to a call that the primary may not have. Sealed: [`Reject`], [`Backup`], [`FailOver`](crate::FailOver),
+/// [`Respond`](crate::Respond) and [`Wait`].
 pub trait OnOpen<Req, Res, Err>: Sealed {
     // Not `: Future<Output = …>`: a bound that names two boxed errors makes coroutines lose `Send`.
     #[doc(hidden)]
     type Future;
 
+    /// What is kept of a request, so that it can be sent once more.
+    #[doc(hidden)]
+    type Kept;
+
+    /// Whether somebody else answers, so that the primary's readiness errors are nobody's.
+    #[doc(hidden)]
+    const DIVERTS: bool = false;
+
+    /// Whether that is a service, whose calls are counted.
     #[doc(hidden)]
     const HAS_BACKUP: bool = false;
 
@@ -29,10 +39,22 @@ pub trait OnOpen<Req, Res, Err>: Sealed {
 
     #[doc(hidden)]
     fn poll(future: Pin<&mut Self::Future>, cx: &mut Context<'_>) -> Poll<Result<Res, Err>>;
+
+    #[doc(hidden)]
+    fn keep(&self, request: Req) -> (Req, Option<Self::Kept>) {
+        (request, None)
+    }
+
+    /// A call to the primary failed: sends what was kept elsewhere, where it may be.
+    #[doc(hidden)]
+    fn fail_over(kept: Self::Kept, failure: Result<&Res, &Err>) -> Option<Self::Future> {
+        let _ = (kept, failure);
+        None
+    }
 }
 
-mod sealed {
-    /// Keeps the choice to the three.
+pub(crate) mod sealed {
+    /// Keeps the choice to what this crate offers.
     pub trait Sealed {}
 }
 
@@ -84,6 +106,10 @@ impl<T> Backup<T> {
     pub(crate) fn new(service: T) -> Self {
         Self { service }
     }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.service
+    }
 }
 
 impl<T> fmt::Debug for Backup<T> {
@@ -99,6 +125,7 @@ where
     Err: From<CircuitOpen>,
 {
     type Future = RejectFuture;
+    type Kept = Infallible;
 
     fn refuse(&self, _: Req, open: CircuitOpen) -> RejectFuture {
         RejectFuture { open: Some(open) }
@@ -121,31 +148,17 @@ where
     T: Service<Req> + Clone,
 {
     type Future = BackupFuture<T, Req, T::Future>;
+    type Kept = Infallible;
 
+    const DIVERTS: bool = true;
     const HAS_BACKUP: bool = true;
 
     fn refuse(&self, request: Req, _: CircuitOpen) -> Self::Future {
-        BackupFuture {
-            state: BackupState::Waiting {
-                service: self.service.clone(),
-                request: Some(request),
-            },
-        }
+        BackupFuture::new(self.service.clone(), request)
     }
 
     fn poll(future: Pin<&mut Self::Future>, cx: &mut Context<'_>) -> Poll<Result<T::Response, T::Error>> {
-        let mut state = future.project().state;
-        loop {
-            match state.as_mut().project() {
-                BackupStateProj::Waiting { service, request } => {
-                    ready!(service.poll_ready(cx))?;
-                    let request = request.take().expect("a request is sent once");
-                    let future = service.call(request);
-                    state.set(BackupState::Called { future });
-                }
-                BackupStateProj::Called { future } => return future.poll(cx),
-            }
-        }
+        future.poll_call(cx)
     }
 }
 
@@ -165,6 +178,36 @@ pin_project! {
     }
 }
 
+impl<T, Req, F> BackupFuture<T, Req, F> {
+    pub(crate) fn new(service: T, request: Req) -> Self {
+        Self {
+            state: BackupState::Waiting {
+                service,
+                request: Some(request),
+            },
+        }
+    }
+
+    pub(crate) fn poll_call(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T::Response, T::Error>>
+    where
+        T: Service<Req, Future = F>,
+        F: Future<Output = Result<T::Response, T::Error>>,
+    {
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                BackupStateProj::Waiting { service, request } => {
+                    ready!(service.poll_ready(cx))?;
+                    let request = request.take().expect("a request is sent once");
+                    let future = service.call(request);
+                    state.set(BackupState::Called { future });
+                }
+                BackupStateProj::Called { future } => return future.poll(cx),
+            }
+        }
+    }
+}
+
 impl<T, Req, F> fmt::Debug for BackupFuture<T, Req, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BackupFuture").finish_non_exhaustive()
@@ -173,6 +216,7 @@ impl<T, Req, F> fmt::Debug for BackupFuture<T, Req, F> {
 
 impl<Req, Res, Err> OnOpen<Req, Res, Err> for Wait {
     type Future = Infallible;
+    type Kept = Infallible;
 
     const WAITS: bool = true;
 

@@ -12,8 +12,10 @@ use crate::{
     classify::ErrorsAsFailures,
     config::Config,
     event::Observer,
+    failover::{FailOver, FailOverBudget},
     layer::CircuitBreakerLayer,
     machine::{CancelledCalls, ConfigError, OpenDuration, Policy, Recovery},
+    respond::Respond,
 };
 
 /// Builds a [`CircuitBreakerLayer`]: see [`CircuitBreakerLayer::builder`].
@@ -25,6 +27,7 @@ pub struct Builder<B = Reject, C = ErrorsAsFailures> {
     clock: Option<Box<dyn Clock>>,
     seed: Option<u64>,
     observers: Vec<Box<dyn Observer>>,
+    mistake: Option<ConfigError>,
 }
 
 impl Builder {
@@ -36,6 +39,7 @@ impl Builder {
             clock: None,
             seed: None,
             observers: Vec::new(),
+            mistake: None,
         }
     }
 }
@@ -94,6 +98,23 @@ impl<B, C> Builder<B, C> {
         self.on_open(Wait)
     }
 
+    /// Refused calls get an answer that is made on the spot, from the request and the [`CircuitOpen`](crate::CircuitOpen) that says when to
+    /// come back.
+    ///
+    /// ```
+    /// use tower_breaker::{CircuitBreakerLayer, CircuitOpen};
+    ///
+    /// # fn main() -> Result<(), tower_breaker::ConfigError> {
+    /// let layer = CircuitBreakerLayer::builder()
+    ///     .respond(|order: u32, open: CircuitOpen| format!("order {order} has to wait: {open}"))
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn respond<R>(self, answer: R) -> Builder<Respond<R>, C> {
+        self.on_open(Respond::new(answer))
+    }
+
     /// Tells good calls from bad ones: see [`Classify`](crate::Classify).
     pub fn classify<D>(self, classify: D) -> Builder<B, D> {
         Builder {
@@ -103,6 +124,7 @@ impl<B, C> Builder<B, C> {
             clock: self.clock,
             seed: self.seed,
             observers: self.observers,
+            mistake: self.mistake,
         }
     }
 
@@ -157,6 +179,9 @@ impl<B, C> Builder<B, C> {
     ///
     /// The first setting that is out of range or contradicts another: which field, its value, and what would be accepted.
     pub fn build(self) -> Result<CircuitBreakerLayer<B, C>, ConfigError> {
+        if let Some(mistake) = self.mistake {
+            return Err(mistake);
+        }
         self.config.check()?;
         let breaker = Breaker::new(
             self.config,
@@ -182,6 +207,25 @@ impl<B, C> Builder<B, C> {
             clock: self.clock,
             seed: self.seed,
             observers: self.observers,
+            mistake: self.mistake,
+        }
+    }
+}
+
+impl<T, C> Builder<Backup<T>, C> {
+    /// Sends a call that failed on the primary to the backup, too: as `replay` keeps the request, and within a budget.
+    ///
+    /// What counts as failed is the classifier's to say, as far as it is known when the response's head is there. These calls
+    /// are counted apart, in [`Totals::failed_over`](crate::Totals::failed_over).
+    pub fn fail_over<R>(self, replay: R, budget: FailOverBudget) -> Builder<FailOver<T, R>, C> {
+        Builder {
+            config: self.config,
+            on_open: FailOver::new(self.on_open.into_inner(), replay, budget),
+            classify: self.classify,
+            clock: self.clock,
+            seed: self.seed,
+            observers: self.observers,
+            mistake: self.mistake.or(budget.check().err()),
         }
     }
 }

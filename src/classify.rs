@@ -23,6 +23,12 @@ pub trait Classify<Req, Res, Err>: Clone {
 
     /// There was an error.
     fn error(&self, error: &Err, permit: Permit);
+
+    /// Whether this is known to be a failure already: the request may then go to the backup, where
+    /// [`Builder::fail_over`](crate::Builder::fail_over) is set. Default: each error is.
+    fn is_failure(&self, result: Result<&Res, &Err>) -> bool {
+        result.is_err()
+    }
 }
 
 /// The default: an error is a failure, any response a success.
@@ -55,5 +61,9 @@ where
 
     fn error(&self, error: &Err, permit: Permit) {
         permit.record(self(Err(error)));
+    }
+
+    fn is_failure(&self, result: Result<&Res, &Err>) -> bool {
+        self(result) == Outcome::Failure
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     classify::Classify,
     error::CircuitOpen,
     machine::{Outcome, Timestamp},
+    panics::failing_on_panic,
     waiter::Waiter,
 };
 
@@ -24,10 +25,11 @@ pin_project! {
     ///
     /// Dropped before it is done, it is a cancelled call: see [`CancelledCalls`](crate::CancelledCalls).
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<S, Req, B, C, F, D> {
+    pub struct ResponseFuture<F, D, W, K, C> {
         #[pin]
-        state: State<S, Req, B, F, D>,
+        state: State<F, D, W>,
         permit: Option<Permit>,
+        kept: Option<K>,
         classify: C,
     }
 }
@@ -35,35 +37,39 @@ pin_project! {
 pin_project! {
     // The rare states are boxed, so that the future of a healthy call stays small.
     #[project = StateProj]
-    enum State<S, Req, B, F, D> {
+    enum State<F, D, W> {
         /// Waits for the primary's answer.
         Primary { #[pin] future: F },
         /// Waits for the primary to be ready: while half-open that can't be left to `poll_ready`, which must not block.
-        Waiting { call: Box<Waiting<S, Req, B>> },
+        Waiting { call: Box<W> },
         /// Waits for what takes the primary's place.
         Diverted { future: Pin<Box<D>> },
     }
 }
 
-impl<S, Req, B, C, F, D> ResponseFuture<S, Req, B, C, F, D> {
-    fn new(state: State<S, Req, B, F, D>, permit: Permit, classify: C) -> Self {
-        Self {
-            state,
-            permit: Some(permit),
-            classify,
-        }
-    }
+/// The future of a call from `S`, behind a breaker that refuses by `B` and classifies by `C`.
+pub(crate) type CallFuture<S, Req, B, C> = ResponseFuture<
+    <S as Service<Req>>::Future,
+    <B as OnOpen<Req, <S as Service<Req>>::Response, <S as Service<Req>>::Error>>::Future,
+    Waiting<S, Req, B>,
+    <B as OnOpen<Req, <S as Service<Req>>::Response, <S as Service<Req>>::Error>>::Kept,
+    C,
+>;
 
+impl<S, Req, B, C> CallFuture<S, Req, B, C>
+where
+    S: Service<Req>,
+    B: OnOpen<Req, S::Response, S::Error>,
+{
     /// Calls the primary, which is ready.
-    pub(crate) fn primary(primary: &mut S, request: Req, permit: Permit, classify: C) -> Self
-    where
-        S: Service<Req, Future = F>,
-    {
+    pub(crate) fn primary(primary: &mut S, request: Req, on_open: &B, permit: Permit, classify: C) -> Self {
         let mut permit = Some(permit);
+        let (request, kept) = on_open.keep(request);
         let future = failing_on_panic(&mut permit, || primary.call(request));
         Self {
             state: State::Primary { future },
             permit,
+            kept,
             classify,
         }
     }
@@ -78,31 +84,28 @@ impl<S, Req, B, C, F, D> ResponseFuture<S, Req, B, C, F, D> {
             since: breaker.now(),
             waiter: Waiter::new(breaker),
         });
-        Self::new(State::Waiting { call }, permit, classify)
+        Self {
+            state: State::Waiting { call },
+            permit: Some(permit),
+            kept: None,
+            classify,
+        }
     }
 
     /// The primary may not have the call.
-    pub(crate) fn refused<Res, Err>(
-        on_open: &B,
-        request: Req,
-        open: CircuitOpen,
-        classify: C,
-        breaker: &Breaker,
-    ) -> Self
-    where
-        B: OnOpen<Req, Res, Err, Future = D>,
-    {
+    pub(crate) fn refused(request: Req, open: CircuitOpen, on_open: &B, breaker: &Breaker, classify: C) -> Self {
         let mut permit = Some(breaker.refused_permit(B::HAS_BACKUP));
         let future = failing_on_panic(&mut permit, || Box::pin(on_open.refuse(request, open)));
         Self {
             state: State::Diverted { future },
             permit,
+            kept: None,
             classify,
         }
     }
 }
 
-impl<S, Req, B, C> Future for ResponseFuture<S, Req, B, C, S::Future, B::Future>
+impl<S, Req, B, C> Future for CallFuture<S, Req, B, C>
 where
     S: Service<Req>,
     B: OnOpen<Req, S::Response, S::Error>,
@@ -112,7 +115,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        loop {
+        let (result, permit) = loop {
             let result = match this.state.as_mut().project() {
                 StateProj::Primary { future } => ready!(failing_on_panic(this.permit, || future.poll(cx))),
                 StateProj::Diverted { future } => {
@@ -120,7 +123,9 @@ where
                 }
                 StateProj::Waiting { call } => match ready!(call.poll_ready(cx, this.permit)) {
                     Next::Call(request) => {
+                        let (request, kept) = call.on_open.keep(request);
                         let future = failing_on_panic(this.permit, || call.primary.call(request));
+                        *this.kept = kept;
                         this.state.set(State::Primary { future });
                         continue;
                     }
@@ -135,21 +140,31 @@ where
                 },
             };
             let permit = this.permit.take().expect("polled after it was ready");
-            return Poll::Ready(match result {
-                Ok(response) => Ok(this.classify.response(response, permit)),
-                Err(error) => {
-                    // A rejection is not the primary's error, nor the backup's.
-                    if permit.is_for_a_call() {
-                        this.classify.error(&error, permit);
-                    }
-                    Err(error)
+            let failed = this.kept.take().filter(|_| this.classify.is_failure(result.as_ref()));
+            match failed.and_then(|kept| B::fail_over(kept, result.as_ref())) {
+                Some(future) => {
+                    *this.permit = Some(permit.fail_over());
+                    this.state.set(State::Diverted {
+                        future: Box::pin(future),
+                    });
                 }
-            });
-        }
+                None => break (result, permit),
+            }
+        };
+        Poll::Ready(match result {
+            Ok(response) => Ok(this.classify.response(response, permit)),
+            Err(error) => {
+                // A rejection is not the primary's error, nor the backup's.
+                if permit.is_for_a_call() {
+                    this.classify.error(&error, permit);
+                }
+                Err(error)
+            }
+        })
     }
 }
 
-impl<S, Req, B, C, F, D> fmt::Debug for ResponseFuture<S, Req, B, C, F, D> {
+impl<F, D, W, K, C> fmt::Debug for ResponseFuture<F, D, W, K, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture")
             .field(
@@ -165,12 +180,20 @@ impl<S, Req, B, C, F, D> fmt::Debug for ResponseFuture<S, Req, B, C, F, D> {
 }
 
 /// A call that waits for the primary to be ready, and still has its request: it can go elsewhere.
-struct Waiting<S, Req, B> {
+pub struct Waiting<S, Req, B> {
     primary: S,
     request: Option<Req>,
     on_open: B,
     since: Timestamp,
     waiter: Waiter,
+}
+
+impl<S, Req, B> fmt::Debug for Waiting<S, Req, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiting")
+            .field("waiter", &self.waiter)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What comes after the wait.
@@ -207,7 +230,7 @@ impl<S, Req, B> Waiting<S, Req, B> {
         breaker.waited_since(self.since);
         Poll::Ready(match ready {
             Ok(()) => Next::Call(self.take_request()),
-            Err(error) if B::HAS_BACKUP => {
+            Err(error) if B::DIVERTS => {
                 if let Some(permit) = permit.take() {
                     permit.record(Outcome::Failure);
                 }
@@ -221,32 +244,4 @@ impl<S, Req, B> Waiting<S, Req, B> {
     fn take_request(&mut self) -> Req {
         self.request.take().expect("a request is sent once")
     }
-}
-
-/// Runs a service's code; a panic in it is a failure of its call, whoever catches the panic.
-///
-/// Not told by `thread::panicking()` in the permit's drop: a neighbour's panic may drop it too.
-fn failing_on_panic<R>(permit: &mut Option<Permit>, run: impl FnOnce() -> R) -> R {
-    struct Guard<'a> {
-        permit: &'a mut Option<Permit>,
-        returned: bool,
-    }
-
-    impl Drop for Guard<'_> {
-        fn drop(&mut self) {
-            if !self.returned {
-                if let Some(permit) = self.permit.take() {
-                    permit.record(Outcome::Failure);
-                }
-            }
-        }
-    }
-
-    let mut guard = Guard {
-        permit,
-        returned: false,
-    };
-    let result = run();
-    guard.returned = true;
-    result
 }

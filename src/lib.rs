@@ -50,10 +50,19 @@ mod classify;
 mod config;
 mod error;
 mod event;
+mod failover;
 mod future;
+#[cfg(feature = "grpc")]
+pub mod grpc;
+#[cfg(feature = "http")]
+pub mod http;
 mod layer;
 pub mod machine;
+mod panics;
+mod respond;
 mod service;
+#[cfg(feature = "tower-http")]
+pub mod tower_http;
 mod waiter;
 
 pub use self::{
@@ -64,6 +73,7 @@ pub use self::{
     config::Config,
     error::CircuitOpen,
     event::{Event, Events, Observer},
+    failover::{CloneRequests, FailOver, FailOverBudget, Replay},
     future::ResponseFuture,
     layer::CircuitBreakerLayer,
     machine::{
@@ -71,5 +81,6 @@ pub use self::{
         OpenDuration, Outcome, Policy, PolicyReading, Recovery, SlidingWindow, SlowCallRate, State, Timestamp,
         Transition, TripPolicy, TripReason, View,
     },
+    respond::{Answer, Respond, RespondFuture},
     service::CircuitBreaker,
 };

@@ -13,7 +13,7 @@ use crate::{
     backup::{OnOpen, Reject},
     breaker::{Breaker, Permit},
     classify::{Classify, ErrorsAsFailures},
-    future::ResponseFuture,
+    future::CallFuture,
     machine::Timestamp,
     waiter::Waiter,
 };
@@ -112,10 +112,10 @@ impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
     }
 
     /// The primary's readiness failed. With a backup that is nobody's error: the next call goes there.
-    fn readiness_failed<Err>(&mut self, error: Err, has_backup: bool) -> Result<(), Err> {
+    fn readiness_failed<Err>(&mut self, error: Err, diverts: bool) -> Result<(), Err> {
         self.breaker.readiness_failed();
         self.release_primary();
-        if !has_backup {
+        if !diverts {
             return Err(error);
         }
         self.readiness = Readiness::Failed;
@@ -177,7 +177,7 @@ where
 {
     type Response = C::Response;
     type Error = S::Error;
-    type Future = ResponseFuture<S, Req, B, C, S::Future, B::Future>;
+    type Future = CallFuture<S, Req, B, C>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         loop {
@@ -201,7 +201,7 @@ where
                 continue;
             };
             self.waiter.forget();
-            return Poll::Ready(ready.or_else(|error| self.readiness_failed(error, B::HAS_BACKUP)));
+            return Poll::Ready(ready.or_else(|error| self.readiness_failed(error, B::DIVERTS)));
         }
     }
 
@@ -210,7 +210,7 @@ where
         let ready = replace(&mut self.readiness, Readiness::Unknown);
         if ready == Readiness::Failed {
             let open = self.breaker.divert();
-            return ResponseFuture::refused(&self.on_open, request, open, classify, &self.breaker);
+            return CallFuture::<S, Req, B, C>::refused(request, open, &self.on_open, &self.breaker, classify);
         }
         let acquired = match self.promise.take() {
             Some(promise) => Ok(promise),
@@ -221,15 +221,19 @@ where
         match acquired {
             Ok(mut permit) if ready == Readiness::Ready => {
                 permit.start();
-                ResponseFuture::primary(&mut self.primary, request, permit, classify)
+                CallFuture::<S, Req, B, C>::primary(&mut self.primary, request, &self.on_open, permit, classify)
             }
-            Ok(permit) => {
-                ResponseFuture::waiting(self.primary.clone(), request, self.on_open.clone(), permit, classify)
-            }
+            Ok(permit) => CallFuture::<S, Req, B, C>::waiting(
+                self.primary.clone(),
+                request,
+                self.on_open.clone(),
+                permit,
+                classify,
+            ),
             Err(open) => {
                 self.readiness = ready;
                 self.release_primary();
-                ResponseFuture::refused(&self.on_open, request, open, classify, &self.breaker)
+                CallFuture::<S, Req, B, C>::refused(request, open, &self.on_open, &self.breaker, classify)
             }
         }
     }

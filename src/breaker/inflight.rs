@@ -13,9 +13,9 @@ pub(super) struct Inflight {
     previous: Ring,
 }
 
-/// Where a call is noted. Whoever holds it owes a [`Inflight::finish`].
+/// Where a call is noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
+#[must_use = "a call that is never finished is overdue in the end"]
 pub(super) struct Watch {
     ring: u64,
     slot: u64,

@@ -220,8 +220,17 @@ impl Breaker {
         if !has_backup {
             return Permit::of_nothing(self.clone());
         }
+        self.backup_permit(|_| ())
+    }
+
+    pub(crate) fn failed_over_permit(&self) -> Permit {
+        self.backup_permit(|core| core.totals.failed_over += 1)
+    }
+
+    fn backup_permit(&self, note: impl FnOnce(&mut Core)) -> Permit {
         let started = self.update(|core, now| {
             core.totals.backup.calls += 1;
+            note(core);
             now
         });
         Permit::backup(self.clone(), started)

@@ -1,6 +1,9 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use super::{Breaker, inflight::Watch, shared::Started};
+use super::{
+    Breaker,
+    shared::{Core, Standing, Watched},
+};
 use crate::machine::{Ending, Outcome, Ticket, Timestamp};
 
 /// The right to make one call, which ends when the outcome is recorded or the permit is dropped.
@@ -29,7 +32,7 @@ pub struct Permit {
 enum Kind {
     Primary {
         ticket: Ticket,
-        watch: Option<Watch>,
+        watch: Option<Watched>,
     },
     /// Found overdue while it waited for the primary's readiness: its verdict is in.
     Late {
@@ -42,7 +45,7 @@ enum Kind {
 }
 
 impl Permit {
-    pub(super) fn primary(breaker: Breaker, ticket: Ticket, watch: Option<Watch>) -> Self {
+    pub(super) fn primary(breaker: Breaker, ticket: Ticket, watch: Option<Watched>) -> Self {
         Self {
             breaker,
             kind: Kind::Primary { ticket, watch },
@@ -91,9 +94,32 @@ impl Permit {
         }
     }
 
+    /// The call failed, and goes to the backup: the permit of that call.
+    pub(crate) fn fail_over(self) -> Self {
+        let breaker = self.breaker.clone();
+        self.record(Outcome::Failure);
+        breaker.failed_over_permit()
+    }
+
     /// The primary was never called, for no fault of its own.
     pub(crate) fn release(mut self) {
         self.end(Ending::Unused);
+    }
+
+    /// The answer is in, though the call goes on: what follows, a body for example, is not latency.
+    ///
+    /// In half-open, an answer that then goes on for as long as a probe is given counts as good: a stream may never end.
+    pub fn answered(&mut self) {
+        self.change(|core, ticket, watch, now| core.answer(ticket, watch, now));
+    }
+
+    /// The primary asked to be left alone for so long. Where
+    /// [`OpenDuration::honour_retry_after`](crate::OpenDuration::honour_retry_after) is set, a trip within that time heeds it.
+    pub fn retry_after(&mut self, pause: Duration) {
+        if let Kind::Primary { ticket, .. } = &self.kind {
+            self.breaker
+                .update(|core, now| core.machine.asked_for_pause(ticket, pause, now));
+        }
     }
 
     /// The call starts now, if it hasn't yet: what came before was waiting.
@@ -101,18 +127,25 @@ impl Permit {
         if self.ticket().is_none_or(Ticket::has_started) {
             return;
         }
-        if let Kind::Primary { mut ticket, watch } = std::mem::replace(&mut self.kind, Kind::Done) {
-            let started = self.breaker.update(|core, now| {
-                // A promise that has run out is kept all the same, and its outcome is stale.
-                if !core.machine.redeem(&mut ticket, now) {
-                    ticket = Ticket::stranger(now);
-                }
-                (core.start(&mut ticket, watch, now), ticket)
-            });
-            self.kind = match started {
-                (Started::Watched(watch), ticket) => Kind::Primary { ticket, watch },
-                (Started::Counted, ticket) => Kind::Late { ticket },
-            };
+        self.change(|core, ticket, watch, now| {
+            // A promise that has run out is kept all the same, and its outcome is stale.
+            if !core.machine.redeem(ticket, now) {
+                *ticket = Ticket::stranger(now);
+            }
+            core.start(ticket, watch, now)
+        });
+    }
+
+    fn change(&mut self, step: impl FnOnce(&mut Core, &mut Ticket, Option<Watched>, Timestamp) -> Standing) {
+        match std::mem::replace(&mut self.kind, Kind::Done) {
+            Kind::Primary { mut ticket, watch } => {
+                let standing = self.breaker.update(|core, now| step(core, &mut ticket, watch, now));
+                self.kind = match standing {
+                    Standing::Open(watch) => Kind::Primary { ticket, watch },
+                    Standing::Counted => Kind::Late { ticket },
+                };
+            }
+            other => self.kind = other,
         }
     }
 

@@ -18,8 +18,11 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) machine: Machine,
-    inflight: Inflight,
-    /// The generation that the calls in `inflight` belong to.
+    /// Calls with no answer yet: they are slow when their time is up.
+    unanswered: Inflight,
+    /// In half-open, calls whose answer goes on and on: they are good when their time is up.
+    lasting: Inflight,
+    /// The generation that the watched calls belong to.
     watched: u64,
     pub(super) totals: Totals,
     pub(super) in_flight: u64,
@@ -41,7 +44,8 @@ impl Shared {
             core: Mutex::new(Core {
                 watched: machine.generation(),
                 machine,
-                inflight: Inflight::default(),
+                unanswered: Inflight::default(),
+                lasting: Inflight::default(),
                 totals: Totals::default(),
                 in_flight: 0,
                 sequence: 0,
@@ -91,7 +95,7 @@ impl Core {
     }
 
     /// The ticket, and its place among the calls in flight. A promise has none: it runs out in the machine.
-    pub(super) fn watched(&mut self, ticket: Ticket, now: Timestamp) -> (Ticket, Option<Watch>) {
+    pub(super) fn watched(&mut self, ticket: Ticket, now: Timestamp) -> (Ticket, Option<Watched>) {
         let watch = if ticket.is_promise() {
             None
         } else {
@@ -100,24 +104,46 @@ impl Core {
         (ticket, watch)
     }
 
-    fn watch(&mut self, ticket: &Ticket, now: Timestamp) -> Option<Watch> {
+    fn watch(&mut self, ticket: &Ticket, now: Timestamp) -> Option<Watched> {
         self.drop_stale_watches();
         let due = ticket.due(now).filter(|_| self.machine.is_current(ticket))?;
-        Some(self.inflight.watch(now, due))
+        Some(Watched::Unanswered(self.unanswered.watch(now, due)))
     }
 
-    /// The call has waited for the primary's readiness long enough, and starts.
-    pub(super) fn start(&mut self, ticket: &mut Ticket, watch: Option<Watch>, now: Timestamp) -> Started {
-        let on_time = watch.is_none_or(|watch| self.inflight.finish(watch));
-        ticket.start(now);
-        match on_time {
-            true => Started::Watched(self.watch(ticket, now)),
-            false => Started::Counted,
+    /// Whether the call had come to its end before its time was up.
+    fn finish(&mut self, watch: Option<Watched>) -> bool {
+        match watch {
+            Some(Watched::Unanswered(watch)) => self.unanswered.finish(watch),
+            Some(Watched::Lasting(watch)) => self.lasting.finish(watch),
+            None => true,
         }
     }
 
-    pub(super) fn settle(&mut self, ticket: Ticket, watch: Option<Watch>, ending: Ending, now: Timestamp) {
-        let on_time = watch.is_none_or(|watch| self.inflight.finish(watch));
+    /// The call has waited for the primary's readiness long enough, and starts.
+    pub(super) fn start(&mut self, ticket: &mut Ticket, watch: Option<Watched>, now: Timestamp) -> Standing {
+        let on_time = self.finish(watch);
+        ticket.start(now);
+        if on_time {
+            Standing::Open(self.watch(ticket, now))
+        } else {
+            Standing::Counted
+        }
+    }
+
+    /// The call's answer is in, though the call goes on.
+    pub(super) fn answer(&mut self, ticket: &mut Ticket, watch: Option<Watched>, now: Timestamp) -> Standing {
+        let on_time = self.finish(watch);
+        ticket.answer(now);
+        if !on_time {
+            return Standing::Counted;
+        }
+        self.drop_stale_watches();
+        let due = ticket.lasting_at(now).filter(|_| self.machine.is_current(ticket));
+        Standing::Open(due.map(|due| Watched::Lasting(self.lasting.watch(now, due))))
+    }
+
+    pub(super) fn settle(&mut self, ticket: Ticket, watch: Option<Watched>, ending: Ending, now: Timestamp) {
+        let on_time = self.finish(watch);
         self.settle_call(ticket, on_time, ending, now);
     }
 
@@ -157,7 +183,7 @@ impl Core {
     }
 
     fn find_overdue(&mut self, now: Timestamp) {
-        while let Some(overdue) = self.inflight.next_overdue(now) {
+        while let Some(overdue) = self.unanswered.next_overdue(now) {
             for _ in 0..overdue.calls {
                 self.totals.primary.slow += 1;
                 self.machine.overdue(overdue.since, now);
@@ -166,13 +192,19 @@ impl Core {
                 }
             }
         }
+        while let Some(lasting) = self.lasting.next_overdue(now) {
+            for _ in 0..lasting.calls {
+                self.machine.lasting(now);
+            }
+        }
     }
 
     /// What was admitted before a trip is of no interest after it.
     fn drop_stale_watches(&mut self) -> bool {
         let stale = self.watched != self.machine.generation();
         if stale {
-            self.inflight.clear();
+            self.unanswered.clear();
+            self.lasting.clear();
             self.watched = self.machine.generation();
         }
         stale
@@ -190,11 +222,18 @@ impl Core {
     }
 }
 
-/// What a call is once it has started.
+/// Where a call is watched.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Watched {
+    Unanswered(Watch),
+    Lasting(Watch),
+}
+
+/// Whether a call's verdict is still to come.
 #[derive(Debug)]
-pub(super) enum Started {
-    /// It is in flight, and watched where it has a time limit.
-    Watched(Option<Watch>),
-    /// It was overdue before it started, and counted.
+pub(super) enum Standing {
+    /// It is, and the call is watched where it has a time limit.
+    Open(Option<Watched>),
+    /// Its time was up before, and it was counted then.
     Counted,
 }

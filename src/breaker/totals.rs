@@ -12,6 +12,8 @@ pub struct Totals {
     pub backup: CallTotals,
     /// Calls that the primary could not have: rejected, or diverted to the backup.
     pub refused: u64,
+    /// Calls that failed on the primary and then went to the backup.
+    pub failed_over: u64,
     /// How long calls waited for the primary to be ready, apart from their latency.
     pub readiness: ReadinessTotals,
 }

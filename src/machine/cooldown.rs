@@ -24,6 +24,7 @@ pub struct OpenDuration {
     pub(crate) factor: f64,
     pub(crate) jitter: f64,
     pub(crate) refused_before_trial: u32,
+    pub(crate) retry_after_cap: Option<Duration>,
 }
 
 /// After this long, a trial needs no more refused calls.
@@ -39,6 +40,7 @@ impl OpenDuration {
             factor: 1.0,
             jitter: 0.0,
             refused_before_trial: 0,
+            retry_after_cap: None,
         }
     }
 
@@ -51,6 +53,7 @@ impl OpenDuration {
             factor: 1.5,
             jitter: 0.5,
             refused_before_trial: 10,
+            retry_after_cap: None,
         }
     }
 
@@ -75,12 +78,26 @@ impl OpenDuration {
         }
     }
 
-    /// The duration of opening number `attempt`, for a `chance` between 0 and 1.
-    pub(super) fn of(self, attempt: u32, chance: f64) -> Duration {
+    /// Stays open for as long as the primary asks, in a `Retry-After`, where that is longer; but no longer than `cap`. Above 0, at
+    /// most 365 days. Default: what the primary asks for is ignored.
+    #[must_use]
+    pub const fn honour_retry_after(self, cap: Duration) -> Self {
+        Self {
+            retry_after_cap: Some(cap),
+            ..self
+        }
+    }
+
+    /// The duration of opening number `attempt`, for a `chance` between 0 and 1 and a primary that `asked_for` so long.
+    pub(super) fn of(self, attempt: u32, chance: f64, asked_for: Duration) -> Duration {
         let max = self.max.as_secs_f64();
         // Infinite long before `attempt` is; `min` takes care of that.
         let grown = (self.initial.as_secs_f64() * self.factor.powf(f64::from(attempt))).min(max);
-        Duration::from_secs_f64(grown * (1.0 - self.jitter * chance))
+        let own = Duration::from_secs_f64(grown * (1.0 - self.jitter * chance));
+        match self.retry_after_cap {
+            Some(cap) => own.max(asked_for.min(cap)),
+            None => own,
+        }
     }
 
     /// How many calls opening number `attempt` has to refuse before a trial.
@@ -106,6 +123,9 @@ impl OpenDuration {
         }
         if !(self.jitter >= 0.0 && self.jitter <= 1.0) {
             return Err(ConfigError::new("open_duration.jitter", self.jitter, "0 to 1"));
+        }
+        if let Some(cap) = self.retry_after_cap {
+            ConfigError::check_duration("open_duration.retry_after_cap", cap)?;
         }
         Ok(())
     }

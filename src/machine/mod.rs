@@ -74,6 +74,8 @@ pub struct Machine {
     /// The number of the last opening (k), until the breaker has been closed for long enough to forget it.
     attempt: Option<u32>,
     last_trip: Option<TripReason>,
+    /// Until when the primary asked to be left alone.
+    paused_until: Timestamp,
     chance: Chance,
     latest: Timestamp,
     transitions: Vec<Transition>,
@@ -109,6 +111,7 @@ impl Machine {
             generation: 1,
             attempt: None,
             last_trip: None,
+            paused_until: Timestamp::START,
             chance: Chance::new(seed),
             latest: Timestamp::START,
             transitions: Vec::new(),
@@ -209,6 +212,23 @@ impl Machine {
         }
     }
 
+    /// A call of the current generation has been answering for as long as a probe is given, and hasn't failed: as a probe, that is
+    /// good enough. Its end must not be settled as well.
+    pub fn lasting(&mut self, now: Timestamp) {
+        let now = self.catch_up(now);
+        if self.is_recording() {
+            self.record(Judgement::default(), now, now);
+        }
+    }
+
+    /// The primary asked, with this call's answer, to be left alone for so long: see [`OpenDuration::honour_retry_after`].
+    pub fn asked_for_pause(&mut self, ticket: &Ticket, pause: Duration, now: Timestamp) {
+        let now = self.catch_up(now);
+        if self.is_current(ticket) {
+            self.paused_until = now + pause;
+        }
+    }
+
     /// Whether all calls go to the primary.
     pub fn is_flowing(&mut self, now: Timestamp) -> bool {
         self.catch_up(now);
@@ -251,6 +271,7 @@ impl Machine {
         self.mode = ModeView::default();
         self.attempt = None;
         self.last_trip = None;
+        self.paused_until = Timestamp::START;
         self.enter_new_generation(Phase::closed(&self.settings, now), now);
         self.transitions.push(Transition::Reset { reason });
     }
@@ -369,7 +390,8 @@ impl Machine {
             return;
         }
         let attempt = self.attempt.map_or(0, |last| last.saturating_add(1));
-        let open_for = self.settings.open_duration.of(attempt, self.chance.next());
+        let asked_for = self.paused_until.since(now);
+        let open_for = self.settings.open_duration.of(attempt, self.chance.next(), asked_for);
         self.attempt = Some(attempt);
         let phase = Phase::Open {
             until: now + open_for,

@@ -71,6 +71,8 @@ pub struct Ticket {
     generation: u64,
     /// `None` while the call waits for the primary's readiness, or is only promised.
     started: Option<Timestamp>,
+    /// When the answer was in, where that is before the call's end.
+    answered: Option<Timestamp>,
     slow_after: Option<Duration>,
     time_limit: Option<Duration>,
     lease: Option<u64>,
@@ -87,6 +89,7 @@ impl Ticket {
         Self {
             generation,
             started: lease.is_none().then_some(now),
+            answered: None,
             slow_after,
             time_limit,
             lease,
@@ -134,10 +137,21 @@ impl Ticket {
         self.started = Some(now);
     }
 
-    /// How long the call has taken so far; `None` where the primary hasn't been called.
+    /// The answer is in: what follows, a body for example, is not latency.
+    pub fn answer(&mut self, now: Timestamp) {
+        self.answered.get_or_insert(now);
+    }
+
+    /// How long the call took, or has taken so far; `None` where the primary hasn't been called.
     #[must_use]
     pub fn elapsed(&self, now: Timestamp) -> Option<Duration> {
-        self.started.map(|started| now.since(started))
+        self.started.map(|started| self.answered.unwrap_or(now).since(started))
+    }
+
+    /// In half-open: when an answer that began at `now` has gone on for as long as a probe is given.
+    #[must_use]
+    pub fn lasting_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.time_limit.map(|limit| now + limit)
     }
 
     /// When the call is overdue, if it is still in flight then: past `slow_after`; or, in half-open, past the time that a

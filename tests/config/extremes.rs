@@ -1,0 +1,109 @@
+use std::time::Duration;
+
+use proptest::{collection, prelude::*, sample};
+use tower_breaker::{CircuitBreakerLayer, Config, Outcome, State};
+
+use crate::{
+    arbitrary::{config, duration},
+    clock::Manual,
+};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Acquire,
+    Record(sample::Index, Outcome),
+    Drop(sample::Index),
+    Advance(Duration),
+    /// The clock jumps, back as well as forth.
+    Jump(Duration),
+    Manual(fn(&tower_breaker::Breaker, Duration), Duration),
+    Reconfigure(Box<Config>),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let outcome = sample::select(vec![
+        Outcome::Success,
+        Outcome::Failure,
+        Outcome::Failure,
+        Outcome::Ignored,
+    ]);
+    let moment = prop_oneof![
+        duration(),
+        any::<u64>().prop_map(Duration::from_nanos),
+        Just(Duration::MAX)
+    ];
+    let manual = sample::select(vec![
+        (|breaker, ttl| breaker.force_open("a test", ttl)) as fn(&tower_breaker::Breaker, Duration),
+        |breaker, ttl| breaker.disable("a test", ttl),
+        |breaker, ttl| breaker.shadow("a test", ttl),
+        |breaker, _| breaker.automatic("a test"),
+        |breaker, _| breaker.reset("a test"),
+    ]);
+    prop_oneof![
+        40 => Just(Step::Acquire),
+        30 => (any::<sample::Index>(), outcome).prop_map(|(which, outcome)| Step::Record(which, outcome)),
+        10 => any::<sample::Index>().prop_map(Step::Drop),
+        20 => duration().prop_map(Step::Advance),
+        1 => moment.prop_map(Step::Jump),
+        1 => (manual, duration()).prop_map(|(manual, ttl)| Step::Manual(manual, ttl)),
+        1 => config(u64::MAX).prop_map(|config| Step::Reconfigure(Box::new(config))),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn whatever_is_accepted_can_be_driven_through_any_time(
+        config in config(u64::MAX),
+        steps in collection::vec(step(), 300),
+    ) {
+        let clock = Manual::default();
+        let layer = CircuitBreakerLayer::builder().config(config).clock(clock.clone()).seed(7).build()?;
+        let breaker = layer.breaker();
+        let mut permits = Vec::new();
+        for step in steps {
+            match step {
+                Step::Acquire => permits.extend(breaker.try_acquire()),
+                Step::Record(which, outcome) if !permits.is_empty() => {
+                    permits.swap_remove(which.index(permits.len())).record(outcome);
+                }
+                Step::Drop(which) if !permits.is_empty() => drop(permits.swap_remove(which.index(permits.len()))),
+                Step::Record(..) | Step::Drop(_) => {}
+                Step::Advance(by) => clock.advance(by),
+                Step::Jump(to) => clock.set(to),
+                Step::Manual(change, ttl) => change(breaker, ttl),
+                Step::Reconfigure(config) => breaker.reconfigure(*config)?,
+            }
+            prop_assert_eq!(breaker.snapshot().in_flight, permits.len() as u64);
+        }
+        drop(permits);
+        prop_assert_eq!(breaker.snapshot().in_flight, 0);
+        breaker.reset("a test");
+        prop_assert_eq!(breaker.state(), State::Closed);
+    }
+
+    #[test]
+    fn whatever_is_accepted_closes_again_once_the_primary_is_healthy(config in config(u64::MAX)) {
+        let clock = Manual::default();
+        let layer = CircuitBreakerLayer::builder().config(config).clock(clock.clone()).seed(7).build()?;
+        let breaker = layer.breaker();
+        breaker.force_open("an outage", None);
+        breaker.automatic("it is over");
+        // As long as the longest stage takes, and as many calls as the largest trial takes.
+        for _ in 0..101 {
+            clock.advance(Duration::from_secs(4 * 365 * 24 * 3600));
+            breaker.try_acquire()?.record(Outcome::Success);
+            if breaker.state() == State::Closed {
+                break;
+            }
+        }
+        for _ in 0..1_000_000 {
+            if breaker.state() == State::Closed {
+                break;
+            }
+            breaker.try_acquire()?.record(Outcome::Success);
+        }
+        prop_assert_eq!(breaker.state(), State::Closed);
+    }
+}

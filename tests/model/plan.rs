@@ -1,0 +1,347 @@
+//! Configurations, as data that shrinks and prints well, in whole numbers wherever a decision hangs on them.
+
+use std::{sync::Arc, time::Duration};
+
+use proptest::{collection::vec, option, prelude::*, sample::select};
+use tower_breaker::{
+    CancelledCalls, Config, ConsecutiveFailures, Counts, Evidence, FailureRate, OpenDuration, Policy, Recovery,
+    SlidingWindow, SlowCallRate, TripPolicy, TripReason, machine::Settings,
+};
+
+/// What one good call takes out of the failure bucket, in the unit that its level is counted in: so that the reference
+/// knows exactly when the bucket breaks even. A bad call puts in a whole number of these, for θ = 84/(84 + weight).
+pub(crate) const GOOD: u64 = 84;
+
+/// One valid configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) slow_after: Option<Duration>,
+    pub(crate) policies: Vec<PolicyPlan>,
+    /// Whether the policies are nested to the right, as a user may well write them.
+    pub(crate) nested: bool,
+    pub(crate) open: OpenPlan,
+    pub(crate) recovery: RecoveryPlan,
+    pub(crate) cancelled: CancelledCalls,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum PolicyPlan {
+    Evidence {
+        weight: u64,
+        excess: u64,
+        sustained: Duration,
+    },
+    FailureRate(RatePlan),
+    SlowCallRate(RatePlan),
+    Consecutive(u64),
+    /// A user's own: so many bad calls in a window, or since the breaker closed.
+    BadCalls {
+        most: u64,
+        window: Option<SlidingWindow>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RatePlan {
+    pub(crate) percent: u64,
+    pub(crate) window: SlidingWindow,
+    pub(crate) minimum: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct OpenPlan {
+    pub(crate) initial: Duration,
+    pub(crate) max: Duration,
+    pub(crate) factor: f64,
+    pub(crate) jitter: f64,
+    pub(crate) refused: u32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RecoveryPlan {
+    pub(crate) form: FormPlan,
+    pub(crate) probe_timeout: Option<Duration>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum FormPlan {
+    Gradual {
+        stages: Vec<u8>,
+        successes: u32,
+        stage_duration: Duration,
+        net_failures: u64,
+    },
+    Permitted {
+        calls: u32,
+        bad_percent: u64,
+    },
+}
+
+impl Plan {
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            slow_after: self.slow_after,
+            trip_when: self.policy(),
+            open_duration: self.open.build(),
+            recovery: self.recovery.build(),
+            cancelled_calls: self.cancelled,
+        }
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        Config::new("model")
+            .slow_after(self.slow_after)
+            .trip_when(self.policy())
+            .open_duration(self.open.build())
+            .recovery(self.recovery.build())
+            .cancelled_calls(self.cancelled)
+    }
+
+    fn policy(&self) -> Policy {
+        let mut policies = self.policies.iter().map(PolicyPlan::build);
+        if self.nested {
+            let join = |inner, outer| Policy::AnyOf(vec![outer, inner]);
+            policies.rev().reduce(join).expect("a plan has at least one policy")
+        } else {
+            let first = policies.next().expect("a plan has at least one policy");
+            policies.fold(first, Policy::or)
+        }
+    }
+
+    /// What a bad call weighs in half-open, in units of [`GOOD`].
+    pub(crate) fn half_open_weight(&self) -> u64 {
+        let weight = |policy: &PolicyPlan| match policy {
+            PolicyPlan::Evidence { weight, .. } => Some(*weight),
+            _ => None,
+        };
+        self.policies.iter().find_map(weight).unwrap_or(GOOD)
+    }
+}
+
+impl PolicyPlan {
+    pub(crate) fn build(&self) -> Policy {
+        match *self {
+            Self::Evidence {
+                weight,
+                excess,
+                sustained,
+            } => Evidence::tolerating(GOOD as f64 / (GOOD + weight) as f64)
+                .minimum_excess(excess as f64)
+                .sustained_for(sustained)
+                .into(),
+            Self::FailureRate(RatePlan {
+                percent,
+                window,
+                minimum,
+            }) => FailureRate::at_least(percent as f64 / 100.0)
+                .over(window)
+                .minimum_calls(minimum)
+                .into(),
+            Self::SlowCallRate(RatePlan {
+                percent,
+                window,
+                minimum,
+            }) => SlowCallRate::at_least(percent as f64 / 100.0)
+                .over(window)
+                .minimum_calls(minimum)
+                .into(),
+            Self::Consecutive(count) => ConsecutiveFailures::of(count).into(),
+            Self::BadCalls { most, window } => Policy::Custom(Arc::new(BadCalls { most, window })),
+        }
+    }
+
+    pub(crate) fn window(&self) -> Option<SlidingWindow> {
+        match self {
+            Self::FailureRate(rate) | Self::SlowCallRate(rate) => Some(rate.window),
+            Self::BadCalls { window, .. } => *window,
+            Self::Evidence { .. } | Self::Consecutive(_) => None,
+        }
+    }
+}
+
+impl OpenPlan {
+    fn build(&self) -> OpenDuration {
+        OpenDuration::growing(self.initial, self.max)
+            .factor(self.factor)
+            .jitter(self.jitter)
+            .refused_before_trial(self.refused)
+    }
+}
+
+impl RecoveryPlan {
+    pub(crate) fn build(&self) -> Recovery {
+        let recovery = match &self.form {
+            FormPlan::Gradual {
+                stages,
+                successes,
+                stage_duration,
+                net_failures,
+            } => Recovery::gradual()
+                .stages(stages.clone())
+                .successes(*successes)
+                .stage_duration(*stage_duration)
+                .net_failures(*net_failures as f64),
+            FormPlan::Permitted { calls, bad_percent } => {
+                Recovery::permitted_calls(*calls).bad_rate(*bad_percent as f64 / 100.0)
+            }
+        };
+        match self.probe_timeout {
+            Some(timeout) => recovery.probe_timeout(timeout),
+            None => recovery,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct BadCalls {
+    most: u64,
+    window: Option<SlidingWindow>,
+}
+
+impl TripPolicy for BadCalls {
+    fn trip(&self, counts: &Counts) -> Option<TripReason> {
+        (counts.bad >= self.most).then(|| TripReason::custom("bad calls", counts.bad as f64, self.most as f64))
+    }
+
+    fn window(&self) -> Option<SlidingWindow> {
+        self.window
+    }
+}
+
+pub(crate) const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub(crate) fn plans() -> impl Strategy<Value = Plan> {
+    (
+        option::weighted(0.6, select(vec![100, 20, 300, 1000, 10_000]).prop_map(millis)),
+        prop_oneof![4 => vec(policies(), 1), 3 => vec(policies(), 2..=3)],
+        any::<bool>(),
+        opens(),
+        recoveries(),
+        select(vec![
+            CancelledCalls::SlowIfOverdue,
+            CancelledCalls::Ignore,
+            CancelledCalls::Failure,
+        ]),
+    )
+        .prop_map(|(slow_after, mut policies, nested, open, recovery, cancelled)| {
+            for policy in &mut policies {
+                // Which calls are slow, nobody says.
+                if let (PolicyPlan::SlowCallRate(rate), None) = (&policy, slow_after) {
+                    *policy = PolicyPlan::FailureRate(rate.clone());
+                }
+            }
+            Plan {
+                slow_after,
+                policies,
+                nested,
+                open,
+                recovery,
+                cancelled,
+            }
+        })
+}
+
+fn policies() -> impl Strategy<Value = PolicyPlan> {
+    let weights = prop_oneof![
+        3 => Just(GOOD),
+        // θ = 0.7, 0.8, 0.3, 0.2, 0.1 and 0.05
+        3 => select(vec![36, 21, 196, 336, 756, 1596]),
+        1 => 10_u64..2000,
+    ];
+    let sustained = select(vec![500, 0, 1, 100, 2000]).prop_map(millis);
+    let evidence =
+        (weights, select(vec![8, 1, 2, 3, 7, 20]), sustained).prop_map(|(weight, excess, sustained)| {
+            PolicyPlan::Evidence {
+                weight,
+                excess,
+                sustained,
+            }
+        });
+    prop_oneof![
+        3 => evidence,
+        2 => rates().prop_map(PolicyPlan::FailureRate),
+        2 => rates().prop_map(PolicyPlan::SlowCallRate),
+        1 => (1_u64..12).prop_map(PolicyPlan::Consecutive),
+        1 => (1_u64..12, option::of(windows())).prop_map(|(most, window)| PolicyPlan::BadCalls { most, window }),
+    ]
+}
+
+fn rates() -> impl Strategy<Value = RatePlan> {
+    let percents = prop_oneof![2 => select(vec![50, 100, 1, 29, 33]), 1 => 1_u64..=100];
+    (percents, windows(), 1_u64..=20).prop_map(|(percent, window, minimum)| RatePlan {
+        percent,
+        window,
+        minimum: match window {
+            SlidingWindow::Calls(calls) => minimum.min(calls as u64),
+            SlidingWindow::Time(_) => minimum,
+        },
+    })
+}
+
+fn windows() -> impl Strategy<Value = SlidingWindow> {
+    prop_oneof![
+        (1_usize..=30).prop_map(SlidingWindow::last_calls),
+        select(vec![10_000, 1, 500, 1000, 1007, 60_000, 3_600_000]).prop_map(|time| SlidingWindow::last(millis(time))),
+        (1_000_000_u64..5_000_000_000).prop_map(|nanos| SlidingWindow::last(Duration::from_nanos(nanos))),
+    ]
+}
+
+fn opens() -> impl Strategy<Value = OpenPlan> {
+    let fixed = select(vec![1000, 1, 500, 5000, 90_000]).prop_map(|time| OpenPlan {
+        initial: millis(time),
+        max: millis(time),
+        factor: 1.0,
+        jitter: 0.0,
+        refused: 0,
+    });
+    let growing = (
+        select(vec![500, 100, 2000]),
+        select(vec![3000, 2000, 30_000, 100_000]),
+        select(vec![1.5, 1.0, 2.0, 100.0]),
+        prop_oneof![3 => Just(0.0), 1 => select(vec![0.5, 0.1, 1.0])],
+        prop_oneof![1 => Just(0), 1 => Just(10), 2 => 0_u32..5],
+    )
+        .prop_map(|(initial, max, factor, jitter, refused)| OpenPlan {
+            initial: millis(initial),
+            max: millis(max),
+            factor,
+            jitter,
+            refused,
+        });
+    prop_oneof![fixed, growing]
+}
+
+fn recoveries() -> impl Strategy<Value = RecoveryPlan> {
+    let stages = select(vec![
+        vec![20, 40, 80, 100],
+        vec![100],
+        vec![50, 100],
+        vec![5, 10, 20, 40, 100],
+        vec![7, 33, 34, 99, 100],
+        vec![50, 60, 100],
+    ]);
+    let gradual = (
+        stages,
+        prop_oneof![1 => Just(5), 2 => 1_u32..8],
+        select(vec![250, 1, 50, 2000]).prop_map(millis),
+        1_u64..6,
+    )
+        .prop_map(
+            |(stages, successes, stage_duration, net_failures)| FormPlan::Gradual {
+                stages,
+                successes,
+                stage_duration,
+                net_failures,
+            },
+        );
+    let permitted = (
+        prop_oneof![3 => 1_u32..=10, 1 => 11_u32..=100],
+        prop_oneof![1 => Just(50), 2 => 1_u64..=100],
+    )
+        .prop_map(|(calls, bad_percent)| FormPlan::Permitted { calls, bad_percent });
+    let timeouts = option::weighted(0.3, select(vec![1000, 10, 250, 5000]).prop_map(millis));
+    (prop_oneof![2 => gradual, 1 => permitted], timeouts)
+        .prop_map(|(form, probe_timeout)| RecoveryPlan { form, probe_timeout })
+}
