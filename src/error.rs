@@ -1,5 +1,7 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
+use crate::machine::Rough;
+
 /// The breaker refused the call: the primary never saw it.
 ///
 /// Behind a `BoxError` it is found by downcasting:
@@ -40,7 +42,7 @@ impl fmt::Display for CircuitOpen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the circuit breaker \"{}\" is open", self.breaker.escape_debug())?;
         match self.retry_after {
-            Some(after) => write!(f, ", try again in {after:.1?}"),
+            Some(after) => write!(f, ", try again in {}", Rough(after)),
             None => Ok(()),
         }
     }

@@ -1,9 +1,9 @@
-//! A circuit breaker at work: a client sends 100 requests a second over HTTP to a primary that hangs, fails and is slow by turns.
+//! A circuit breaker at work: 100 HTTP requests a second to a primary that hangs, fails and is slow by turns.
 //!
-//! `cargo run --example quickstart` takes 27 seconds. The same requests go to a twin of the primary with no breaker, to
-//! compare; it exits with an error where the breaker was of no use.
+//! `cargo run --example quickstart` takes 27 seconds. To compare, the same requests go to a twin of the primary, with no
+//! breaker. The errors that the breaker leaves are the calls before each trip, and a probe now and then. It exits with an
+//! error where the breaker was of no use.
 
-mod paint;
 mod plan;
 mod report;
 mod servers;
@@ -11,17 +11,15 @@ mod summary;
 mod tally;
 mod traffic;
 
-use std::{io, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use futures::StreamExt;
-use hyper::{Response, body::Incoming};
-use hyper_util::client::legacy::Error;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::mpsc,
     time::{Instant, interval_at},
 };
 use tower::{BoxError, ServiceBuilder};
-use tower_breaker::{CircuitBreakerLayer, Outcome};
+use tower_breaker::{CircuitBreakerLayer, http::ByStatus};
 
 use crate::{
     plan::Condition,
@@ -30,68 +28,53 @@ use crate::{
     traffic::{Side, client_of, send},
 };
 
-async fn compare() -> Result<(), BoxError> {
-    let (condition, at_primary) = watch::channel(Condition::Healthy);
-    let primary = Server::start("primary", Duration::from_millis(30), at_primary.clone()).await?;
-    let twin = Server::start("primary", Duration::from_millis(30), at_primary).await?;
-    let (_always, healthy) = watch::channel(Condition::Healthy);
-    let backup = Server::start("backup", Duration::from_millis(60), healthy).await?;
+async fn run() -> Result<(), BoxError> {
+    let start = Instant::now();
+    let planned = move || plan::condition_at(start.elapsed());
+    let primary = Server::start("primary", Duration::from_millis(30), planned).await?;
+    let twin = Server::start("primary", Duration::from_millis(30), planned).await?;
+    let backup = Server::start("backup", Duration::from_millis(60), || Condition::Healthy).await?;
 
-    // All that it takes: the layer, and around which service it goes.
+    // All that it takes: a layer, around a client.
     let layer = CircuitBreakerLayer::builder()
         .name("payments")
         .slow_after(Duration::from_millis(300)) // a call that takes longer is as bad as an error
-        .classify_fn(|result: Result<&Response<Incoming>, &Error>| match result {
-            Ok(response) if !response.status().is_server_error() => Outcome::Success,
-            Ok(_) | Err(_) => Outcome::Failure,
-        })
-        .backup(client_of(backup.address())) // any Service with the same Request, Response, Error
-        .seed(1) // the same jitter in each run: leave this out
-        .build()?;
+        .classify(ByStatus::new()) // errors are failures, and so is a 5xx
+        .backup(client_of(backup.address)) // any Service with the same Request, Response, Error
+        .seed(1) // for the same jitter in each run; leave it out
+        .build()?; // Err(ConfigError) names the field and the value
     let breaker = layer.breaker().clone(); // a handle: state, snapshot, events, manual control
-    let protected = ServiceBuilder::new().layer(layer).service(client_of(primary.address()));
+    let protected = ServiceBuilder::new().layer(layer).service(client_of(primary.address));
 
+    let unprotected = client_of(twin.address);
     let mut events = breaker.subscribe();
-    let (finished, mut calls) = mpsc::unbounded_channel();
-    let mut report = Report::new(io::stdout());
-    report.header()?;
-
-    let start = Instant::now();
     let mut quarters = interval_at(start + QUARTER, QUARTER);
-    tokio::spawn(plan::follow(start, condition));
-    tokio::spawn(send(
-        client_of(twin.address()),
-        Side::Unprotected,
-        start,
-        finished.clone(),
-    ));
-    tokio::spawn(send(protected, Side::Protected, start, finished));
+    let (finished, mut calls) = mpsc::unbounded_channel();
+    tokio::spawn(send(protected, Side::Protected, start, finished.clone()));
+    tokio::spawn(send(unprotected, Side::Unprotected, start, finished));
+
+    let mut report = Report::new();
+    report.header()?;
     loop {
         tokio::select! {
             biased;
             Some(event) = events.next() => report.event(start.elapsed(), &event)?,
             call = calls.recv() => match call {
                 Some(call) => report.call(&call),
-                None => break,
+                None => break, // all have ended
             },
             _ = quarters.tick() => report.quarter(start.elapsed(), &breaker)?,
         }
     }
     report.quarter(start.elapsed(), &breaker)?;
-    let complaints = report.summary(&breaker, [primary.wasted(), twin.wasted()])?;
-    match complaints.is_empty() {
-        true => Ok(()),
-        false => Err(complaints.join("; ").into()),
-    }
+    report.end([primary.wasted(), twin.wasted()], breaker.state())
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match compare().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("quickstart: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let Err(error) = run().await else {
+        return ExitCode::SUCCESS;
+    };
+    eprintln!("quickstart: {error}");
+    ExitCode::FAILURE
 }

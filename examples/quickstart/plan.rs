@@ -1,10 +1,5 @@
 use std::{fmt, time::Duration};
 
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep_until},
-};
-
 /// How a server is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
@@ -17,64 +12,43 @@ pub(crate) enum Condition {
     Slow,
 }
 
-impl fmt::Display for Condition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Healthy => "healthy",
-            Self::Hanging => "hanging",
-            Self::Failing => "failing",
-            Self::Slow => "slow",
-        })
-    }
-}
-
-/// What the primary goes through. The breaker stays open longer each time, so later faults are followed by more time to recover.
-const PLAN: [(Condition, Duration); 7] = [
-    (Condition::Healthy, Duration::from_millis(1500)),
-    (Condition::Hanging, Duration::from_millis(3500)),
-    (Condition::Healthy, Duration::from_millis(4500)),
-    (Condition::Failing, Duration::from_millis(3500)),
-    (Condition::Healthy, Duration::from_millis(5000)),
-    (Condition::Slow, Duration::from_millis(3500)),
-    (Condition::Healthy, Duration::from_millis(5000)),
-];
-
-/// A part of the plan; times count from its start.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Phase {
+/// When the primary is in which bad condition, counted from the start.
+#[derive(Clone, Copy)]
+pub(crate) struct Fault {
     pub(crate) condition: Condition,
     pub(crate) from: Duration,
     pub(crate) to: Duration,
 }
 
-pub(crate) fn phases() -> impl Iterator<Item = Phase> {
-    PLAN.into_iter().scan(Duration::ZERO, |end, (condition, lasts)| {
-        let from = *end;
-        *end += lasts;
-        Some(Phase {
-            condition,
-            from,
-            to: *end,
-        })
-    })
-}
+/// In between it is healthy. The breaker waits longer each time, since it wasn't closed for ten seconds before.
+pub(crate) const FAULTS: [Fault; 3] = [
+    Fault::new(Condition::Hanging, 1_500, 5_000),
+    Fault::new(Condition::Failing, 9_500, 13_000),
+    Fault::new(Condition::Slow, 18_000, 21_500),
+];
 
-pub(crate) fn length() -> Duration {
-    PLAN.into_iter().map(|(_, lasts)| lasts).sum()
-}
+pub(crate) const LENGTH: Duration = Duration::from_millis(26_500);
 
 /// What the primary is really like at this moment.
 pub(crate) fn condition_at(elapsed: Duration) -> Condition {
-    phases()
-        .take_while(|phase| phase.from <= elapsed)
-        .last()
-        .map_or(Condition::Healthy, |phase| phase.condition)
+    FAULTS
+        .iter()
+        .find(|fault| (fault.from..fault.to).contains(&elapsed))
+        .map_or(Condition::Healthy, |fault| fault.condition)
 }
 
-/// Puts the servers through the plan.
-pub(crate) async fn follow(start: Instant, condition: watch::Sender<Condition>) {
-    for phase in phases() {
-        sleep_until(start + phase.from).await;
-        condition.send_replace(phase.condition);
+impl Fault {
+    const fn new(condition: Condition, from_millis: u64, to_millis: u64) -> Self {
+        Self {
+            condition,
+            from: Duration::from_millis(from_millis),
+            to: Duration::from_millis(to_millis),
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{self:?}").to_lowercase())
     }
 }

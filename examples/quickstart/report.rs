@@ -1,13 +1,15 @@
 use std::{
-    io::{self, Write},
+    env,
+    fmt::Display,
+    io::{self, IsTerminal, Write},
     mem::take,
     time::Duration,
 };
 
+use tower::BoxError;
 use tower_breaker::{Breaker, Event, State};
 
 use crate::{
-    paint::{Colour, Paint},
     plan::{self, Condition},
     summary::Summary,
     tally::Tally,
@@ -18,40 +20,44 @@ use crate::{
 pub(crate) const QUARTER: Duration = Duration::from_millis(250);
 
 const HEADER: &str = "
-          the      the           share to   good answers by   users'           errors
-    time  primary  breaker        primary  primary   backup   errors      p99  without";
+          the      the           share to  good answers by            users' errors
+    time  primary  breaker        primary  primary  backup      p99    with  without";
 
-/// Requests that one mark in a bar stands for, at most.
+const RED: u8 = 31;
+const GREEN: u8 = 32;
+const YELLOW: u8 = 33;
+const BLUE: u8 = 34;
+
+/// For answers of the primary, of the backup, and errors.
+const MARKS: [(u8, &str); 3] = [(GREEN, "█"), (BLUE, "▒"), (RED, "×")];
+/// Requests that one mark stands for, at most.
 const MARK: usize = 2;
 
 /// Tells what happens while it happens.
-pub(crate) struct Report<W> {
-    out: W,
-    paint: Paint,
+pub(crate) struct Report {
+    colourful: bool,
     quarter: [Tally; 2],
     summary: Summary,
 }
 
-impl<W: Write> Report<W> {
-    pub(crate) fn new(out: W) -> Self {
+impl Report {
+    pub(crate) fn new() -> Self {
+        let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
-            out,
-            paint: Paint::for_stdout(),
+            colourful: io::stdout().is_terminal() && !no_colour,
             quarter: Default::default(),
-            summary: Summary::new(),
+            summary: Summary::default(),
         }
     }
 
-    pub(crate) fn header(&mut self) -> io::Result<()> {
+    pub(crate) fn header(&self) -> io::Result<()> {
+        let [primary, backup, error] = MARKS.map(|(colour, mark)| self.paint(colour, mark));
         writeln!(
-            self.out,
-            "{RATE} requests a second for {:?}; a line is a quarter of a second, a mark up to {MARK} requests:\n\
-             {} a good answer of the primary, {} one of the backup, {} an error to users: 5xx, none in {CLIENT_TIMEOUT:?}, \
-             or later than {SLO:?}.\n{HEADER}",
-            plan::length(),
-            self.bar(Colour::Green, 1),
-            self.bar(Colour::Blue, 1),
-            self.bar(Colour::Red, 1),
+            io::stdout(),
+            "{RATE} requests a second for {:?}. A line is a quarter of a second, a mark up to {MARK} requests that ended in it:\n\
+             {primary} well answered by the primary  {backup} by the backup  \
+             {error} an error to users: a 5xx, no answer in {CLIENT_TIMEOUT:?}, or one after {SLO:?}\n{HEADER}",
+            plan::LENGTH,
         )
     }
 
@@ -62,56 +68,54 @@ impl<W: Write> Report<W> {
 
     pub(crate) fn event(&mut self, at: Duration, event: &Event) -> io::Result<()> {
         self.summary.transition(at, &event.transition);
-        writeln!(self.out, "{:>6.2} s ▸ {event}", at.as_secs_f64())
+        writeln!(io::stdout(), "{:>6.2} s ▸ {event}", at.as_secs_f64())
     }
 
-    /// The line for what ended at `at`.
+    /// The line for what ended since the last one.
     pub(crate) fn quarter(&mut self, at: Duration, breaker: &Breaker) -> io::Result<()> {
         let view = breaker.snapshot().view;
-        let condition = plan::condition_at(at.saturating_sub(QUARTER / 2));
-        let health = match condition {
-            Condition::Healthy => Colour::Green,
-            _ => Colour::Red,
-        };
         let gate = match view.state {
-            State::Closed => Colour::Green,
-            State::Open => Colour::Red,
-            _ => Colour::Yellow,
+            State::Closed => GREEN,
+            State::Open => RED,
+            _ => YELLOW,
         };
-        let [mut quarter, unprotected] = take(&mut self.quarter);
-        let p99 = quarter
-            .p99()
-            .map_or("–".into(), |p99| format!("{} ms", p99.as_millis()));
+        let condition = plan::condition_at(at.saturating_sub(QUARTER / 2));
+        let health = if condition == Condition::Healthy { GREEN } else { RED };
+        let [mut with, without] = take(&mut self.quarter);
+        let p99 = with.p99().map_or("–".into(), |p99| format!("{} ms", p99.as_millis()));
+        let [by_primary, by_backup, errors] = with.answers;
         writeln!(
-            self.out,
-            "{:>6.2} s  {}  {}{:>7} %{:>9}{:>9}{:>9}{p99:>9}{:>9}  {}{}{}",
+            io::stdout(),
+            "{:>6.2} s  {}  {}{:>6} %{by_primary:>9}{by_backup:>8}{p99:>9}{errors:>8}{:>9}  {}",
             at.as_secs_f64(),
-            self.paint.with(health, format_args!("{condition:7}")),
-            self.paint.with(gate, format_args!("{:14}", view.state)),
+            self.paint(health, format_args!("{condition:7}")),
+            self.paint(gate, format_args!("{:14}", view.state)),
             view.share,
-            quarter.by_primary,
-            quarter.by_backup,
-            quarter.errors,
-            unprotected.errors,
-            self.bar(Colour::Green, quarter.by_primary),
-            self.bar(Colour::Blue, quarter.by_backup),
-            self.bar(Colour::Red, quarter.errors),
+            without.errors(),
+            self.bar(with.answers),
         )
     }
 
-    /// Says how it went; what comes back is where the breaker was of no use.
-    pub(crate) fn summary(&mut self, breaker: &Breaker, wasted: [u64; 2]) -> io::Result<Vec<String>> {
-        self.summary.write(&mut self.out, wasted)?;
-        Ok(self.summary.complaints(breaker.state()))
+    /// What it all came to; an error where the breaker was of no use.
+    pub(crate) fn end(self, wasted: [u64; 2], state: State) -> Result<(), BoxError> {
+        writeln!(io::stdout(), "{}", self.summary.text(wasted))?;
+        Ok(self.summary.verdict(state)?)
     }
 
-    /// The marks for so many calls.
-    fn bar(&self, colour: Colour, calls: usize) -> String {
-        let mark = match colour {
-            Colour::Green => "█",
-            Colour::Blue => "▒",
-            _ => "×",
-        };
-        self.paint.with(colour, mark.repeat(calls.div_ceil(MARK)))
+    fn bar(&self, answers: [usize; 3]) -> String {
+        let mut bar = String::new();
+        for ((colour, mark), calls) in MARKS.into_iter().zip(answers) {
+            bar += &self.paint(colour, mark.repeat(calls.div_ceil(MARK)));
+        }
+        bar
+    }
+
+    /// Pad the text first: the codes take no room on the screen.
+    fn paint(&self, colour: u8, text: impl Display) -> String {
+        if self.colourful {
+            format!("\x1b[{colour}m{text}\x1b[0m")
+        } else {
+            text.to_string()
+        }
     }
 }

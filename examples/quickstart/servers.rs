@@ -11,56 +11,51 @@ use std::{
 };
 
 use http_body_util::Full;
-use hyper::{Response, StatusCode, body::Bytes, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
+use tokio::{net::TcpListener, time::sleep};
 
 use crate::plan::Condition;
 
-/// An HTTP server on a port of this machine, in the condition it is told; it stops when it is dropped.
-#[derive(Debug)]
+/// An HTTP server on a port of this machine. It ends with the runtime.
 pub(crate) struct Server {
-    address: SocketAddr,
-    wasted: Arc<AtomicU64>,
-    _accepting: JoinSet<()>,
-}
-
-/// How one server answers.
-#[derive(Clone, Debug)]
-struct Behaviour {
-    name: &'static str,
-    latency: Duration,
-    condition: watch::Receiver<Condition>,
+    pub(crate) address: SocketAddr,
     wasted: Arc<AtomicU64>,
 }
 
 impl Server {
-    /// A server that gives its name as the answer, after this latency while it is healthy.
+    /// A server that answers with its name, after this latency while it is healthy.
     pub(crate) async fn start(
         name: &'static str,
         latency: Duration,
-        condition: watch::Receiver<Condition>,
+        condition: impl Fn() -> Condition + Copy + Send + 'static,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let wasted = Arc::default();
-        let behaviour = Behaviour {
-            name,
-            latency,
-            condition,
-            wasted: Arc::clone(&wasted),
-        };
-        let mut accepting = JoinSet::new();
-        accepting.spawn(accept(listener, behaviour));
-        Ok(Self {
-            address,
-            wasted,
-            _accepting: accepting,
-        })
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        let wasted = Arc::<AtomicU64>::default();
+        let counter = Arc::clone(&wasted);
+        let answer = service_fn(move |_: Request<Incoming>| {
+            let condition = condition();
+            counter.fetch_add(u64::from(condition != Condition::Healthy), Ordering::Relaxed);
+            answer(name, latency, condition)
+        });
+        tokio::spawn(async move {
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer.clone()));
+                    }
+                    // Out of file descriptors, most likely, which passes.
+                    Err(_) => sleep(Duration::from_millis(10)).await,
+                }
+            }
+        });
+        Ok(Self { address, wasted })
     }
 
     /// How many requests reached it while it wasn't healthy.
@@ -69,38 +64,14 @@ impl Server {
     }
 }
 
-async fn accept(listener: TcpListener, behaviour: Behaviour) {
-    // They end with this task.
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let behaviour = behaviour.clone();
-                    let answer = service_fn(move |_| behaviour.clone().answer());
-                    connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
-                }
-                // Out of file descriptors, most likely: some are free again soon.
-                Err(_) => sleep(Duration::from_millis(10)).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
+async fn answer(name: &str, latency: Duration, condition: Condition) -> Result<Response<Full<Bytes>>, Infallible> {
+    match condition {
+        Condition::Healthy => sleep(latency).await,
+        Condition::Hanging => pending().await,
+        Condition::Failing => {}
+        Condition::Slow => sleep(20 * latency).await,
     }
-}
-
-impl Behaviour {
-    async fn answer(self) -> Result<Response<Full<Bytes>>, Infallible> {
-        let condition = *self.condition.borrow();
-        if condition != Condition::Healthy {
-            self.wasted.fetch_add(1, Ordering::Relaxed);
-        }
-        let mut response = Response::new(Full::from(self.name));
-        match condition {
-            Condition::Healthy => sleep(self.latency).await,
-            Condition::Hanging => pending().await,
-            Condition::Failing => *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE,
-            Condition::Slow => sleep(20 * self.latency).await,
-        }
-        Ok(response)
-    }
+    let status = if condition == Condition::Failing { 503 } else { 200 };
+    let response = Response::builder().status(status).body(Full::from(name.to_owned()));
+    Ok(response.expect("a status and a body make a response"))
 }

@@ -1,23 +1,18 @@
 use std::time::Duration;
 
-use crate::traffic::{Answer, Call};
+use crate::traffic::Call;
 
 /// What became of some requests.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Tally {
-    pub(crate) by_primary: usize,
-    pub(crate) by_backup: usize,
-    pub(crate) errors: usize,
+    /// By the primary, by the backup, and errors: as in [`Answer`](crate::traffic::Answer).
+    pub(crate) answers: [usize; 3],
     latencies: Vec<Duration>,
 }
 
 impl Tally {
     pub(crate) fn note(&mut self, call: &Call) {
-        match call.answer {
-            Answer::FromPrimary => self.by_primary += 1,
-            Answer::FromBackup => self.by_backup += 1,
-            Answer::Error => self.errors += 1,
-        }
+        self.answers[call.answer as usize] += 1;
         self.latencies.push(call.latency);
     }
 
@@ -25,7 +20,11 @@ impl Tally {
         self.latencies.len()
     }
 
-    /// The latency that 99 % of the requests didn't exceed, those included that got no answer; by nearest rank.
+    pub(crate) fn errors(&self) -> usize {
+        self.answers[2]
+    }
+
+    /// What 99 % of the requests took at most (nearest rank), those included that got no answer.
     pub(crate) fn p99(&mut self) -> Option<Duration> {
         self.latencies.sort_unstable();
         let rank = (self.requests() * 99).div_ceil(100);

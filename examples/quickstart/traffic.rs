@@ -2,7 +2,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use http_body_util::{BodyExt, Empty};
 use hyper::{
-    Request, Response, StatusCode, Uri,
+    Request, Response, Uri,
     body::{Bytes, Incoming},
 };
 use hyper_util::{
@@ -27,14 +27,14 @@ pub(crate) const SLO: Duration = Duration::from_millis(500);
 type Body = Empty<Bytes>;
 
 /// Whether there is a breaker in between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Side {
     Protected,
     Unprotected,
 }
 
 /// What a user got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Answer {
     FromPrimary,
     FromBackup,
@@ -42,60 +42,53 @@ pub(crate) enum Answer {
     Error,
 }
 
-/// A request that is over.
-#[derive(Clone, Copy, Debug)]
+/// A request that has ended.
 pub(crate) struct Call {
     pub(crate) side: Side,
-    /// Since the start.
+    /// When it was to be sent, counted from the start.
     pub(crate) due: Duration,
     pub(crate) latency: Duration,
     pub(crate) answer: Answer,
 }
 
-/// A client whose requests go to this server, whatever their address says.
+/// A client whose requests go to this server.
 pub(crate) fn client_of(
     server: SocketAddr,
 ) -> MapRequest<Client<HttpConnector, Body>, impl FnMut(Request<Body>) -> Request<Body> + Clone> {
     ServiceBuilder::new()
         .map_request(move |mut request: Request<Body>| {
-            *request.uri_mut() = Uri::builder()
-                .scheme("http")
-                .authority(server.to_string())
-                .path_and_query(request.uri().path())
-                .build()
-                .expect("an address is an authority");
+            let url = format!("http://{server}{}", request.uri().path());
+            *request.uri_mut() = Uri::try_from(url).expect("an address and a path make a URL");
             request
         })
         .service(Client::builder(TokioExecutor::new()).build_http())
 }
 
-/// Sends requests at a steady rate as long as the plan lasts, each from a task of its own: none waits for another.
+/// Sends requests at a steady rate while the plan lasts, each from a task of its own, so that none waits for another.
 pub(crate) async fn send<S>(service: S, side: Side, start: Instant, finished: UnboundedSender<Call>)
 where
     S: Service<Request<Body>, Response = Response<Incoming>, Error = Error, Future: Send> + Clone + Send + 'static,
 {
     let mut due_times = interval_at(start, Duration::from_secs(1) / RATE);
     loop {
-        let due = due_times.tick().await;
-        if due >= start + plan::length() {
+        let due_at = due_times.tick().await;
+        let due = due_at - start;
+        if due >= plan::LENGTH {
             return;
         }
         let (service, finished) = (service.clone(), finished.clone());
         tokio::spawn(async move {
-            let answer = timeout_at(due + CLIENT_TIMEOUT, ask(service)).await;
-            // From when it was due, not from when this machine came round to it.
-            let latency = due.elapsed();
+            let answer = timeout_at(due_at + CLIENT_TIMEOUT, ask(service)).await;
+            // From when it was due, not from when this machine got round to it.
+            let latency = due_at.elapsed();
             let answer = match answer {
-                Ok(Ok((status, body))) if !status.is_server_error() && latency <= SLO => match &*body {
-                    b"backup" => Answer::FromBackup,
-                    _ => Answer::FromPrimary,
-                },
+                Ok(Ok(answer)) if latency <= SLO => answer,
                 _ => Answer::Error,
             };
-            // Nobody listens any more where the report couldn't be written.
+            // Where the report can't be written, nobody listens any more.
             let _ = finished.send(Call {
                 side,
-                due: due - start,
+                due,
                 latency,
                 answer,
             });
@@ -103,11 +96,15 @@ where
     }
 }
 
-async fn ask<S>(service: S) -> Result<(StatusCode, Bytes), BoxError>
-where
-    S: Service<Request<Body>, Response = Response<Incoming>, Error = Error>,
-{
-    let response = service.oneshot(Request::get("/orders/17").body(Body::new())?).await?;
+async fn ask(
+    service: impl Service<Request<Body>, Response = Response<Incoming>, Error = Error>,
+) -> Result<Answer, BoxError> {
+    let response = service.oneshot(Request::new(Body::new())).await?;
     let status = response.status();
-    Ok((status, response.into_body().collect().await?.to_bytes()))
+    let body = response.into_body().collect().await?.to_bytes();
+    Ok(match &*body {
+        _ if status.is_server_error() => Answer::Error,
+        b"backup" => Answer::FromBackup,
+        _ => Answer::FromPrimary,
+    })
 }

@@ -13,8 +13,8 @@ use serde::{
 use self::value::{Place, Reader, Value, Writer, fields};
 use super::Config;
 use crate::machine::{
-    CancelledCalls, ConsecutiveFailures, Evidence, FailureRate, Form, Gradual, OpenDuration, Policy, Rate, Recovery,
-    SlidingWindow, SlowCallRate,
+    CancelledCalls, ConsecutiveFailures, Evidence, FailureRate, OpenDuration, Policy, Recovery, SlidingWindow,
+    SlowCallRate, TripPolicy, policy::Rate, recovery::Form,
 };
 
 /// Every setting under its own name, and durations as people write them. What isn't written has its default; what isn't known
@@ -26,8 +26,15 @@ use crate::machine::{
 ///     r#"
 ///     name = "payments"
 ///     slow_after = "300ms"
-///     open_duration = { initial = "500ms", max = "3s", factor = 1.5, jitter = 0.5, refused_before_trial = 10 } # or "5s"
 ///     cancelled_calls = "slow_if_overdue" # or "ignore", or "failure"
+///
+///     [open_duration] # or open_duration = "5s"
+///     initial = "500ms"
+///     max = "3s"
+///     factor = 1.5
+///     jitter = 0.5
+///     refused_before_trial = 10
+///     retry_after_cap = "1m"
 ///
 ///     [trip_when] # whichever trips first; of each kind one, or a list
 ///     evidence = { tolerated_rate = 0.5, minimum_excess = 8, sustained_for = "500ms" }
@@ -61,7 +68,8 @@ impl<'de> Deserialize<'de> for Config {
 /// Every setting, defaults too. What was written reads as the same configuration, except that policies which were combined come
 /// back as one flat list, in the order evidence, failure rates, slow-call rates, consecutive failures.
 ///
-/// A trip policy of a user's own can't be written, nor can what [`Config::check`] refuses. (TOML has no whole numbers above 2⁶³.)
+/// A trip policy of a user's own can't be written, nor can what [`Config::check`] refuses. Two formats have limits: TOML has no
+/// whole numbers from 2⁶³ on, and `serde_json` reads long fractions exactly only with its feature `float_roundtrip`.
 impl Serialize for Config {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.check().map_err(S::Error::custom)?;
@@ -152,11 +160,13 @@ impl Policies {
     }
 
     fn into_policy(self) -> Policy {
-        let evidence = self.evidence.into_iter().map(Policy::from);
-        let failure_rate = self.failure_rate.into_iter().map(|rate| FailureRate(rate).into());
-        let slow_call_rate = self.slow_call_rate.into_iter().map(|rate| SlowCallRate(rate).into());
-        let in_a_row = self.consecutive_failures.into_iter().map(|count| ConsecutiveFailures(count).into());
-        let mut all: Vec<Policy> = evidence.chain(failure_rate).chain(slow_call_rate).chain(in_a_row).collect();
+        let failure_rates = self.failure_rate.into_iter().map(FailureRate);
+        let slow_call_rates = self.slow_call_rate.into_iter().map(SlowCallRate);
+        let failures_in_a_row = self.consecutive_failures.into_iter().map(ConsecutiveFailures);
+        let mut all: Vec<Policy> = self.evidence.into_iter().map(Policy::from).collect();
+        all.extend(failure_rates.map(Policy::from));
+        all.extend(slow_call_rates.map(Policy::from));
+        all.extend(failures_in_a_row.map(Policy::from));
         match all.len() {
             0 => Policy::default(),
             1 => all.remove(0),
@@ -166,13 +176,13 @@ impl Policies {
 }
 
 impl Value for Evidence {
-    const ACCEPTED: &str = "a table";
+    const ACCEPTED: &str = "a table, or a list of tables";
 
     fields!(Self::default(); tolerated_rate, minimum_excess, sustained_for);
 }
 
 impl Value for Rate {
-    const ACCEPTED: &str = "a table";
+    const ACCEPTED: &str = "a table, or a list of tables";
 
     fields!(FailureRate::at_least(1.0).0; threshold, window, minimum_calls; needs threshold);
 }
@@ -181,20 +191,20 @@ impl Value for SlidingWindow {
     const ACCEPTED: &str = "a table of either calls or time";
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (calls, time) = match *self {
-            Self::Calls(calls) => (Some(calls), None),
-            Self::Time(time) => (None, Some(time)),
-        };
-        Window { calls, time }.write(serializer)
+        match *self {
+            Self::Calls(calls) => serializer.collect_map([("calls", calls)]),
+            Self::Time(time) => serializer.collect_map([("time", Writer(&time))]),
+        }
     }
 
     fn table<'de, A: MapAccess<'de>>(table: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
         let refused = |what| Err(A::Error::invalid_value(Unexpected::Other(what), &at));
-        match Window::table(table, Reader::at(at.place))? {
-            Window { calls: Some(calls), time: None } => Ok(Self::Calls(calls)),
-            Window { calls: None, time: Some(time) } => Ok(Self::Time(time)),
-            Window { calls: None, time: None } => refused("neither"),
-            Window { calls: Some(_), time: Some(_) } => refused("both"),
+        let window = Window::table(table, Reader::at(at.place))?;
+        match (window.calls, window.time) {
+            (Some(calls), None) => Ok(Self::Calls(calls)),
+            (None, Some(time)) => Ok(Self::Time(time)),
+            (None, None) => refused("neither"),
+            (Some(_), Some(_)) => refused("both"),
         }
     }
 }
@@ -242,7 +252,8 @@ impl Value for Growing {
         max in 0,
         factor in 0,
         jitter in 0,
-        refused_before_trial in 0
+        refused_before_trial in 0,
+        retry_after_cap in 0
     }
 }
 
@@ -251,7 +262,10 @@ impl Value for Recovery {
         net_failures; and probe_timeout";
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut access = Access { probe_timeout: self.probe_timeout, ..Access::default() };
+        let mut access = Access {
+            probe_timeout: self.probe_timeout,
+            ..Access::default()
+        };
         match &self.form {
             Form::PermittedCalls { calls, bad_rate } => {
                 access.permitted_calls = Some(*calls);
@@ -265,5 +279,70 @@ impl Value for Recovery {
             }
         }
         access.write(serializer)
+    }
+
+    fn table<'de, A: MapAccess<'de>>(table: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
+        let access = Access::table(table, Reader::at(at.place))?;
+        if let Some(contradiction) = access.contradiction() {
+            return Err(A::Error::invalid_value(Unexpected::Other(&contradiction), &at));
+        }
+        let mut recovery = access.permitted_calls.map_or_else(Self::gradual, Self::permitted_calls);
+        match &mut recovery.form {
+            Form::PermittedCalls { bad_rate, .. } => *bad_rate = access.bad_rate.unwrap_or(*bad_rate),
+            Form::Gradual(gradual) => {
+                if !access.stages.is_empty() {
+                    gradual.stages = access.stages;
+                }
+                gradual.successes = access.successes.unwrap_or(gradual.successes);
+                gradual.stage_duration = access.stage_duration.unwrap_or(gradual.stage_duration);
+                gradual.net_failures = access.net_failures.unwrap_or(gradual.net_failures);
+            }
+        }
+        recovery.probe_timeout = access.probe_timeout;
+        Ok(recovery)
+    }
+}
+
+/// A [`Recovery`], of either form.
+#[derive(Default)]
+struct Access {
+    permitted_calls: Option<u32>,
+    bad_rate: Option<f64>,
+    stages: Vec<u8>,
+    successes: Option<u32>,
+    stage_duration: Option<Duration>,
+    net_failures: Option<f64>,
+    probe_timeout: Option<Duration>,
+}
+
+impl Value for Access {
+    const ACCEPTED: &str = Recovery::ACCEPTED;
+
+    fields! {
+        Self::default();
+        permitted_calls,
+        bad_rate,
+        stages,
+        successes,
+        stage_duration,
+        net_failures,
+        probe_timeout
+    }
+}
+
+impl Access {
+    fn contradiction(&self) -> Option<String> {
+        let gradual = [
+            ("stages", !self.stages.is_empty()),
+            ("successes", self.successes.is_some()),
+            ("stage_duration", self.stage_duration.is_some()),
+            ("net_failures", self.net_failures.is_some()),
+        ];
+        let gradual = gradual.iter().find(|(_, is_set)| *is_set);
+        match (self.permitted_calls, self.bad_rate, gradual) {
+            (Some(_), _, Some((field, _))) => Some(format!("permitted_calls beside {field}")),
+            (None, Some(_), _) => Some("bad_rate without permitted_calls".to_owned()),
+            _ => None,
+        }
     }
 }

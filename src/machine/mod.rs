@@ -22,12 +22,10 @@
 mod cooldown;
 mod evidence;
 mod invalid;
-mod policy;
-mod recovery;
+pub(crate) mod policy;
+pub(crate) mod recovery;
 mod settings;
 mod tally;
-#[cfg(test)]
-mod tests;
 mod ticket;
 mod time;
 mod view;
@@ -35,6 +33,7 @@ mod window;
 
 use std::{sync::Arc, time::Duration};
 
+pub(crate) use self::time::Rough;
 pub use self::{
     cooldown::OpenDuration,
     evidence::{BucketView, Evidence},
@@ -51,10 +50,6 @@ use self::{
     cooldown::{Chance, PATIENCE},
     recovery::{HalfOpen, Progress},
     tally::Tallies,
-};
-pub(crate) use self::{
-    policy::Rate,
-    recovery::{Form, Gradual},
 };
 
 /// Closed for this long, the breaker forgets how often it has opened before.

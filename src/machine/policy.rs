@@ -8,6 +8,7 @@ use std::{
 use super::{
     evidence::Evidence,
     invalid::ConfigError,
+    time::Rough,
     window::{Counts, SlidingWindow},
 };
 
@@ -182,7 +183,7 @@ impl PartialEq for Policy {
 pub(crate) struct Rate {
     pub(crate) threshold: f64,
     pub(crate) window: SlidingWindow,
-    pub(crate) minimum_calls: u64,
+    pub(crate) minimum_calls: Option<u64>,
 }
 
 impl Rate {
@@ -190,12 +191,24 @@ impl Rate {
         Self {
             threshold,
             window: SlidingWindow::Calls(100),
-            minimum_calls: 20,
+            minimum_calls: None,
         }
     }
 
+    /// The window's calls; without end for a window of time.
+    fn most_calls(self) -> u64 {
+        match self.window {
+            SlidingWindow::Calls(calls) => calls as u64,
+            SlidingWindow::Time(_) => u64::MAX,
+        }
+    }
+
+    fn minimum_calls(self) -> u64 {
+        self.minimum_calls.unwrap_or_else(|| self.most_calls().min(20))
+    }
+
     fn exceeded_by(self, rate: Option<f64>, calls: u64) -> Option<f64> {
-        rate.filter(|rate| calls >= self.minimum_calls && *rate >= self.threshold)
+        rate.filter(|rate| calls >= self.minimum_calls() && *rate >= self.threshold)
     }
 
     fn check(self, policy: &'static str) -> Result<(), ConfigError> {
@@ -213,14 +226,10 @@ impl Rate {
         };
         ConfigError::check_rate(threshold, self.threshold)?;
         self.window.check(window)?;
-        let most = match self.window {
-            SlidingWindow::Calls(calls) => calls as u64,
-            SlidingWindow::Time(_) => u64::MAX,
-        };
-        if !(1..=most).contains(&self.minimum_calls) {
+        if !(1..=self.most_calls()).contains(&self.minimum_calls()) {
             return Err(ConfigError::new(
                 minimum_calls,
-                self.minimum_calls,
+                self.minimum_calls(),
                 match self.window {
                     SlidingWindow::Calls(calls) => format!("1 to {calls} (the window's calls)"),
                     SlidingWindow::Time(_) => "1 or more".to_owned(),
@@ -250,10 +259,10 @@ macro_rules! rate_policy {
                 Self(Rate { window, ..self.0 })
             }
 
-            /// How many calls there must be before the rate means anything. At least 1, at most the window's. Default: 20.
+            /// How many calls there must be before the rate means anything. At least 1, at most the window's. Default: 20, or the window's calls where those are fewer.
             #[must_use]
             pub const fn minimum_calls(self, calls: u64) -> Self {
-                Self(Rate { minimum_calls: calls, ..self.0 })
+                Self(Rate { minimum_calls: Some(calls), ..self.0 })
             }
         }
 
@@ -459,7 +468,8 @@ impl fmt::Display for TripReason {
                 over,
             } => write!(
                 f,
-                "{bad} of {calls} calls bad in {over:.1?} (evidence {level:.1}, threshold {threshold:.1})"
+                "{bad} of {calls} calls bad in {} (evidence {level:.1}, threshold {threshold:.1})",
+                Rough(*over)
             ),
             Self::FailureRate { rate, threshold, calls } => write!(
                 f,

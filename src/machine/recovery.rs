@@ -16,6 +16,8 @@ use super::{Judgement, Timestamp, evidence::Bucket, invalid::ConfigError, policy
 pub struct Recovery {
     pub(crate) form: Form,
     pub(crate) probe_timeout: Option<Duration>,
+    /// A setting of the other form.
+    misplaced: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +94,7 @@ impl Recovery {
         Self {
             form: Form::Gradual(Gradual::default()),
             probe_timeout: None,
+            misplaced: None,
         }
     }
 
@@ -103,14 +106,16 @@ impl Recovery {
         Self {
             form: Form::PermittedCalls { calls, bad_rate: 0.5 },
             probe_timeout: None,
+            misplaced: None,
         }
     }
 
     /// For [`permitted_calls`](Self::permitted_calls): the rate of bad calls that reopens; above 0 and up to 1. Default: 0.5.
     #[must_use]
     pub fn bad_rate(mut self, rate: f64) -> Self {
-        if let Form::PermittedCalls { bad_rate, .. } = &mut self.form {
-            *bad_rate = rate;
+        match &mut self.form {
+            Form::PermittedCalls { bad_rate, .. } => *bad_rate = rate,
+            Form::Gradual(_) => self.misplaced = Some("recovery.bad_rate"),
         }
         self
     }
@@ -119,25 +124,25 @@ impl Recovery {
     #[must_use]
     pub fn stages(self, percents: impl Into<Vec<u8>>) -> Self {
         let stages = percents.into();
-        self.with_gradual(|gradual| gradual.stages = stages)
+        self.with_gradual("recovery.stages", |gradual| gradual.stages = stages)
     }
 
     /// Good calls in a row that pass a stage, once it has lasted its [`stage_duration`](Self::stage_duration). Default: 5.
     #[must_use]
     pub fn successes(self, calls: u32) -> Self {
-        self.with_gradual(|gradual| gradual.successes = calls)
+        self.with_gradual("recovery.successes", |gradual| gradual.successes = calls)
     }
 
     /// How long a stage lasts at least. After four times as long, a single good call passes it. Default: 250 ms.
     #[must_use]
     pub fn stage_duration(self, duration: Duration) -> Self {
-        self.with_gradual(|gradual| gradual.stage_duration = duration)
+        self.with_gradual("recovery.stage_duration", |gradual| gradual.stage_duration = duration)
     }
 
     /// How far bad calls may outweigh good ones in a stage, at the least, before it steps back. At least 1. Default: 3.
     #[must_use]
     pub fn net_failures(self, excess: f64) -> Self {
-        self.with_gradual(|gradual| gradual.net_failures = excess)
+        self.with_gradual("recovery.net_failures", |gradual| gradual.net_failures = excess)
     }
 
     /// After how long a half-open call that hasn't come back counts as bad, where no `slow_after` says so earlier, and how long a
@@ -149,9 +154,10 @@ impl Recovery {
         self
     }
 
-    fn with_gradual(mut self, change: impl FnOnce(&mut Gradual)) -> Self {
-        if let Form::Gradual(gradual) = &mut self.form {
-            change(gradual);
+    fn with_gradual(mut self, field: &'static str, change: impl FnOnce(&mut Gradual)) -> Self {
+        match &mut self.form {
+            Form::Gradual(gradual) => change(gradual),
+            Form::PermittedCalls { .. } => self.misplaced = Some(field),
         }
         self
     }
@@ -166,6 +172,16 @@ impl Recovery {
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if let Some(field) = self.misplaced {
+            return Err(ConfigError::new(
+                field,
+                "set",
+                match self.form {
+                    Form::Gradual(_) => "it with `permitted_calls` only; nothing here",
+                    Form::PermittedCalls { .. } => "it with a gradual recovery only; nothing here",
+                },
+            ));
+        }
         match &self.form {
             Form::Gradual(gradual) => gradual.check()?,
             Form::PermittedCalls { calls, bad_rate } => {

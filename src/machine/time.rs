@@ -1,4 +1,4 @@
-use std::{ops::Add, time::Duration};
+use std::{fmt, ops::Add, time::Duration};
 
 /// A point in time, counted from the moment when the clock that gave it began.
 ///
@@ -40,5 +40,18 @@ impl Add<Duration> for Timestamp {
 
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(Self::from(duration).0))
+    }
+}
+
+/// A duration for people to read: "358 ms", "2.0 s".
+pub(crate) struct Rough(pub(crate) Duration);
+
+impl fmt::Display for Rough {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs_f64() {
+            seconds if seconds < 0.9995 => write!(f, "{:.0} ms", seconds * 1000.0),
+            seconds if seconds < 100.0 => write!(f, "{seconds:.1} s"),
+            seconds => write!(f, "{seconds:.0} s"),
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::{
     Machine, Phase, Timestamp,
     policy::{Policy, TripReason},
     recovery::Progress,
+    time::Rough,
     window::Counts,
 };
 
@@ -147,7 +148,7 @@ impl fmt::Display for Transition {
                 reason,
                 open_for,
                 attempt: _,
-            } => write!(f, "{from} → open for {open_for:.1?}: {reason}"),
+            } => write!(f, "{from} → open for {}: {reason}", Rough(*open_for)),
             Self::HalfOpened { .. } => f.write_str("open → half-open: the open time is up, probing"),
             Self::ShareChanged { from, to, reason: None } => {
                 write!(f, "half-open: {from} % → {to} % of calls to the primary")
@@ -169,7 +170,7 @@ impl fmt::Display for Transition {
             } => {
                 write!(f, "{from} → {to}: {reason}")?;
                 match reverts_after {
-                    Some(after) => write!(f, " (for {after:.1?})"),
+                    Some(after) => write!(f, " (for {})", Rough(*after)),
                     None => Ok(()),
                 }
             }

@@ -4,7 +4,7 @@ use super::{Judgement, Timestamp, evidence::BucketView, invalid::ConfigError};
 
 /// Which calls a rate is taken over: the last N calls, or those of the last T.
 ///
-/// A window slides: what leaves it no longer counts, whatever its number. Memory doesn't grow with traffic: one byte a
+/// A window slides: what leaves it no longer counts, whatever its number. Memory doesn't grow with traffic: two bytes a
 /// call for [`last_calls`](Self::last_calls), [`SlidingWindow::SLICES`] sums for [`last`](Self::last).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlidingWindow {

@@ -90,6 +90,12 @@ fn minimum_calls_up_to_the_whole_window() {
 }
 
 #[test]
+fn a_window_smaller_than_twenty_calls_whose_minimum_follows_it() {
+    let failures = FailureRate::at_least(0.5).over(SlidingWindow::last_calls(3));
+    assert_accepted(|builder| builder.trip_when(failures));
+}
+
+#[test]
 fn an_open_duration_that_grows_to_where_it_began() {
     assert_accepted(|builder| builder.open_duration(OpenDuration::growing(YEAR, YEAR)));
 }

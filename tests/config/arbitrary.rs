@@ -6,7 +6,7 @@ use tower_breaker::{
     SlowCallRate,
 };
 
-const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Any configuration that is accepted, most often at the edges of what is. No count exceeds `most`.
 pub(crate) fn config(most: u64) -> impl Strategy<Value = Config> {

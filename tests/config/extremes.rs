@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use proptest::{collection, prelude::*, sample};
-use tower_breaker::{CircuitBreakerLayer, Config, Outcome, State};
+use proptest::{collection, option, prelude::*, sample};
+use tower_breaker::{Breaker, CircuitBreakerLayer, Config, ConsecutiveFailures, Outcome, Recovery, State};
 
 use crate::{
-    arbitrary::{config, duration},
+    arbitrary::{YEAR, config, duration},
     clock::Manual,
 };
 
@@ -16,7 +16,7 @@ enum Step {
     Advance(Duration),
     /// The clock jumps, back as well as forth.
     Jump(Duration),
-    Manual(fn(&tower_breaker::Breaker, Duration), Duration),
+    Manual(fn(&Breaker, Duration), Duration),
     Reconfigure(Box<Config>),
 }
 
@@ -33,7 +33,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Duration::MAX)
     ];
     let manual = sample::select(vec![
-        (|breaker, ttl| breaker.force_open("a test", ttl)) as fn(&tower_breaker::Breaker, Duration),
+        (|breaker, ttl| breaker.force_open("a test", ttl)) as fn(&Breaker, Duration),
         |breaker, ttl| breaker.disable("a test", ttl),
         |breaker, ttl| breaker.shadow("a test", ttl),
         |breaker, _| breaker.automatic("a test"),
@@ -92,7 +92,7 @@ proptest! {
         breaker.automatic("it is over");
         // As long as the longest stage takes, and as many calls as the largest trial takes.
         for _ in 0..101 {
-            clock.advance(Duration::from_secs(4 * 365 * 24 * 3600));
+            clock.advance(4 * YEAR);
             breaker.try_acquire()?.record(Outcome::Success);
             if breaker.state() == State::Closed {
                 break;
@@ -105,5 +105,38 @@ proptest! {
             breaker.try_acquire()?.record(Outcome::Success);
         }
         prop_assert_eq!(breaker.state(), State::Closed);
+    }
+
+    #[test]
+    fn no_outage_is_too_long(
+        config in config(u64::MAX),
+        probe_timeout in option::of(duration()),
+    ) {
+        let recovery = Recovery::gradual();
+        let config = config
+            .trip_when(ConsecutiveFailures::of(1))
+            .recovery(match probe_timeout {
+                Some(timeout) => recovery.probe_timeout(timeout),
+                None => recovery,
+            });
+        let clock = Manual::default();
+        let layer = CircuitBreakerLayer::builder().config(config).clock(clock.clone()).seed(7).build()?;
+        let breaker = layer.breaker();
+        let mut hanging = Vec::new();
+        for round in 0..400 {
+            match breaker.try_acquire() {
+                Ok(permit) if round % 4 == 0 => {
+                    hanging.push(permit);
+                    clock.advance(2 * YEAR);
+                }
+                Ok(permit) => permit.record(Outcome::Failure),
+                Err(open) => {
+                    let after = open.retry_after().unwrap_or(Duration::MAX);
+                    prop_assert!(after <= YEAR, "{after:?}");
+                    clock.advance(after.max(Duration::from_secs(60)));
+                }
+            }
+        }
+        prop_assert!(breaker.snapshot().view.attempt >= 100);
     }
 }

@@ -219,14 +219,24 @@ fn minimum_calls_that_the_window_never_holds() {
 }
 
 #[test]
-fn a_window_that_is_smaller_than_the_default_minimum_calls() {
-    let failures = FailureRate::at_least(0.5).over(SlidingWindow::last_calls(19));
-    let accepted = "1 to 19 (the window's calls)";
+fn a_setting_of_the_other_form_of_recovery() {
+    let gradual_only = "it with a gradual recovery only; nothing here";
+    for (recovery, field) in [
+        (Recovery::permitted_calls(5).stages([100]), "recovery.stages"),
+        (Recovery::permitted_calls(5).successes(1), "recovery.successes"),
+        (
+            Recovery::permitted_calls(5).stage_duration(Duration::from_secs(1)),
+            "recovery.stage_duration",
+        ),
+        (Recovery::permitted_calls(5).net_failures(2.0), "recovery.net_failures"),
+    ] {
+        assert_refused(builder().recovery(recovery), field, "set", gradual_only);
+    }
     assert_refused(
-        builder().trip_when(failures),
-        "failure_rate.minimum_calls",
-        "20",
-        accepted,
+        builder().recovery(Recovery::gradual().bad_rate(0.2)),
+        "recovery.bad_rate",
+        "set",
+        "it with `permitted_calls` only; nothing here",
     );
 }
 

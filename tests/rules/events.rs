@@ -34,7 +34,7 @@ fn an_observer_may_look_at_the_breaker_and_steer_it() {
         *seen,
         [
             (
-                "breaker: closed → open for 1.0s: 3 bad calls in a row (threshold 3)".to_owned(),
+                "breaker: closed → open for 1.0 s: 3 bad calls in a row (threshold 3)".to_owned(),
                 State::Open
             ),
             ("breaker: reset: the observer knows better".to_owned(), State::Closed),
@@ -107,14 +107,14 @@ async fn events_tell_the_whole_story_in_order() {
     assert_eq!(
         told,
         [
-            "closed → open for 1.0s: 3 bad calls in a row (threshold 3)",
+            "closed → open for 1.0 s: 3 bad calls in a row (threshold 3)",
             "open → half-open: the open time is up, probing",
             "half-open: 0 % → 20 % of calls to the primary",
             "half-open: 20 % → 40 % of calls to the primary",
             "half-open: 40 % → 80 % of calls to the primary",
             "half-open: 80 % → 100 % of calls to the primary",
             "half-open → closed: the primary is healthy again",
-            "automatic → shadow: trying it out (for 5.0s)",
+            "automatic → shadow: trying it out (for 5.0 s)",
             "would have tripped: 3 bad calls in a row (threshold 3)",
         ]
     );

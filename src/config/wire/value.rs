@@ -10,8 +10,6 @@ use serde::{
 /// What can be written. Each kind says which forms it takes; no other is accepted.
 pub(super) trait Value: Sized {
     const ACCEPTED: &str;
-    /// A list of them is accepted, too.
-    const LISTED: bool = false;
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
 
@@ -43,7 +41,7 @@ pub(super) trait Value: Sized {
 
 /// Writes a table under the names of its fields, and reads it: a field that isn't there keeps its default, unless it is needed.
 macro_rules! fields {
-    ($default:expr; $($field:ident $(in $parent:ident)?),+ $(; needs $needed:ident)?) => {
+    ($default:expr; $($field:ident $(in $parent:tt)?),+ $(; needs $needed:ident)?) => {
         fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let mut table = serializer.serialize_map(None)?;
             $(if !self$(.$parent)?.$field.is_unset() {
@@ -135,11 +133,9 @@ impl<'de, T: Value> Visitor<'de> for Reader<'_, T> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.place {
-            Place::Top => {}
-            field => write!(f, "{field} to be ")?,
+            Place::Top => f.write_str(T::ACCEPTED),
+            field => write!(f, "{field} to be {}", T::ACCEPTED),
         }
-        f.write_str(T::ACCEPTED)?;
-        f.write_str(if T::LISTED { ", or a list of them" } else { "" })
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
@@ -192,7 +188,9 @@ impl Value for Duration {
     }
 
     fn text(text: &str) -> Option<Self> {
-        humantime::parse_duration(text).ok()
+        // So many digits are out of any range, and humantime 2.4 panics at some of them.
+        let long = text.split(|c: char| !c.is_ascii_digit()).any(|number| number.len() > 18);
+        (!long).then(|| humantime::parse_duration(text).ok()).flatten()
     }
 }
 
@@ -224,7 +222,7 @@ macro_rules! count {
     };
 }
 
-count!(u8: "a percentage");
+count!(u8: "a list of percentages");
 count!(u32: "a whole number up to 4294967295");
 count!(u64: "a whole number");
 count!(usize: "a whole number");
@@ -232,7 +230,6 @@ count!(usize: "a whole number");
 /// At least one; one alone needs no list.
 impl<T: Value> Value for Vec<T> {
     const ACCEPTED: &str = T::ACCEPTED;
-    const LISTED: bool = true;
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.as_slice() {
