@@ -29,6 +29,12 @@ pub trait Classify<Req, Res, Err>: Clone {
     fn is_failure(&self, result: Result<&Res, &Err>) -> bool {
         result.is_err()
     }
+
+    /// It is, and the request goes to the backup: record the outcome, and what else this says of the service. Default: a failure.
+    fn failing_over(&self, result: Result<&Res, &Err>, permit: Permit) {
+        let _ = result;
+        permit.record(Outcome::Failure);
+    }
 }
 
 /// The default: an error is a failure, any response a success.

@@ -44,6 +44,8 @@ pin_project! {
         Waiting { call: Box<W> },
         /// Waits for what takes the primary's place.
         Diverted { future: Pin<Box<D>> },
+        /// Waits for nothing: the primary has answered, and has let go of the request.
+        Answered,
     }
 }
 
@@ -138,18 +140,24 @@ where
                     }
                     Next::Fail(error) => Err(error),
                 },
+                StateProj::Answered => panic!("polled after it was ready"),
             };
             let permit = this.permit.take().expect("polled after it was ready");
             let failed = this.kept.take().filter(|_| this.classify.is_failure(result.as_ref()));
-            match failed.and_then(|kept| B::fail_over(kept, result.as_ref())) {
-                Some(future) => {
-                    *this.permit = Some(permit.fail_over());
-                    this.state.set(State::Diverted {
-                        future: Box::pin(future),
-                    });
-                }
-                None => break (result, permit),
-            }
+            let Some(kept) = failed else {
+                break (result, permit);
+            };
+            // A timeout's future, for one, holds the request until it is dropped.
+            this.state.set(State::Answered);
+            let Some(future) = B::fail_over(kept, result.as_ref()) else {
+                break (result, permit);
+            };
+            let breaker = permit.breaker().clone();
+            this.classify.failing_over(result.as_ref(), permit);
+            *this.permit = Some(breaker.failed_over_permit());
+            this.state.set(State::Diverted {
+                future: Box::pin(future),
+            });
         };
         Poll::Ready(match result {
             Ok(response) => Ok(this.classify.response(response, permit)),
@@ -173,6 +181,7 @@ impl<F, D, W, K, C> fmt::Debug for ResponseFuture<F, D, W, K, C> {
                     State::Primary { .. } => &"primary",
                     State::Waiting { .. } => &"readiness",
                     State::Diverted { .. } => &"backup",
+                    State::Answered => &"nothing",
                 },
             )
             .finish_non_exhaustive()

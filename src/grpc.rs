@@ -14,8 +14,59 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # With tonic
+//!
+//! The layer goes around a client's channel, or around a server's service, whose name and routing tonic's `named_layer` keeps:
+//!
+//! ```
+//! use tonic::{service::LayerExt, transport::{Channel, Server}};
+//! use tonic_health::{pb::health_client::HealthClient, server::health_reporter};
+//! use tower::ServiceBuilder;
+//! use tower_breaker::{CircuitBreakerLayer, grpc};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), tower_breaker::ConfigError> {
+//! # let layer = CircuitBreakerLayer::builder().classify(grpc::ByGrpcStatus::new()).respond(grpc::Unavailable).build()?;
+//! # let channel = Channel::from_static("http://localhost:50051").connect_lazy();
+//! let client = HealthClient::new(ServiceBuilder::new().layer(layer).service(channel));
+//! # let layer = CircuitBreakerLayer::builder().classify(grpc::ByGrpcStatus::new()).respond(grpc::Unavailable).build()?;
+//! # let (_, service) = health_reporter();
+//! let server = Server::builder().add_service(layer.named_layer(service));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `Server::builder().layer(layer)` guards all services at once, the health checks among them.
+//!
+//! To tonic's clients, [`Reject`](crate::Reject) with a `BoxError` is UNKNOWN. This makes it UNAVAILABLE, and the outer box keeps the
+//! client's futures `Send`:
+//!
+//! ```
+//! # use tonic::{Status, transport::Channel};
+//! # use tonic_health::pb::health_client::HealthClient;
+//! use tower::{BoxError, ServiceBuilder, util::BoxCloneSyncService};
+//! use tower_breaker::{CircuitBreakerLayer, CircuitOpen, grpc};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), tower_breaker::ConfigError> {
+//! # let channel = Channel::from_static("http://localhost:50051").connect_lazy();
+//! let layer = CircuitBreakerLayer::builder().classify(grpc::ByGrpcStatus::new()).build()?;
+//! let client = HealthClient::new(BoxCloneSyncService::new(
+//!     ServiceBuilder::new()
+//!         .map_err(|error: BoxError| match error.downcast::<CircuitOpen>() {
+//!             Ok(open) => Status::unavailable(open.to_string()),
+//!             Err(error) => Status::from_error(error),
+//!         })
+//!         .layer(layer)
+//!         .map_err(BoxError::from)
+//!         .service(channel),
+//! ));
+//! # Ok(())
+//! # }
+//! ```
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::Body;
@@ -74,7 +125,9 @@ impl Code {
     #[must_use]
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get("grpc-status")?;
-        let number = value.to_str().ok().and_then(|text| text.parse::<usize>().ok());
+        // Digits only: `parse` alone would take "+0" for OK.
+        let digits = value.to_str().ok().filter(|text| !text.starts_with('+'));
+        let number = digits.and_then(|text| text.parse::<usize>().ok());
         Some(
             number
                 .and_then(|number| Self::ALL.get(number).copied())
@@ -86,10 +139,13 @@ impl Code {
 /// Classifies by the gRPC status, in the headers or at the end of the stream.
 ///
 /// UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE and DATA_LOSS are failures; CANCELLED says nothing; the
-/// others are successes. An HTTP status other than 200 with no gRPC status (as a proxy in front of the service sends) is a failure, and so is a
-/// stream that ends with no status at all.
+/// others are successes. An HTTP status other than 200 with no gRPC status (as a proxy in front of the service sends) is a failure. So are
+/// errors, a stream that breaks, and one that ends with no status at all.
 ///
-/// Latency counts to the head of the response, unless told otherwise.
+/// Latency counts to the head of the response, unless told [otherwise](Self::latency). A stream that its reader drops is a
+/// cancelled call.
+///
+/// gRPC-Web hides its trailers in the body, where this doesn't look: on a server, the layer goes below the one that translates.
 #[derive(Clone)]
 pub struct ByGrpcStatus<F = fn(Code) -> Outcome> {
     judge: F,
@@ -164,9 +220,7 @@ where
     fn response(&self, response: Response<B>, mut permit: Permit) -> Self::Response {
         let outcome = self.head(&response);
         if outcome == Some(Outcome::Failure) {
-            if let Some(pause) = pushback(response.headers()).or_else(|| pause_asked_for(response.headers())) {
-                permit.retry_after(pause);
-            }
+            heed_pushback(response.headers(), &mut permit);
         }
         let Some(outcome) = outcome else {
             let verdict = ByTrailers {
@@ -186,6 +240,13 @@ where
     fn is_failure(&self, result: Result<&Response<B>, &Err>) -> bool {
         result.map_or(true, |response| self.head(response) == Some(Outcome::Failure))
     }
+
+    fn failing_over(&self, result: Result<&Response<B>, &Err>, mut permit: Permit) {
+        if let Ok(response) = result {
+            heed_pushback(response.headers(), &mut permit);
+        }
+        permit.record(Outcome::Failure);
+    }
 }
 
 impl<F> fmt::Debug for ByGrpcStatus<F> {
@@ -204,11 +265,14 @@ pub struct ByTrailers<F> {
 }
 
 impl<F: Fn(Code) -> Outcome> Verdict for ByTrailers<F> {
-    fn trailers(&mut self, trailers: &HeaderMap) {
-        self.code = Code::from_headers(trailers).or(self.code);
+    fn trailers(&mut self, trailers: &HeaderMap, permit: &mut Permit) {
+        self.code = Code::from_headers(trailers);
+        if self.end() == Outcome::Failure {
+            heed_pushback(trailers, permit);
+        }
     }
 
-    fn end(&self) -> Outcome {
+    fn end(&mut self) -> Outcome {
         self.code.map_or(Outcome::Failure, &self.judge)
     }
 }
@@ -221,10 +285,16 @@ impl<F> fmt::Debug for ByTrailers<F> {
     }
 }
 
+fn heed_pushback(headers: &HeaderMap, permit: &mut Permit) {
+    if let Some(pause) = pushback(headers).or_else(|| pause_asked_for(headers)) {
+        permit.retry_after(pause);
+    }
+}
+
 /// How long a server asks to be left alone (gRFC A6). Negative or unreadable: it says "don't retry", which is no time.
-fn pushback(headers: &HeaderMap) -> Option<std::time::Duration> {
+fn pushback(headers: &HeaderMap) -> Option<Duration> {
     let millis = headers.get(PUSHBACK)?.to_str().ok()?.parse().ok()?;
-    Some(std::time::Duration::from_millis(millis))
+    Some(Duration::from_millis(millis))
 }
 
 const PUSHBACK: &str = "grpc-retry-pushback-ms";

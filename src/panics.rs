@@ -4,26 +4,29 @@ use crate::{breaker::Permit, machine::Outcome};
 ///
 /// Not told by `thread::panicking()` in the permit's drop: a neighbour's panic may drop it too.
 pub(crate) fn failing_on_panic<R>(permit: &mut Option<Permit>, run: impl FnOnce() -> R) -> R {
-    struct Guard<'a> {
-        permit: &'a mut Option<Permit>,
-        returned: bool,
+    on_panic(run, || {
+        if let Some(permit) = permit.take() {
+            permit.record(Outcome::Failure);
+        }
+    })
+}
+
+/// Runs `run`, and `then` as well where that panics; the panic goes on.
+pub(crate) fn on_panic<R>(run: impl FnOnce() -> R, then: impl FnOnce()) -> R {
+    struct Guard<F: FnOnce()> {
+        then: Option<F>,
     }
 
-    impl Drop for Guard<'_> {
+    impl<F: FnOnce()> Drop for Guard<F> {
         fn drop(&mut self) {
-            if !self.returned {
-                if let Some(permit) = self.permit.take() {
-                    permit.record(Outcome::Failure);
-                }
+            if let Some(then) = self.then.take() {
+                then();
             }
         }
     }
 
-    let mut guard = Guard {
-        permit,
-        returned: false,
-    };
+    let mut guard = Guard { then: Some(then) };
     let result = run();
-    guard.returned = true;
+    guard.then = None;
     result
 }

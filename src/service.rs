@@ -15,6 +15,7 @@ use crate::{
     classify::{Classify, ErrorsAsFailures},
     future::CallFuture,
     machine::Timestamp,
+    panics::on_panic,
     waiter::Waiter,
 };
 
@@ -99,10 +100,10 @@ impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
     where
         S: Service<Req>,
     {
-        let ready = self.primary.poll_ready(cx);
+        let (primary, breaker) = (&mut self.primary, &self.breaker);
+        let ready = on_panic(|| primary.poll_ready(cx), || breaker.readiness_failed());
         if ready.is_pending() {
             self.readiness = Readiness::Pending;
-            let breaker = &self.breaker;
             self.waiting_since.get_or_insert_with(|| breaker.now());
             return Poll::Pending;
         }
@@ -154,7 +155,7 @@ impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
             }
             match self.breaker.promise() {
                 Ok(promise) => {
-                    self.promise = Some(promise);
+                    self.promise = promise;
                     return Poll::Ready(());
                 }
                 Err(open) => {

@@ -5,12 +5,13 @@ use crate::machine::Timestamp;
 /// The calls in flight, by the time at which they will be overdue: a ring of counts, so that finding overdue calls needs
 /// no timer, and its cost and memory don't grow with the calls.
 ///
-/// A due time is rounded up to a slot, 1/32 to 1/64 of the time limit.
+/// A due time is rounded up to a slot, 1/32 to 1/64 of the time limit. Another time limit begins another ring; the one before is
+/// kept until the last of its calls has ended.
 #[derive(Debug, Default)]
 pub(super) struct Inflight {
-    ring: Ring,
-    /// The ring before the last change of the time limit, until its calls are done or overdue.
-    previous: Ring,
+    /// The current one is the last.
+    rings: Vec<Ring>,
+    last_id: u64,
 }
 
 /// Where a call is noted.
@@ -32,54 +33,57 @@ impl Inflight {
     /// Notes a call that starts at `now` and is overdue after `due`.
     pub(super) fn watch(&mut self, now: Timestamp, due: Timestamp) -> Watch {
         let limit = due.since(now);
-        if !self.ring.fits(limit) {
-            let id = self.ring.id + 1;
-            let old = std::mem::replace(&mut self.ring, Ring::new(id, limit, now));
-            // Calls of a ring before that one are judged when they end.
-            if !old.is_empty() {
-                self.previous = old;
-            }
+        match self.rings.last_mut() {
+            Some(ring) if ring.fits(limit) => ring.watch(now, due),
+            _ => self.begin_ring(limit, now).watch(now, due),
         }
-        self.ring.watch(now, due)
     }
 
     /// A call is over; `false` where it has been overdue already.
     pub(super) fn finish(&mut self, watch: Watch) -> bool {
-        match [&mut self.ring, &mut self.previous]
-            .into_iter()
-            .find(|ring| ring.id == watch.ring)
-        {
-            Some(ring) => ring.finish(watch.slot),
-            None => true,
+        let Some(index) = self.rings.iter().position(|ring| ring.id == watch.ring) else {
+            return true; // It was forgotten: stale.
+        };
+        let on_time = self.rings[index].finish(watch.slot);
+        if self.rings[index].unfinished == 0 && index + 1 < self.rings.len() {
+            self.rings.remove(index);
         }
+        on_time
     }
 
     /// Takes out the next calls that are overdue at `now`.
     pub(super) fn next_overdue(&mut self, now: Timestamp) -> Option<Overdue> {
-        self.previous.next_overdue(now).or_else(|| self.ring.next_overdue(now))
+        self.rings.iter_mut().find_map(|ring| ring.next_overdue(now))
     }
 
-    /// Forgets all calls: those noted so far will be found neither overdue nor on time.
+    /// Forgets all calls.
     pub(super) fn clear(&mut self) {
-        self.previous = Ring::default();
-        self.ring = Ring {
-            id: self.ring.id + 1,
-            ..Ring::default()
-        };
+        self.rings.clear();
+    }
+
+    fn begin_ring(&mut self, limit: Duration, now: Timestamp) -> &mut Ring {
+        self.rings.retain(|ring| ring.unfinished > 0);
+        self.last_id += 1;
+        self.rings.push(Ring::new(self.last_id, limit, now));
+        let current = self.rings.len() - 1;
+        &mut self.rings[current]
     }
 }
 
 const SLOTS: u64 = 256;
 
 /// Slot `n` holds the calls that are due after slot `n - 1` ends and not after `n` does; it lives in place `n % SLOTS`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Ring {
     id: u64,
-    /// A slot's length in nanoseconds; 0 where nothing has been noted yet.
+    /// A slot's length in nanoseconds.
     length: u64,
     /// The first slot whose calls haven't been taken out as overdue.
     first: u64,
+    /// The calls in the slots.
     noted: u64,
+    /// Those, and the calls that were taken out and haven't ended.
+    unfinished: u64,
     calls: Box<[u32]>,
 }
 
@@ -92,6 +96,7 @@ impl Ring {
             length,
             first: now.as_nanos() / length,
             noted: 0,
+            unfinished: 0,
             calls: vec![0; SLOTS as usize].into(),
         }
     }
@@ -120,10 +125,12 @@ impl Ring {
         let slot = due.as_nanos().div_ceil(self.length).clamp(self.first, last);
         self.calls[Self::place(slot)] += 1;
         self.noted += 1;
+        self.unfinished += 1;
         Watch { ring: self.id, slot }
     }
 
     fn finish(&mut self, slot: u64) -> bool {
+        self.unfinished -= 1;
         let on_time = slot >= self.first;
         if on_time {
             self.calls[Self::place(slot)] -= 1;
@@ -221,6 +228,9 @@ mod tests {
             let _watch = inflight.watch(at(start), at(start + 300));
             overdue(&mut inflight, at(start));
         }
-        assert_eq!(inflight.ring.calls.len() as u64, SLOTS);
+        assert_eq!(
+            inflight.rings.iter().map(|ring| ring.calls.len() as u64).sum::<u64>(),
+            SLOTS
+        );
     }
 }

@@ -202,9 +202,11 @@ impl Breaker {
         Permit::primary(self.clone(), ticket, watch)
     }
 
-    /// A permit for a call that may be made within the time that a promise holds.
-    pub(crate) fn promise(&self) -> Result<Permit, CircuitOpen> {
-        self.acquire(Core::promise)
+    /// A permit for a call that may be made within the time that a promise holds. None is needed where all calls flow.
+    pub(crate) fn promise(&self) -> Result<Option<Permit>, CircuitOpen> {
+        self.update(Core::promise)
+            .map(|ticket| ticket.map(|ticket| Permit::primary(self.clone(), ticket, None)))
+            .map_err(|refusal| self.circuit_open(refusal))
     }
 
     /// Whether the machine still stands by this permit: no trip or manual change since, and no promise run out.
@@ -223,6 +225,7 @@ impl Breaker {
         self.backup_permit(|_| ())
     }
 
+    /// The permit of a call to the backup, of what failed on the primary.
     pub(crate) fn failed_over_permit(&self) -> Permit {
         self.backup_permit(|core| core.totals.failed_over += 1)
     }
@@ -290,7 +293,7 @@ impl Breaker {
     fn update<R>(&self, change: impl FnOnce(&mut Core, Timestamp) -> R) -> R {
         let now = self.now();
         let (result, announcement) = self.inner.shared.update(now, |core| change(core, now));
-        if !announcement.transitions.is_empty() {
+        if !announcement.changes.is_empty() {
             self.announce(announcement, now);
         }
         result
@@ -299,10 +302,10 @@ impl Breaker {
     #[cold]
     fn announce(&self, announcement: Announcement, at: Timestamp) {
         self.inner.waiters.wake_all();
-        for (sequence, transition) in (announcement.sequence..).zip(announcement.transitions) {
+        for (sequence, (generation, transition)) in (announcement.sequence..).zip(announcement.changes) {
             self.inner.listeners.tell(&Event {
                 breaker: self.inner.name.clone(),
-                generation: announcement.generation,
+                generation,
                 sequence,
                 at,
                 transition,

@@ -94,13 +94,6 @@ impl Permit {
         }
     }
 
-    /// The call failed, and goes to the backup: the permit of that call.
-    pub(crate) fn fail_over(self) -> Self {
-        let breaker = self.breaker.clone();
-        self.record(Outcome::Failure);
-        breaker.failed_over_permit()
-    }
-
     /// The primary was never called, for no fault of its own.
     pub(crate) fn release(mut self) {
         self.end(Ending::Unused);
@@ -129,9 +122,7 @@ impl Permit {
         }
         self.change(|core, ticket, watch, now| {
             // A promise that has run out is kept all the same, and its outcome is stale.
-            if !core.machine.redeem(ticket, now) {
-                *ticket = Ticket::stranger(now);
-            }
+            core.machine.redeem(ticket, now);
             core.start(ticket, watch, now)
         });
     }

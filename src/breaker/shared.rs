@@ -7,7 +7,7 @@ use super::{
     inflight::{Inflight, Watch},
     totals::Totals,
 };
-use crate::machine::{Ending, Machine, Outcome, Refusal, Settled, Ticket, Timestamp, Transition};
+use crate::machine::{Ending, Machine, Outcome, Refusal, Ticket, Timestamp, Transition};
 
 /// What the threads share: the machine, the calls in flight and the totals, behind one short lock.
 #[derive(Debug)]
@@ -32,10 +32,10 @@ pub(super) struct Core {
 /// What a change of the core leaves to be announced, once the lock is released.
 #[derive(Debug, Default)]
 pub(super) struct Announcement {
-    pub(super) generation: u64,
-    /// The number of the first of the transitions.
+    /// The number of the first of the changes.
     pub(super) sequence: u64,
-    pub(super) transitions: Vec<Transition>,
+    /// Each with its generation.
+    pub(super) changes: Vec<(u64, Transition)>,
 }
 
 impl Shared {
@@ -73,41 +73,47 @@ impl Core {
     pub(super) fn admit(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
         let admitted = self.machine.admit(now);
         match &admitted {
-            Ok(_) => self.note_start(),
+            Ok(ticket) => self.note_start(ticket),
             Err(_) => self.totals.refused += 1,
         }
         admitted
     }
 
-    pub(super) fn promise(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
-        self.machine.promise(now).inspect(|_| self.note_start())
+    /// `None` where no promise is needed. A promise isn't watched: it is no call yet, and runs out in the machine.
+    pub(super) fn promise(&mut self, now: Timestamp) -> Result<Option<Ticket>, Refusal> {
+        if self.machine.is_flowing(now) {
+            return Ok(None);
+        }
+        let promised = self.machine.promise(now);
+        promised.inspect(|ticket| self.note_start(ticket)).map(Some)
     }
 
     /// A call that goes to the primary even where the machine would rather not have it.
     pub(super) fn admit_promised(&mut self, now: Timestamp) -> Ticket {
-        self.note_start();
-        self.machine.admit(now).unwrap_or_else(|_| Ticket::stranger(now))
+        let ticket = self.machine.admit(now).unwrap_or_else(|_| Ticket::stranger(now));
+        self.note_start(&ticket);
+        ticket
     }
 
-    fn note_start(&mut self) {
+    fn note_start(&mut self, ticket: &Ticket) {
         self.in_flight += 1;
-        self.totals.primary.calls += u64::from(self.machine.is_recording());
+        self.totals.primary.calls += u64::from(ticket.is_recorded());
     }
 
-    /// The ticket, and its place among the calls in flight. A promise has none: it runs out in the machine.
+    /// The ticket, and its place among the calls in flight.
     pub(super) fn watched(&mut self, ticket: Ticket, now: Timestamp) -> (Ticket, Option<Watched>) {
-        let watch = if ticket.is_promise() {
-            None
-        } else {
-            self.watch(&ticket, now)
-        };
+        let watch = self.watch(&ticket, now);
         (ticket, watch)
     }
 
     fn watch(&mut self, ticket: &Ticket, now: Timestamp) -> Option<Watched> {
         self.drop_stale_watches();
-        let due = ticket.due(now).filter(|_| self.machine.is_current(ticket))?;
+        let due = ticket.due(now).filter(|_| self.counts(ticket))?;
         Some(Watched::Unanswered(self.unanswered.watch(now, due)))
+    }
+
+    fn counts(&self, ticket: &Ticket) -> bool {
+        ticket.is_recorded() && self.machine.is_current(ticket)
     }
 
     /// Whether the call had come to its end before its time was up.
@@ -138,7 +144,7 @@ impl Core {
             return Standing::Counted;
         }
         self.drop_stale_watches();
-        let due = ticket.lasting_at(now).filter(|_| self.machine.is_current(ticket));
+        let due = ticket.lasting_at(now).filter(|_| self.counts(ticket));
         Standing::Open(due.map(|due| Watched::Lasting(self.lasting.watch(now, due))))
     }
 
@@ -150,12 +156,12 @@ impl Core {
     /// As [`settle`](Self::settle), for a call whose place among the calls in flight is known.
     pub(super) fn settle_call(&mut self, ticket: Ticket, on_time: bool, ending: Ending, now: Timestamp) {
         self.in_flight -= 1;
+        if !ticket.is_recorded() {
+            return;
+        }
         let latency = ticket.elapsed(now);
         if on_time || !self.machine.is_current(&ticket) {
             let settled = self.machine.settle(ticket, ending, now);
-            if settled == Settled::Unrecorded {
-                return;
-            }
             self.totals.primary.note(settled, ending);
         } else {
             // It was counted as slow when it became overdue.
@@ -179,14 +185,13 @@ impl Core {
 
     pub(super) fn waited(&mut self, waited: Duration) {
         self.totals.readiness.waits += 1;
-        self.totals.readiness.total += waited;
+        self.totals.readiness.total = self.totals.readiness.total.saturating_add(waited);
     }
 
     fn find_overdue(&mut self, now: Timestamp) {
         while let Some(overdue) = self.unanswered.next_overdue(now) {
             for _ in 0..overdue.calls {
-                self.totals.primary.slow += 1;
-                self.machine.overdue(overdue.since, now);
+                self.totals.primary.slow += u64::from(self.machine.overdue(overdue.since, now));
                 if self.drop_stale_watches() {
                     return;
                 }
@@ -211,14 +216,10 @@ impl Core {
     }
 
     fn announcement(&mut self) -> Announcement {
-        let transitions = self.machine.take_transitions();
+        let changes = self.machine.take_changes();
         let sequence = self.sequence;
-        self.sequence += transitions.len() as u64;
-        Announcement {
-            generation: self.machine.generation(),
-            sequence,
-            transitions,
-        }
+        self.sequence += changes.len() as u64;
+        Announcement { sequence, changes }
     }
 }
 

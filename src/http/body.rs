@@ -4,6 +4,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Buf;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -24,11 +25,11 @@ pub enum Latency {
 
 /// What the end of a body says.
 pub trait Verdict {
-    /// There were trailers.
-    fn trailers(&mut self, trailers: &HeaderMap);
+    /// There were trailers. Where they ask for a pause, the permit is told.
+    fn trailers(&mut self, trailers: &HeaderMap, permit: &mut Permit);
 
     /// The body has ended.
-    fn end(&self) -> Outcome;
+    fn end(&mut self) -> Outcome;
 }
 
 /// The head has said it all.
@@ -36,9 +37,9 @@ pub trait Verdict {
 pub struct Known(pub(super) Outcome);
 
 impl Verdict for Known {
-    fn trailers(&mut self, _: &HeaderMap) {}
+    fn trailers(&mut self, _: &HeaderMap, _: &mut Permit) {}
 
-    fn end(&self) -> Outcome {
+    fn end(&mut self) -> Outcome {
         self.0
     }
 }
@@ -46,13 +47,16 @@ impl Verdict for Known {
 pin_project! {
     /// A body that records the call's outcome when it ends.
     ///
-    /// Dropped before that, it is a cancelled call. A consumer that stops at a body's exact length has read it to the end.
+    /// Dropped before that, it is a cancelled call. A consumer that stops at a body's exact length, or at its trailers, has read
+    /// it to the end.
     pub struct WatchedBody<B, V = Known> {
         #[pin]
         body: B,
         permit: Option<Permit>,
         verdict: Option<V>,
         latency: Latency,
+        // The bytes to come, where their number is known.
+        left: Option<u64>,
     }
 }
 
@@ -60,7 +64,7 @@ pin_project! {
 pub(crate) fn watched<B: Body, V: Verdict>(
     body: B,
     mut permit: Permit,
-    verdict: V,
+    mut verdict: V,
     latency: Latency,
 ) -> WatchedBody<B, V> {
     if body.is_end_stream() {
@@ -75,6 +79,7 @@ pub(crate) fn watched<B: Body, V: Verdict>(
         permit: Some(permit),
         verdict: Some(verdict),
         latency,
+        left: None,
     }
 }
 
@@ -86,7 +91,15 @@ impl<B, V> WatchedBody<B, V> {
             permit: None,
             verdict: None,
             latency: Latency::ToHead,
+            left: None,
         }
+    }
+}
+
+impl<B> WatchedBody<B> {
+    /// Ends with this many bytes: hyper's server asks for no more once it has sent what `Content-Length` announced.
+    pub(super) fn of_length(self, bytes: Option<u64>) -> Self {
+        Self { left: bytes, ..self }
     }
 }
 
@@ -108,10 +121,18 @@ impl<B: Body, V: Verdict> Body for WatchedBody<B, V> {
                     *this.latency = Latency::ToHead;
                     permit.answered();
                 }
-                if let Some(trailers) = frame.trailers_ref() {
-                    verdict.trailers(trailers);
+                if let (Some(left), Some(data)) = (this.left.as_mut(), frame.data_ref()) {
+                    *left = left.saturating_sub(data.remaining() as u64);
                 }
-                this.body.is_end_stream().then(|| verdict.end())
+                // Nothing follows trailers, and hyper's server drops a body that has given them.
+                let ends = match frame.trailers_ref() {
+                    Some(trailers) => {
+                        verdict.trailers(trailers, permit);
+                        true
+                    }
+                    None => *this.left == Some(0) || this.body.is_end_stream(),
+                };
+                ends.then(|| verdict.end())
             }
             None => Some(verdict.end()),
         };

@@ -25,14 +25,13 @@ mod retry_after;
 mod status;
 mod unavailable;
 
+#[cfg(any(feature = "grpc", feature = "tower-http"))]
+pub(crate) use self::body::Verdict;
+pub(crate) use self::{body::watched, retry_after::pause_asked_for};
 pub use self::{
     body::{Latency, WatchedBody},
     either::EitherBody,
     replay::{KeptRequest, ReplayBody, ReplayRequests},
     status::{ByStatus, ByStatusAtEnd},
     unavailable::{Unavailable, UnavailableBuilder},
-};
-pub(crate) use self::{
-    body::{Verdict, watched},
-    retry_after::pause_asked_for,
 };

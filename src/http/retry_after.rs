@@ -40,7 +40,7 @@ mod tests {
         assert_eq!(asked(" 0 "), Some(Duration::ZERO));
         assert_eq!(asked("99999999999999999999999"), Some(Duration::MAX));
         assert_eq!(asked("Fri, 31 Dec 1999 23:59:59 GMT"), Some(Duration::ZERO));
-        let century = asked("Fri, 31 Dec 2199 23:59:59 GMT").unwrap();
+        let century = asked("Tue, 31 Dec 2199 23:59:59 GMT").unwrap();
         assert!(century > Duration::from_secs(3_000_000_000));
         for garbage in ["", "soon", "-5", "1.5", "12 s", "Fri, 99 Foo 2199"] {
             assert_eq!(asked(garbage), None, "{garbage}");

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body::Body;
 
 use super::{Latency, WatchedBody, body::Known, pause_asked_for, watched};
@@ -78,7 +78,8 @@ where
 
     /// Decides at the end of the body: an error in it is a failure, and one that is dropped early a cancelled call.
     ///
-    /// The permit lives in the body; answers to `HEAD`, whose body nobody reads, are still decided at the head.
+    /// The permit lives in the body. What the body can't change is still decided at the head: a failure, whose body callers like
+    /// to drop unread, and an answer that has no body (to `HEAD`, 204, 304).
     #[must_use]
     pub fn at_end(self, latency: Latency) -> ByStatusAtEnd<F> {
         ByStatusAtEnd {
@@ -97,6 +98,11 @@ where
             }
         }
         outcome
+    }
+
+    fn note_failure<B, Err>(&self, result: Result<&Response<B>, &Err>, mut permit: Permit) {
+        let outcome = result.map_or(Outcome::Failure, |response| self.head(response, &mut permit));
+        permit.record(outcome);
     }
 
     fn has_failed<B, Err>(&self, result: Result<&Response<B>, &Err>) -> bool {
@@ -122,6 +128,10 @@ where
 
     fn is_failure(&self, result: Result<&Response<B>, &Err>) -> bool {
         self.has_failed(result)
+    }
+
+    fn failing_over(&self, result: Result<&Response<B>, &Err>, permit: Permit) {
+        self.note_failure(result, permit);
     }
 }
 
@@ -149,8 +159,10 @@ where
 
     fn response(&self, response: Response<B>, mut permit: Permit) -> Self::Response {
         let outcome = self.by.head(&response, &mut permit);
-        if self.has_body {
-            return response.map(|body| watched(body, permit, Known(outcome), self.latency));
+        let length = length(&response);
+        let has_body = self.has_body && length != Some(0) && !has_no_body(response.status());
+        if has_body && outcome != Outcome::Failure {
+            return response.map(|body| watched(body, permit, Known(outcome), self.latency).of_length(length));
         }
         permit.record(outcome);
         response.map(WatchedBody::unwatched)
@@ -163,6 +175,23 @@ where
     fn is_failure(&self, result: Result<&Response<B>, &Err>) -> bool {
         self.by.has_failed(result)
     }
+
+    fn failing_over(&self, result: Result<&Response<B>, &Err>, permit: Permit) {
+        self.by.note_failure(result, permit);
+    }
+}
+
+/// How long the body is, where that is known.
+fn length<B: Body>(response: &Response<B>) -> Option<u64> {
+    let announced = response.headers().get(CONTENT_LENGTH);
+    announced
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .or_else(|| response.body().size_hint().exact())
+}
+
+/// RFC 9110, 15.3.5 and 15.4.5.
+fn has_no_body(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 impl<F> fmt::Debug for ByStatus<F> {

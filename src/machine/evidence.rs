@@ -32,6 +32,9 @@ pub struct Evidence {
 /// Standard deviations of chance that the evidence has to exceed.
 const SIGMAS: f64 = 3.0;
 
+/// a = (1 − θ)/θ is rarely a binary number, and a sum of many is off by a little.
+const ROUNDING: f64 = 1e-9;
+
 impl Evidence {
     /// Tolerates this rate of bad calls (θ); between 0 and 1, both excluded. Default: 0.5.
     #[must_use]
@@ -97,7 +100,7 @@ impl TripPolicy for Evidence {
     fn trip(&self, counts: &Counts) -> Option<TripReason> {
         let bucket = counts.bucket?;
         let threshold = bucket.threshold(self.minimum_excess, SIGMAS);
-        let enough = bucket.level >= threshold && bucket.above_zero_for >= self.sustained_for;
+        let enough = bucket.reaches(threshold) && bucket.above_zero_for >= self.sustained_for;
         enough.then_some(TripReason::Evidence {
             level: bucket.level,
             threshold,
@@ -138,7 +141,7 @@ impl Bucket {
         if self.level > 0.0 {
             self.level -= 1.0;
             self.judged += 1;
-            if self.level <= 0.0 {
+            if self.level <= ROUNDING {
                 *self = Self::new(self.weight);
             }
         }
@@ -194,6 +197,11 @@ pub struct BucketView {
 }
 
 impl BucketView {
+    /// Whether the level is at the threshold or above, but for what was lost in rounding.
+    pub(super) fn reaches(&self, threshold: f64) -> bool {
+        self.level >= threshold * (1.0 - ROUNDING)
+    }
+
     /// max(minimum, sigmas·√(weight·judged)): what chance alone would hardly ever give.
     pub(super) fn threshold(&self, minimum: f64, sigmas: f64) -> f64 {
         minimum.max(sigmas * (self.weight * self.judged as f64).sqrt())

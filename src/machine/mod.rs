@@ -73,7 +73,8 @@ pub struct Machine {
     paused_until: Timestamp,
     chance: Chance,
     latest: Timestamp,
-    transitions: Vec<Transition>,
+    /// Each with its generation.
+    transitions: Vec<(u64, Transition)>,
 }
 
 #[derive(Clone, Debug)]
@@ -161,24 +162,33 @@ impl Machine {
     /// Whether a promise still holds.
     #[must_use]
     pub fn holds(&self, ticket: &Ticket, now: Timestamp) -> bool {
+        let now = self.latest.max(now);
+        if !self.is_current(ticket) || self.mode.is_over(now) {
+            return false;
+        }
         match (ticket.lease(), &self.phase) {
-            _ if !self.is_current(ticket) => false,
             (None, _) => true,
-            (Some(lease), Phase::HalfOpen(half_open)) => half_open.holds(lease, now),
+            (Some(lease), Phase::HalfOpen(half_open)) => {
+                // A stage that has passed takes its promises with it.
+                half_open.holds(lease, now) && half_open.progress(&self.settings.recovery, now) == Progress::Stays
+            }
             (Some(_), _) => false,
         }
     }
 
-    /// Turns a promise into a call. `false` where it has run out: the call is then a stranger to this machine.
+    /// Turns a promise into a call. `false` where it has run out: the call is then a [stranger](Ticket::stranger) to this machine.
     pub fn redeem(&mut self, ticket: &mut Ticket, now: Timestamp) -> bool {
-        self.catch_up(now);
-        let Some(lease) = ticket.take_lease() else {
-            return self.is_current(ticket);
+        let now = self.catch_up(now);
+        let redeemed = match (ticket.take_lease(), &mut self.phase) {
+            _ if ticket.generation() != self.generation => false,
+            (None, _) => true,
+            (Some(lease), Phase::HalfOpen(half_open)) => half_open.redeem(lease),
+            (Some(_), _) => false,
         };
-        match &mut self.phase {
-            Phase::HalfOpen(half_open) if ticket.generation() == self.generation => half_open.redeem(lease),
-            _ => false,
+        if !redeemed {
+            *ticket = Ticket::stranger(now);
         }
+        redeemed
     }
 
     /// A call is over.
@@ -187,7 +197,7 @@ impl Machine {
         if !self.is_current(&ticket) {
             return Settled::Stale;
         }
-        if !self.is_recording() {
+        if !ticket.is_recorded() {
             return Settled::Unrecorded;
         }
         let settled = ticket.judge(ending, self.settings.cancelled_calls, now);
@@ -200,20 +210,15 @@ impl Machine {
     }
 
     /// A call of the current generation is still in flight though its time was up at `since`. Its end must not be settled as well.
-    pub fn overdue(&mut self, since: Timestamp, now: Timestamp) {
-        let now = self.catch_up(now);
-        if self.is_recording() {
-            self.record(Judgement::SLOW, since.min(now), now);
-        }
+    /// Whether it counted.
+    pub fn overdue(&mut self, since: Timestamp, now: Timestamp) -> bool {
+        self.record_unless_stale(Judgement::SLOW, Some(since), now)
     }
 
     /// A call of the current generation has been answering for as long as a probe is given, and hasn't failed: as a probe, that is
     /// good enough. Its end must not be settled as well.
     pub fn lasting(&mut self, now: Timestamp) {
-        let now = self.catch_up(now);
-        if self.is_recording() {
-            self.record(Judgement::default(), now, now);
-        }
+        self.record_unless_stale(Judgement::default(), None, now);
     }
 
     /// The primary asked, with this call's answer, to be left alone for so long: see [`OpenDuration::honour_retry_after`].
@@ -268,7 +273,7 @@ impl Machine {
         self.last_trip = None;
         self.paused_until = Timestamp::START;
         self.enter_new_generation(Phase::closed(&self.settings, now), now);
-        self.transitions.push(Transition::Reset { reason });
+        self.note(Transition::Reset { reason });
     }
 
     /// Goes on under other settings: state, counts and calls in flight are kept.
@@ -291,12 +296,20 @@ impl Machine {
             }
             Phase::Open { .. } | Phase::HalfOpen(_) => {}
         }
-        self.transitions.push(Transition::Reconfigured);
+        self.note(Transition::Reconfigured);
         Ok(())
     }
 
     /// What has changed since this was last asked, oldest first.
     pub fn take_transitions(&mut self) -> Vec<Transition> {
+        self.take_changes()
+            .into_iter()
+            .map(|(_, transition)| transition)
+            .collect()
+    }
+
+    /// As [`take_transitions`](Self::take_transitions), each with the generation that it began or happened in.
+    pub fn take_changes(&mut self) -> Vec<(u64, Transition)> {
         std::mem::take(&mut self.transitions)
     }
 
@@ -313,6 +326,17 @@ impl Machine {
             self.follow(progress, now);
         }
         now
+    }
+
+    fn record_unless_stale(&mut self, judgement: Judgement, since: Option<Timestamp>, now: Timestamp) -> bool {
+        let generation = self.generation;
+        let now = self.catch_up(now);
+        // A mode whose time was up may have begun a new one just now.
+        let counts = generation == self.generation && self.is_recording();
+        if counts {
+            self.record(judgement, since.unwrap_or(now).min(now), now);
+        }
+        counts
     }
 
     fn record(&mut self, judgement: Judgement, at: Timestamp, now: Timestamp) {
@@ -360,11 +384,11 @@ impl Machine {
                 let from = half_open.share(&self.settings.recovery);
                 half_open.move_to(&self.settings.recovery, to, now);
                 let to = half_open.share(&self.settings.recovery);
-                self.transitions.push(Transition::ShareChanged { from, to, reason });
+                self.note(Transition::ShareChanged { from, to, reason });
             }
             Progress::Closes => {
                 self.enter(Phase::closed(&self.settings, now), now);
-                self.transitions.push(Transition::Closed);
+                self.note(Transition::Closed);
             }
             Progress::Reopens(reason) => self.trip(reason, now),
         }
@@ -381,7 +405,7 @@ impl Machine {
                 tallies: Tallies::new(&self.settings.trip_when, now),
                 quiet_until: now + SHADOW_QUIET,
             };
-            self.transitions.push(Transition::WouldHaveTripped { reason });
+            self.note(Transition::WouldHaveTripped { reason });
             return;
         }
         let attempt = self.attempt.map_or(0, |last| last.saturating_add(1));
@@ -393,7 +417,7 @@ impl Machine {
             refusals_due: self.settings.open_duration.refusals(attempt),
         };
         self.enter_new_generation(phase, now);
-        self.transitions.push(Transition::Opened {
+        self.note(Transition::Opened {
             from,
             reason,
             open_for,
@@ -402,12 +426,13 @@ impl Machine {
     }
 
     fn change_mode(&mut self, mode: Mode, reason: Arc<str>, reverts_at: Option<Timestamp>, now: Timestamp) {
+        let reverts_at = reverts_at.filter(|_| mode != Mode::Automatic);
         let from = std::mem::replace(
             &mut self.mode,
             ModeView {
                 mode,
                 reason: Some(reason.clone()).filter(|_| mode != Mode::Automatic),
-                reverts_at: reverts_at.filter(|_| mode != Mode::Automatic),
+                reverts_at,
             },
         );
         if from.mode == Mode::Automatic && mode == Mode::Automatic {
@@ -427,12 +452,16 @@ impl Machine {
         };
         self.attempt = None;
         self.enter_new_generation(phase, now);
-        self.transitions.push(Transition::ModeChanged {
+        self.note(Transition::ModeChanged {
             from: from.mode,
             to: mode,
             reason,
             reverts_after: reverts_at.map(|at| at.since(now)),
         });
+    }
+
+    fn note(&mut self, transition: Transition) {
+        self.transitions.push((self.generation, transition));
     }
 
     fn enter_new_generation(&mut self, phase: Phase, now: Timestamp) {
@@ -449,7 +478,7 @@ impl Machine {
         if ready {
             let half_open = self.half_open(now);
             self.enter(Phase::HalfOpen(half_open), now);
-            self.transitions.push(Transition::HalfOpened {
+            self.note(Transition::HalfOpened {
                 attempt: self.attempt.unwrap_or(0),
             });
         }
@@ -482,7 +511,12 @@ impl Machine {
 
     fn ticket(&self, now: Timestamp, lease: Option<u64>) -> Ticket {
         let time_limit = matches!(self.phase, Phase::HalfOpen(_)).then(|| self.lease());
-        Ticket::new(self.generation, now, self.settings.slow_after, time_limit, lease)
+        let ticket = Ticket::new(self.generation, now, self.settings.slow_after, time_limit, lease);
+        if self.is_recording() {
+            ticket
+        } else {
+            ticket.unrecorded()
+        }
     }
 
     /// What a caller is told whose call goes elsewhere at `now`.

@@ -124,13 +124,14 @@ impl Policy {
 
     /// θ, for what recovery weighs: that of the first [`Evidence`], or its default.
     pub(super) fn evidence(&self) -> Evidence {
+        self.find_evidence().unwrap_or_default()
+    }
+
+    fn find_evidence(&self) -> Option<Evidence> {
         match self {
-            Self::Evidence(evidence) => *evidence,
-            Self::AnyOf(all) => all
-                .iter()
-                .find(|policy| matches!(policy, Self::Evidence(_)))
-                .map_or_else(Evidence::default, Self::evidence),
-            _ => Evidence::default(),
+            Self::Evidence(evidence) => Some(*evidence),
+            Self::AnyOf(all) => all.iter().find_map(Self::find_evidence),
+            _ => None,
         }
     }
 

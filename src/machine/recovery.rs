@@ -454,7 +454,7 @@ impl Stage {
     fn progress(&self, gradual: &Gradual, now: Timestamp) -> Progress {
         let bucket = self.bucket.view(now);
         let threshold = bucket.threshold(gradual.net_failures, SIGMAS);
-        if bucket.level >= threshold {
+        if bucket.reaches(threshold) {
             let reason = TripReason::Evidence {
                 level: bucket.level,
                 threshold,

@@ -76,6 +76,8 @@ pub struct Ticket {
     slow_after: Option<Duration>,
     time_limit: Option<Duration>,
     lease: Option<u64>,
+    /// Whether its outcome is recorded at all.
+    recorded: bool,
 }
 
 impl Ticket {
@@ -93,7 +95,21 @@ impl Ticket {
             slow_after,
             time_limit,
             lease,
+            recorded: true,
         }
+    }
+
+    pub(super) fn unrecorded(self) -> Self {
+        Self {
+            recorded: false,
+            ..self
+        }
+    }
+
+    /// Whether its outcome is recorded at all: not where the breaker was disabled.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.recorded
     }
 
     /// A ticket that no machine issued: the call was promised before things changed. Its outcome is stale.
@@ -159,7 +175,10 @@ impl Ticket {
     #[must_use]
     pub fn due(&self, now: Timestamp) -> Option<Timestamp> {
         match self.started {
-            Some(started) => self.slow_after.or(self.time_limit).map(|limit| started + limit),
+            Some(started) => {
+                let limits = [self.slow_after, self.time_limit];
+                limits.into_iter().flatten().min().map(|limit| started + limit)
+            }
             None => self.time_limit.map(|limit| now + limit),
         }
     }
@@ -175,6 +194,8 @@ impl Ticket {
             Ending::Finished(Outcome::Failure) => counted(true),
             Ending::Finished(Outcome::Ignored) => Settled::Ignored,
             Ending::Unused => Settled::Unused,
+            // The primary was never called.
+            Ending::Cancelled if self.started.is_none() => Settled::Cancelled,
             Ending::Cancelled => match cancelled {
                 CancelledCalls::SlowIfOverdue if slow => counted(false),
                 CancelledCalls::Failure => counted(true),

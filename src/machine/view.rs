@@ -275,6 +275,7 @@ impl Machine {
 
     /// When a refused caller may expect another answer.
     pub(super) fn retry_after(&self, now: Timestamp) -> Option<Duration> {
+        let now = self.latest.max(now);
         match &self.phase {
             Phase::Closed { .. } => Some(Duration::ZERO),
             Phase::Open { .. } if self.mode.mode == Mode::ForcedOpen => self.mode.reverts_at.map(|at| at.since(now)),

@@ -31,6 +31,18 @@ async fn a_panic_in_the_primarys_call_is_a_failure() {
     assert_eq!(layer.breaker().snapshot().totals.primary.failed, 3);
 }
 
+#[tokio::test]
+async fn a_panic_in_the_primarys_readiness_is_a_failure() {
+    let layer = builder().build().unwrap();
+    let (primary, _) = primary(Behaviour::PanicsInReadiness);
+    for _ in 0..3 {
+        let service = layer.layer(primary.clone());
+        assert!(AssertUnwindSafe(service.oneshot(1)).catch_unwind().await.is_err());
+    }
+    assert_eq!(layer.breaker().state(), State::Open);
+    assert_eq!(layer.breaker().snapshot().totals.readiness.errors, 3);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_a_half_open_primary_reopens() {
     let layer = builder().build().unwrap();

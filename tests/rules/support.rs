@@ -88,6 +88,7 @@ pub(crate) enum Behaviour {
     Hangs,
     NeverReady,
     ReadinessFails,
+    PanicsInReadiness,
     PanicsInCall,
     PanicsInFuture,
 }
@@ -163,6 +164,7 @@ impl Service<u32> for Primary {
         self.control.polls.fetch_add(1, Ordering::SeqCst);
         match self.control.behaviour() {
             Behaviour::NeverReady => Poll::Pending,
+            Behaviour::PanicsInReadiness => panic!("on purpose, in poll_ready"),
             Behaviour::ReadinessFails => Poll::Ready(Err("not ready, ever".into())),
             _ => {
                 self.ready = true;

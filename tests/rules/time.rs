@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use tokio::time::advance;
-use tower_breaker::{Outcome, State};
+use tower_breaker::{Outcome, State, machine::Settings};
 
 use crate::support::*;
 
@@ -36,6 +36,19 @@ fn a_clock_that_goes_back_stands_still_for_the_breaker() {
     assert_eq!(breaker.state(), State::Open);
     clock.set(Duration::from_secs(102));
     breaker.try_acquire().expect("the probe").record(Outcome::Success);
+}
+
+#[test]
+fn evidence_from_a_clock_that_went_back_has_not_lasted_longer_for_it() {
+    let mut machine = machine(Settings::default());
+    call(&mut machine, GOOD, at(10_000));
+    for _ in 0..20 {
+        call(&mut machine, BAD, at(0));
+    }
+    call(&mut machine, BAD, at(10_001));
+    assert_eq!(machine.state(at(10_001)), State::Closed);
+    call(&mut machine, BAD, at(10_500));
+    assert_eq!(machine.state(at(10_500)), State::Open);
 }
 
 #[test]

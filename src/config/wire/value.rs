@@ -189,7 +189,9 @@ impl Value for Duration {
 
     fn text(text: &str) -> Option<Self> {
         // So many digits are out of any range, and humantime 2.4 panics at some of them.
-        let long = text.split(|c: char| !c.is_ascii_digit()).any(|number| number.len() > 18);
+        let long = text
+            .split(|c: char| !c.is_ascii_digit())
+            .any(|number| number.len() > 18);
         (!long).then(|| humantime::parse_duration(text).ok()).flatten()
     }
 }
