@@ -9,7 +9,7 @@ use std::{
 
 use futures_core::Stream;
 
-use crate::machine::{Timestamp, Transition};
+use crate::machine::{Timestamp, Transition, TripReason};
 
 /// Something that changed, at which breaker, and when.
 ///
@@ -205,9 +205,9 @@ fn log(event: &Event) {
             to = "half-open",
             from_percent = from,
             to_percent = to,
-            reason = reason.as_ref().map_or("stage passed", |reason| reason.name()),
-            measured = reason.as_ref().map(|reason| reason.measured()),
-            threshold = reason.as_ref().map(|reason| reason.threshold()),
+            reason = reason.as_ref().map_or("stage passed", TripReason::name),
+            measured = reason.as_ref().map(TripReason::measured),
+            threshold = reason.as_ref().map(TripReason::threshold),
             "{transition}"
         ),
         Transition::Closed => {

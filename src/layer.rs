@@ -37,7 +37,6 @@ pub struct CircuitBreakerLayer<B = Reject, C = ErrorsAsFailures> {
 
 impl CircuitBreakerLayer {
     /// Starts from the defaults: the breaker is called "breaker", errors are failures, and calls are rejected while it is open.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::new()
     }

@@ -1,4 +1,5 @@
 //! The shape of the house: what decides names nothing outside itself.
+#![allow(clippy::unwrap_used, reason = "tests are exempt, their helpers too")]
 
 use std::{fs, path::Path};
 
@@ -57,7 +58,7 @@ fn foreign(code: &str) -> Vec<String> {
     for (index, _) in code.match_indices("use ") {
         let rest = &code[index + 4..];
         let root: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-        let at_start = code[..index].chars().next_back().is_none_or(|c| c.is_whitespace());
+        let at_start = code[..index].chars().next_back().is_none_or(char::is_whitespace);
         if at_start && !["std", "self", "super", ""].contains(&root.as_str()) && !is_own_module(&root) {
             found.push(format!("use {root}"));
         }

@@ -103,7 +103,7 @@ impl Permit {
     ///
     /// In half-open, an answer that then goes on for as long as a probe is given counts as good: a stream may never end.
     pub fn answered(&mut self) {
-        self.change(|core, ticket, watch, now| core.answer(ticket, watch, now));
+        self.change(Core::answer);
     }
 
     /// The primary asked to be left alone for so long. Where

@@ -192,6 +192,7 @@ impl Machine {
     }
 
     /// A call is over.
+    #[expect(clippy::needless_pass_by_value, reason = "a ticket is settled once")]
     pub fn settle(&mut self, ticket: Ticket, ending: Ending, now: Timestamp) -> Settled {
         let now = self.catch_up(now);
         if !self.is_current(&ticket) {

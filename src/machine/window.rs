@@ -184,7 +184,7 @@ impl CallWindow {
 pub(super) struct TimeWindow {
     slice_nanos: u64,
     newest: u64,
-    slices: [Sums; SlidingWindow::SLICES],
+    slices: Box<[Sums; SlidingWindow::SLICES]>,
     sums: Sums,
 }
 
@@ -194,7 +194,7 @@ impl TimeWindow {
         Self {
             slice_nanos,
             newest: now.as_nanos() / slice_nanos,
-            slices: [Sums::default(); SlidingWindow::SLICES],
+            slices: Box::new([Sums::default(); SlidingWindow::SLICES]),
             sums: Sums::default(),
         }
     }
