@@ -54,6 +54,22 @@ impl<F: Fn(&Event) + Send + Sync + 'static> Observer for F {
 /// A breaker's events, as a stream that ends with the breaker.
 ///
 /// A reader that falls behind loses the oldest ones, and [`lost`](Self::lost) counts them.
+///
+/// ```
+/// use futures::StreamExt;
+/// use tower_breaker::CircuitBreakerLayer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_breaker::ConfigError> {
+/// let breaker = CircuitBreakerLayer::builder().name("payments").build()?.breaker().clone();
+/// let mut events = breaker.subscribe();
+///
+/// breaker.disable("the breaker is wrong", None);
+/// let event = events.next().await.expect("the breaker lives");
+/// assert_eq!(event.to_string(), "payments: automatic → disabled: the breaker is wrong");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Events {
     queue: Arc<Mutex<Queue>>,

@@ -288,6 +288,17 @@ rate_policy! {
     /// Trips when failed calls ÷ calls in a sliding window reaches a threshold.
     ///
     /// It sees failures only: for slow calls, add [`SlowCallRate`] with [`or`](TripPolicy::or).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_breaker::{FailureRate, SlidingWindow, SlowCallRate, TripPolicy};
+    ///
+    /// let last_minute = SlidingWindow::last(Duration::from_secs(60));
+    /// let policy = FailureRate::at_least(0.5)
+    ///     .over(last_minute)
+    ///     .minimum_calls(10)
+    ///     .or(SlowCallRate::at_least(0.8).over(last_minute));
+    /// ```
     FailureRate, failure_rate, FailureRate
 }
 

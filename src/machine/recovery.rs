@@ -12,6 +12,13 @@ use super::{Judgement, Timestamp, evidence::Bucket, invalid::ConfigError, policy
 ///
 /// Either way half-open ends: a call that never comes back counts as bad when its time is up, and ten calls in a row (over
 /// a second or more) that were ignored or cancelled reopen the breaker.
+///
+/// ```
+/// use tower_breaker::Recovery;
+///
+/// let careful = Recovery::gradual().stages([1, 5, 25, 100]).successes(20);
+/// let classical = Recovery::permitted_calls(10).bad_rate(0.3);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recovery {
     pub(crate) form: Form,
