@@ -11,7 +11,7 @@ use crate::{
     breaker::{Breaker, Clock, TokioClock},
     classify::ErrorsAsFailures,
     config::Config,
-    event::Observer,
+    event::{Event, Observer},
     failover::{FailOver, FailOverBudget},
     layer::CircuitBreakerLayer,
     machine::{CancelledCalls, ConfigError, OpenDuration, Policy, Recovery},
@@ -155,6 +155,20 @@ impl<B, C> Builder<B, C> {
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observers.push(Box::new(observer));
         self
+    }
+
+    /// As [`observer`](Self::observer), for a closure whose argument's type is to be inferred.
+    ///
+    /// ```
+    /// use tower_breaker::CircuitBreakerLayer;
+    ///
+    /// # fn main() -> Result<(), tower_breaker::ConfigError> {
+    /// let layer = CircuitBreakerLayer::builder().on_event(|event| println!("{event}")).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_event(self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.observer(observer)
     }
 
     /// Takes the time from here. Default: tokio's clock.

@@ -108,7 +108,9 @@ impl Stream for Events {
             Some(event) => Poll::Ready(Some(event)),
             None if queue.ended => Poll::Ready(None),
             None => {
-                queue.reader = Some(cx.waker().clone());
+                let old = queue.reader.replace(cx.waker().clone());
+                drop(queue);
+                drop(old); // It may run anything, so not under the lock.
                 Poll::Pending
             }
         }
@@ -131,7 +133,9 @@ impl Listeners {
 
     pub(crate) fn subscribe(&self) -> Events {
         let queue = Arc::new(Mutex::default());
-        lock(&self.streams).push(Arc::downgrade(&queue));
+        let mut streams = lock(&self.streams);
+        streams.retain(|stream| stream.strong_count() > 0);
+        streams.push(Arc::downgrade(&queue));
         Events { queue }
     }
 

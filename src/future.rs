@@ -13,9 +13,9 @@ use crate::{
     breaker::{Breaker, Permit},
     classify::Classify,
     error::CircuitOpen,
-    machine::{Outcome, Timestamp},
+    machine::Outcome,
     panics::failing_on_panic,
-    waiter::Waiter,
+    waiting_task::WaitingTask,
 };
 
 pin_project! {
@@ -83,8 +83,7 @@ where
             primary,
             request: Some(request),
             on_open,
-            since: breaker.now(),
-            waiter: Waiter::new(breaker),
+            wait: WaitingTask::new(breaker),
         });
         Self {
             state: State::Waiting { call },
@@ -132,7 +131,7 @@ where
                         continue;
                     }
                     Next::Divert(request, open) => {
-                        let breaker = call.waiter.breaker();
+                        let breaker = call.wait.breaker();
                         *this.permit = Some(breaker.refused_permit(B::HAS_BACKUP));
                         let future = failing_on_panic(this.permit, || Box::pin(call.on_open.refuse(request, open)));
                         this.state.set(State::Diverted { future });
@@ -193,14 +192,13 @@ pub struct Waiting<S, Req, B> {
     primary: S,
     request: Option<Req>,
     on_open: B,
-    since: Timestamp,
-    waiter: Waiter,
+    wait: WaitingTask,
 }
 
 impl<S, Req, B> fmt::Debug for Waiting<S, Req, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiting")
-            .field("waiter", &self.waiter)
+            .field("wait", &self.wait)
             .finish_non_exhaustive()
     }
 }
@@ -218,35 +216,40 @@ impl<S, Req, B> Waiting<S, Req, B> {
         S: Service<Req>,
         B: OnOpen<Req, S::Response, S::Error>,
     {
-        let breaker = self.waiter.breaker().clone();
-        // Before the gate is read, or a trip in between would go unnoticed.
-        self.waiter.register(cx);
-        let promised = B::WAITS || permit.as_ref().is_some_and(|permit| breaker.honours(permit));
-        if !promised {
-            if let Some(permit) = permit.take() {
-                permit.release();
+        let breaker = self.wait.breaker().clone();
+        let ready = loop {
+            self.wait.register(cx);
+            breaker.look();
+            let promised = B::WAITS || permit.as_ref().is_some_and(|permit| breaker.honours(permit));
+            if !promised {
+                if let Some(permit) = permit.take() {
+                    permit.release();
+                }
+                match breaker.acquire_waiting() {
+                    Ok(renewed) => *permit = Some(renewed),
+                    Err(open) => return Poll::Ready(Next::Divert(self.take_request(), open)),
+                }
             }
-            match breaker.acquire_waiting() {
-                Ok(renewed) => *permit = Some(renewed),
-                Err(open) => return Poll::Ready(Next::Divert(self.take_request(), open)),
+            match failing_on_panic(permit, || self.primary.poll_ready(cx)) {
+                Poll::Ready(ready) => break ready,
+                Poll::Pending => ready!(self.wait.poll_look(cx)),
             }
-        }
-        let ready = ready!(failing_on_panic(permit, || self.primary.poll_ready(cx)));
-        self.waiter.forget();
+        };
+        self.wait.end();
         if let Some(permit) = permit {
             permit.start();
         }
-        breaker.waited_since(self.since);
-        Poll::Ready(match ready {
-            Ok(()) => Next::Call(self.take_request()),
-            Err(error) if B::DIVERTS => {
-                if let Some(permit) = permit.take() {
-                    permit.record(Outcome::Failure);
-                }
-                drop(error);
-                Next::Divert(self.take_request(), breaker.divert())
-            }
-            Err(error) => Next::Fail(error),
+        let Err(error) = ready else {
+            return Poll::Ready(Next::Call(self.take_request()));
+        };
+        breaker.note_readiness_error();
+        if let Some(failed) = permit.replace(breaker.refused_permit(false)) {
+            failed.record(Outcome::Failure);
+        }
+        Poll::Ready(if B::DIVERTS {
+            Next::Divert(self.take_request(), breaker.divert())
+        } else {
+            Next::Fail(error)
         })
     }
 

@@ -40,7 +40,13 @@
 //!
 //! # Features
 //!
-//! None by default. `serde`: [`Config`] from TOML, JSON or YAML. `full`: all.
+//! None by default.
+//!
+//! - `http`: telling good HTTP responses from bad ones, `Retry-After`, answers for refused calls, failing over requests with a body.
+//! - `grpc`: the same for gRPC, by the status in headers or trailers.
+//! - `tower-http`: tower-http's classifiers.
+//! - `serde`: [`Config`] from TOML, JSON or YAML.
+//! - `full`: all of them.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backup;
@@ -63,7 +69,7 @@ mod respond;
 mod service;
 #[cfg(feature = "tower-http")]
 pub mod tower_http;
-mod waiter;
+mod waiting_task;
 
 pub use self::{
     backup::{Backup, BackupFuture, OnOpen, Reject, RejectFuture, Wait},
@@ -77,9 +83,9 @@ pub use self::{
     future::ResponseFuture,
     layer::CircuitBreakerLayer,
     machine::{
-        BucketView, CancelledCalls, ConfigError, ConsecutiveFailures, Counts, Evidence, FailureRate, Mode, ModeView,
-        OpenDuration, Outcome, Policy, PolicyReading, Recovery, SlidingWindow, SlowCallRate, State, Timestamp,
-        Transition, TripPolicy, TripReason, View,
+        BucketView, CancelledCalls, ConfigError, ConsecutiveFailures, Counts, CustomPolicy, Evidence, FailureRate,
+        Mode, ModeView, OpenDuration, Outcome, Policy, PolicyReading, Recovery, SlidingWindow, SlowCallRate, State,
+        Timestamp, Transition, TripPolicy, TripReason, View,
     },
     respond::{Answer, Respond, RespondFuture},
     service::CircuitBreaker,

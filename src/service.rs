@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::{Sleep, sleep};
 use tower::Service;
 
 use crate::{
@@ -14,9 +15,9 @@ use crate::{
     breaker::{Breaker, Permit},
     classify::{Classify, ErrorsAsFailures},
     future::CallFuture,
-    machine::Timestamp,
+    machine::Outcome,
     panics::on_panic,
-    waiter::Waiter,
+    waiting_task::WaitingTask,
 };
 
 /// A service behind a circuit breaker: what [`CircuitBreakerLayer`](crate::CircuitBreakerLayer) makes.
@@ -26,14 +27,11 @@ pub struct CircuitBreaker<S, B = Reject, C = ErrorsAsFailures> {
     classify: C,
     breaker: Breaker,
     readiness: Readiness,
-    /// Has this task woken when the breaker changes, while it waits.
-    waiter: Waiter,
-    /// When the wait for the primary's readiness began.
-    waiting_since: Option<Timestamp>,
+    wait: WaitingTask,
     /// `Wait` only: what `poll_ready` granted while half-open.
     promise: Option<Permit>,
     /// `Wait` only: when to look again.
-    timer: Option<Pin<Box<tokio::time::Sleep>>>,
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 /// What is known of the readiness of `primary`, the handle that this service holds.
@@ -57,10 +55,9 @@ impl<S, B, C> CircuitBreaker<S, B, C> {
             primary,
             on_open,
             classify,
-            waiter: Waiter::new(breaker.clone()),
+            wait: WaitingTask::new(breaker.clone()),
             breaker,
             readiness: Readiness::Unknown,
-            waiting_since: None,
             promise: None,
             timer: None,
         }
@@ -81,18 +78,18 @@ impl<S, B, C> CircuitBreaker<S, B, C> {
 
 impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
     /// Gives up what the primary's handle holds: a place in a queue, or a slot that it was ready for.
-    fn release_primary(&mut self) {
+    fn give_up_primary(&mut self) {
         if matches!(self.readiness, Readiness::Pending | Readiness::Ready) {
             self.primary = self.primary.clone();
         }
         self.readiness = Readiness::Unknown;
-        self.note_wait();
+        self.wait.end_of_readiness();
     }
 
-    fn note_wait(&mut self) {
-        if let Some(since) = self.waiting_since.take() {
-            self.breaker.waited_since(since);
-        }
+    /// As [`give_up_primary`](Self::give_up_primary), and the wait for it is over.
+    fn release_primary(&mut self) {
+        self.give_up_primary();
+        self.wait.end();
     }
 
     /// Polls the primary's readiness.
@@ -101,20 +98,30 @@ impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
         S: Service<Req>,
     {
         let (primary, breaker) = (&mut self.primary, &self.breaker);
-        let ready = on_panic(|| primary.poll_ready(cx), || breaker.readiness_failed());
-        if ready.is_pending() {
-            self.readiness = Readiness::Pending;
-            self.waiting_since.get_or_insert_with(|| breaker.now());
-            return Poll::Pending;
-        }
-        self.note_wait();
-        self.readiness = Readiness::Ready;
+        let ready = on_panic(
+            || primary.poll_ready(cx),
+            || {
+                breaker.note_readiness_error();
+                breaker.readiness_failed();
+            },
+        );
+        self.readiness = match ready {
+            Poll::Ready(_) => Readiness::Ready,
+            Poll::Pending => Readiness::Pending,
+        };
         ready
     }
 
     /// The primary's readiness failed. With a backup that is nobody's error: the next call goes there.
     fn readiness_failed<Err>(&mut self, error: Err, diverts: bool) -> Result<(), Err> {
-        self.breaker.readiness_failed();
+        self.breaker.note_readiness_error();
+        match self.promise.take() {
+            Some(mut promise) => {
+                promise.start();
+                promise.record(Outcome::Failure);
+            }
+            None => self.breaker.readiness_failed(),
+        }
         self.release_primary();
         if !diverts {
             return Err(error);
@@ -140,14 +147,13 @@ impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
 
     /// `Wait`: pending until all calls flow, or a promise is given.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_granted() {
-            return Poll::Ready(());
-        }
-        loop {
-            // Before the gate is read, or a change in between would go unnoticed.
-            self.waiter.register(cx);
+        while !self.is_granted() {
+            if self.wait.register(cx) {
+                // What the timer waited for may be void.
+                self.timer = None;
+            }
             if self.is_granted() {
-                return Poll::Ready(());
+                break;
             }
             if let Some(timer) = &mut self.timer {
                 ready!(timer.as_mut().poll(cx));
@@ -156,17 +162,19 @@ impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
             match self.breaker.promise() {
                 Ok(promise) => {
                     self.promise = promise;
-                    return Poll::Ready(());
+                    break;
                 }
                 Err(open) => {
-                    // Forced open for good, only a change can end the wait, and the waiter tells of that.
+                    // Forced open for good, only a change can end the wait, and the task is woken for that.
                     let Some(after) = open.retry_after() else {
                         return Poll::Pending;
                     };
-                    self.timer = Some(Box::pin(tokio::time::sleep(after.max(ASKS_AGAIN_AFTER))));
+                    self.timer = Some(Box::pin(sleep(after.max(ASKS_AGAIN_AFTER))));
                 }
             }
         }
+        self.timer = None;
+        Poll::Ready(())
     }
 }
 
@@ -184,25 +192,23 @@ where
         loop {
             if B::WAITS {
                 if self.poll_turn(cx).is_pending() {
-                    self.release_primary();
+                    self.give_up_primary();
                     return Poll::Pending;
                 }
             } else if !self.breaker.is_flowing() {
                 // The gate comes first: an open breaker never waits for the primary.
                 self.release_primary();
-                self.waiter.forget();
                 return Poll::Ready(Ok(()));
             }
-            let Poll::Ready(ready) = self.poll_primary(cx) else {
-                // First a place among the woken, then one more look: a trip in between must not go unnoticed.
-                self.waiter.register(cx);
-                if self.is_granted() {
-                    return Poll::Pending;
-                }
-                continue;
-            };
-            self.waiter.forget();
-            return Poll::Ready(ready.or_else(|error| self.readiness_failed(error, B::DIVERTS)));
+            if let Poll::Ready(ready) = self.poll_primary(cx) {
+                self.wait.end();
+                return Poll::Ready(ready.or_else(|error| self.readiness_failed(error, B::DIVERTS)));
+            }
+            // First a place among the woken, then one more look: a trip in between must not go unnoticed.
+            self.wait.register(cx);
+            if self.is_granted() {
+                ready!(self.wait.poll_look(cx));
+            }
         }
     }
 

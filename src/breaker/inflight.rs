@@ -5,11 +5,10 @@ use crate::machine::Timestamp;
 /// The calls in flight, by the time at which they will be overdue: a ring of counts, so that finding overdue calls needs
 /// no timer, and its cost and memory don't grow with the calls.
 ///
-/// A due time is rounded up to a slot, 1/32 to 1/64 of the time limit. Another time limit begins another ring; the one before is
-/// kept until the last of its calls has ended.
+/// A due time is rounded up to a slot, 1/16 of the time limit at most and 1/64 at best. Time limits too far apart for one ring have one each, kept
+/// until the last of its calls has ended.
 #[derive(Debug, Default)]
 pub(super) struct Inflight {
-    /// The current one is the last.
     rings: Vec<Ring>,
     last_id: u64,
 }
@@ -33,10 +32,15 @@ impl Inflight {
     /// Notes a call that starts at `now` and is overdue after `due`.
     pub(super) fn watch(&mut self, now: Timestamp, due: Timestamp) -> Watch {
         let limit = due.since(now);
-        match self.rings.last_mut() {
-            Some(ring) if ring.fits(limit) => ring.watch(now, due),
-            _ => self.begin_ring(limit, now).watch(now, due),
+        match self.rings.iter_mut().position(|ring| ring.fits(limit)) {
+            Some(index) => self.rings[index].watch(now, due),
+            None => self.begin_ring(limit, now).watch(now, due),
         }
+    }
+
+    /// When the next calls will be overdue, if they are still in flight then.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.rings.iter().filter_map(Ring::next_due).min()
     }
 
     /// A call is over; `false` where it has been overdue already.
@@ -45,7 +49,7 @@ impl Inflight {
             return true; // It was forgotten: stale.
         };
         let on_time = self.rings[index].finish(watch.slot);
-        if self.rings[index].unfinished == 0 && index + 1 < self.rings.len() {
+        if self.rings[index].unfinished == 0 && self.rings.len() > 1 {
             self.rings.remove(index);
         }
         on_time
@@ -111,6 +115,13 @@ impl Ring {
         let (coarsest, finest) = if self.is_empty() { (32, 64) } else { (16, SLOTS - 2) };
         slots.is_some_and(|slots| (coarsest..=finest).contains(&slots))
             || (self.length == 1 && slots.is_some_and(|slots| slots <= SLOTS - 2))
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        let slot = (self.first..self.first + SLOTS).find(|slot| self.calls[Self::place(*slot)] > 0)?;
+        Some(Timestamp::from_nanos(
+            slot.saturating_mul(self.length).saturating_add(1),
+        ))
     }
 
     fn place(slot: u64) -> usize {
@@ -219,6 +230,35 @@ mod tests {
         assert!(!inflight.finish(fast));
         assert_eq!(overdue(&mut inflight, at(10_400)), 1);
         assert!(!inflight.finish(slow));
+    }
+
+    #[test]
+    fn two_limits_by_turns_take_two_rings() {
+        let mut inflight = Inflight::default();
+        let mut watched = Vec::new();
+        for start in 0..1000 {
+            for limit in [1000, 20] {
+                watched.push(inflight.watch(at(start), at(start + limit)));
+            }
+        }
+        assert_eq!(inflight.rings.len(), 2);
+        for watch in watched {
+            inflight.finish(watch);
+        }
+        assert_eq!(inflight.rings.len(), 1);
+    }
+
+    #[test]
+    fn the_next_due_time_is_when_the_next_calls_are_overdue() {
+        let mut inflight = Inflight::default();
+        assert_eq!(inflight.next_due(), None);
+        let _late = inflight.watch(at(0), at(320));
+        let early = inflight.watch(at(0), at(200));
+        let next = inflight.next_due().unwrap();
+        assert!(next > at(200) && next < at(212), "{next:?}");
+        assert_eq!(overdue(&mut inflight, next), 1);
+        assert!(!inflight.finish(early));
+        assert!(inflight.next_due().unwrap() > at(320));
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub use self::{
     totals::{CallTotals, ReadinessTotals, Totals},
 };
 use self::{
-    shared::{Announcement, Core, Shared},
+    shared::{Announcement, Core, Shared, Watched},
     waiters::Waiters,
 };
 use crate::{
@@ -205,7 +205,7 @@ impl Breaker {
     /// A permit for a call that may be made within the time that a promise holds. None is needed where all calls flow.
     pub(crate) fn promise(&self) -> Result<Option<Permit>, CircuitOpen> {
         self.update(Core::promise)
-            .map(|ticket| ticket.map(|ticket| Permit::primary(self.clone(), ticket, None)))
+            .map(|ticket| ticket.map(|ticket| Permit::primary(self.clone(), ticket, Watched::No)))
             .map_err(|refusal| self.circuit_open(refusal))
     }
 
@@ -239,9 +239,17 @@ impl Breaker {
         Permit::backup(self.clone(), started)
     }
 
+    /// Brings the breaker up to date: what is overdue is found, and evidence that has lasted long enough trips.
+    pub(crate) fn look(&self) {
+        self.update(|core, now| core.machine.reconsider(now));
+    }
+
     /// Whether all calls go to the primary, so that its readiness is worth waiting for.
     pub(crate) fn is_flowing(&self) -> bool {
-        self.update(|core, now| core.machine.is_flowing(now))
+        self.update(|core, now| {
+            core.machine.reconsider(now);
+            core.machine.is_flowing(now)
+        })
     }
 
     /// A call goes elsewhere because the primary's readiness failed.
@@ -257,20 +265,32 @@ impl Breaker {
         self.update(Core::readiness_failed);
     }
 
+    /// The primary's readiness failed, whatever else that leads to.
+    pub(crate) fn note_readiness_error(&self) {
+        self.update(|core, _| core.totals.readiness.errors += 1);
+    }
+
     pub(crate) fn waited_since(&self, since: Timestamp) {
         self.update(|core, now| core.waited(now.since(since)));
+    }
+
+    /// In how long there may be something to decide though nothing happens.
+    pub(crate) fn next_look(&self) -> Option<Duration> {
+        let now = self.now();
+        let next = self.inner.shared.read(Core::next_look)?;
+        Some(next.since(now))
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.inner.clock.now().into()
     }
 
-    pub(crate) fn wake_at_change(&self, name: Option<u64>, waker: &Waker) -> u64 {
-        self.inner.waiters.register(name, waker)
+    pub(crate) fn wake_at_change(&self, place: &mut Option<u64>, waker: &Waker) -> bool {
+        self.inner.waiters.register(place, waker)
     }
 
-    pub(crate) fn stop_waking(&self, name: u64) {
-        self.inner.waiters.forget(name);
+    pub(crate) fn stop_waking(&self, place: u64) {
+        self.inner.waiters.forget(place);
     }
 
     fn acquire(

@@ -2,7 +2,7 @@ use std::{fmt, time::Duration};
 
 use super::{
     Breaker,
-    shared::{Core, Standing, Watched},
+    shared::{Core, Watched},
 };
 use crate::machine::{Ending, Outcome, Ticket, Timestamp};
 
@@ -30,22 +30,13 @@ pub struct Permit {
 }
 
 enum Kind {
-    Primary {
-        ticket: Ticket,
-        watch: Option<Watched>,
-    },
-    /// Found overdue while it waited for the primary's readiness: its verdict is in.
-    Late {
-        ticket: Ticket,
-    },
-    Backup {
-        started: Timestamp,
-    },
+    Primary { ticket: Ticket, watch: Watched },
+    Backup { started: Timestamp },
     Done,
 }
 
 impl Permit {
-    pub(super) fn primary(breaker: Breaker, ticket: Ticket, watch: Option<Watched>) -> Self {
+    pub(super) fn primary(breaker: Breaker, ticket: Ticket, watch: Watched) -> Self {
         Self {
             breaker,
             kind: Kind::Primary { ticket, watch },
@@ -89,7 +80,7 @@ impl Permit {
 
     pub(super) fn ticket(&self) -> Option<&Ticket> {
         match &self.kind {
-            Kind::Primary { ticket, .. } | Kind::Late { ticket } => Some(ticket),
+            Kind::Primary { ticket, .. } => Some(ticket),
             Kind::Backup { .. } | Kind::Done => None,
         }
     }
@@ -127,16 +118,9 @@ impl Permit {
         });
     }
 
-    fn change(&mut self, step: impl FnOnce(&mut Core, &mut Ticket, Option<Watched>, Timestamp) -> Standing) {
-        match std::mem::replace(&mut self.kind, Kind::Done) {
-            Kind::Primary { mut ticket, watch } => {
-                let standing = self.breaker.update(|core, now| step(core, &mut ticket, watch, now));
-                self.kind = match standing {
-                    Standing::Open(watch) => Kind::Primary { ticket, watch },
-                    Standing::Counted => Kind::Late { ticket },
-                };
-            }
-            other => self.kind = other,
+    fn change(&mut self, step: impl FnOnce(&mut Core, &mut Ticket, Watched, Timestamp) -> Watched) {
+        if let Kind::Primary { ticket, watch } = &mut self.kind {
+            *watch = self.breaker.update(|core, now| step(core, ticket, *watch, now));
         }
     }
 
@@ -144,10 +128,6 @@ impl Permit {
         match std::mem::replace(&mut self.kind, Kind::Done) {
             Kind::Primary { ticket, watch } => {
                 self.breaker.update(|core, now| core.settle(ticket, watch, ending, now));
-            }
-            Kind::Late { ticket } => {
-                self.breaker
-                    .update(|core, now| core.settle_call(ticket, false, ending, now));
             }
             Kind::Backup { started } => {
                 self.breaker.update(|core, now| core.end_backup(ending, started, now));

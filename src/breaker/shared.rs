@@ -100,62 +100,60 @@ impl Core {
         self.totals.primary.calls += u64::from(ticket.is_recorded());
     }
 
-    /// The ticket, and its place among the calls in flight.
-    pub(super) fn watched(&mut self, ticket: Ticket, now: Timestamp) -> (Ticket, Option<Watched>) {
+    /// The ticket, and where its call is watched.
+    pub(super) fn watched(&mut self, ticket: Ticket, now: Timestamp) -> (Ticket, Watched) {
         let watch = self.watch(&ticket, now);
         (ticket, watch)
     }
 
-    fn watch(&mut self, ticket: &Ticket, now: Timestamp) -> Option<Watched> {
+    fn watch(&mut self, ticket: &Ticket, now: Timestamp) -> Watched {
         self.drop_stale_watches();
-        let due = ticket.due(now).filter(|_| self.counts(ticket))?;
-        Some(Watched::Unanswered(self.unanswered.watch(now, due)))
+        match ticket.due(now).filter(|_| self.counts(ticket)) {
+            Some(due) => Watched::Unanswered(self.unanswered.watch(now, due)),
+            None => Watched::No,
+        }
     }
 
     fn counts(&self, ticket: &Ticket) -> bool {
         ticket.is_recorded() && self.machine.is_current(ticket)
     }
 
-    /// Whether the call had come to its end before its time was up.
-    fn finish(&mut self, watch: Option<Watched>) -> bool {
+    /// Whether the call came to its end before its time was up.
+    fn finish(&mut self, watch: Watched) -> bool {
         match watch {
-            Some(Watched::Unanswered(watch)) => self.unanswered.finish(watch),
-            Some(Watched::Lasting(watch)) => self.lasting.finish(watch),
-            None => true,
+            Watched::No => true,
+            Watched::Unanswered(watch) => self.unanswered.finish(watch),
+            Watched::Lasting(watch) => self.lasting.finish(watch),
+            Watched::Counted => false,
         }
     }
 
     /// The call has waited for the primary's readiness long enough, and starts.
-    pub(super) fn start(&mut self, ticket: &mut Ticket, watch: Option<Watched>, now: Timestamp) -> Standing {
-        let on_time = self.finish(watch);
+    pub(super) fn start(&mut self, ticket: &mut Ticket, watch: Watched, now: Timestamp) -> Watched {
         ticket.start(now);
-        if on_time {
-            Standing::Open(self.watch(ticket, now))
+        if self.finish(watch) {
+            self.watch(ticket, now)
         } else {
-            Standing::Counted
+            Watched::Counted
         }
     }
 
     /// The call's answer is in, though the call goes on.
-    pub(super) fn answer(&mut self, ticket: &mut Ticket, watch: Option<Watched>, now: Timestamp) -> Standing {
-        let on_time = self.finish(watch);
+    pub(super) fn answer(&mut self, ticket: &mut Ticket, watch: Watched, now: Timestamp) -> Watched {
         ticket.answer(now);
-        if !on_time {
-            return Standing::Counted;
+        if !self.finish(watch) {
+            return Watched::Counted;
         }
         self.drop_stale_watches();
-        let due = ticket.lasting_at(now).filter(|_| self.counts(ticket));
-        Standing::Open(due.map(|due| Watched::Lasting(self.lasting.watch(now, due))))
+        match ticket.lasting_at(now).filter(|_| self.counts(ticket)) {
+            Some(due) => Watched::Lasting(self.lasting.watch(now, due)),
+            None => Watched::No,
+        }
     }
 
-    pub(super) fn settle(&mut self, ticket: Ticket, watch: Option<Watched>, ending: Ending, now: Timestamp) {
-        let on_time = self.finish(watch);
-        self.settle_call(ticket, on_time, ending, now);
-    }
-
-    /// As [`settle`](Self::settle), for a call whose place among the calls in flight is known.
-    pub(super) fn settle_call(&mut self, ticket: Ticket, on_time: bool, ending: Ending, now: Timestamp) {
+    pub(super) fn settle(&mut self, ticket: Ticket, watch: Watched, ending: Ending, now: Timestamp) {
         self.in_flight -= 1;
+        let on_time = self.finish(watch);
         if !ticket.is_recorded() {
             return;
         }
@@ -164,7 +162,10 @@ impl Core {
             let settled = self.machine.settle(ticket, ending, now);
             self.totals.primary.note(settled, ending);
         } else {
-            // It was counted as slow when it became overdue.
+            // It was counted when its time was up.
+            if ending == Ending::Finished(Outcome::Failure) {
+                self.machine.overdue_failed(now);
+            }
             self.totals.primary.note_end(ending);
         }
         self.totals.primary.note_latency(latency, ending);
@@ -177,7 +178,6 @@ impl Core {
 
     /// The primary's `poll_ready` failed, with no call to blame.
     pub(super) fn readiness_failed(&mut self, now: Timestamp) {
-        self.totals.readiness.errors += 1;
         if let Ok(ticket) = self.machine.admit(now) {
             self.machine.settle(ticket, Ending::Finished(Outcome::Failure), now);
         }
@@ -186,6 +186,16 @@ impl Core {
     pub(super) fn waited(&mut self, waited: Duration) {
         self.totals.readiness.waits += 1;
         self.totals.readiness.total = self.totals.readiness.total.saturating_add(waited);
+    }
+
+    /// When there may be something to decide though nothing happens: calls become overdue, or evidence has lasted long enough.
+    pub(super) fn next_look(&self) -> Option<Timestamp> {
+        let looks = [
+            self.unanswered.next_due(),
+            self.lasting.next_due(),
+            self.machine.ripe_at(),
+        ];
+        looks.into_iter().flatten().min()
     }
 
     fn find_overdue(&mut self, now: Timestamp) {
@@ -226,15 +236,34 @@ impl Core {
 /// Where a call is watched.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Watched {
+    /// It has no time limit.
+    No,
+    /// Among those with no answer yet.
     Unanswered(Watch),
+    /// Among those whose answer goes on and on.
     Lasting(Watch),
-}
-
-/// Whether a call's verdict is still to come.
-#[derive(Debug)]
-pub(super) enum Standing {
-    /// It is, and the call is watched where it has a time limit.
-    Open(Option<Watched>),
     /// Its time was up before, and it was counted then.
     Counted,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::machine::{Settings, State};
+
+    #[test]
+    fn a_panic_under_the_lock_does_not_take_the_service_down() {
+        let shared = Shared::new(Machine::new(Settings::default(), 0).unwrap());
+        let now = Timestamp::START + Duration::from_secs(1);
+        let panicked = catch_unwind(AssertUnwindSafe(|| shared.update(now, |_| panic!("on purpose"))));
+        assert!(panicked.is_err() && shared.core.is_poisoned());
+        assert_eq!(shared.read(|core| core.machine.state(now)), State::Closed);
+        let (admitted, _) = shared.update(now, |core| core.admit(now));
+        assert!(admitted.is_ok());
+    }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::machine::{Ending, Judgement, Outcome, Settled};
 
-/// What a breaker has seen since it was made. Nothing but time makes these smaller: `reset` leaves them alone.
+/// What a breaker has seen since it was made. These only grow: `reset` leaves them alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {
@@ -22,7 +22,7 @@ pub struct Totals {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallTotals {
-    /// Calls that were started.
+    /// Calls that were let through; those that were then never made count as cancelled.
     pub calls: u64,
     /// Calls that ended well, slow ones included.
     pub succeeded: u64,

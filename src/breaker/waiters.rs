@@ -13,31 +13,31 @@ pub(super) struct Waiters {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    last: u64,
+    last_place: u64,
     wakers: HashMap<u64, Waker>,
 }
 
+// Cloning, dropping or waking a waker may run anything, so all of it happens outside the lock.
 impl Waiters {
-    /// Has `waker` woken at the next change, and gives the name under which it waits. `name` is the one of last time.
-    pub(super) fn register(&self, name: Option<u64>, waker: &Waker) -> u64 {
+    /// Has `waker` woken at the next change. `place` is the one of last time; whether there was a change since.
+    pub(super) fn register(&self, place: &mut Option<u64>, waker: &Waker) -> bool {
+        let waker = waker.clone();
         let mut waiting = self.lock();
-        let name = name.unwrap_or_else(|| {
-            waiting.last += 1;
-            waiting.last
+        let known = *place;
+        let place = *place.get_or_insert_with(|| {
+            waiting.last_place += 1;
+            waiting.last_place
         });
-        waiting
-            .wakers
-            .entry(name)
-            .and_modify(|known| known.clone_from(waker))
-            .or_insert_with(|| waker.clone());
-        name
+        let old = waiting.wakers.insert(place, waker);
+        drop(waiting);
+        known.is_some() && old.is_none()
     }
 
-    pub(super) fn forget(&self, name: u64) {
-        self.lock().wakers.remove(&name);
+    pub(super) fn forget(&self, place: u64) {
+        let waker = self.lock().wakers.remove(&place);
+        drop(waker);
     }
 
-    /// Wakes all. A waker may run anything, so it runs outside the lock.
     pub(super) fn wake_all(&self) {
         let wakers = take(&mut self.lock().wakers);
         for waker in wakers.into_values() {

@@ -13,8 +13,8 @@ use serde::{
 use self::value::{Place, Reader, Value, Writer, fields};
 use super::Config;
 use crate::machine::{
-    CancelledCalls, ConsecutiveFailures, Evidence, FailureRate, OpenDuration, Policy, Recovery, SlidingWindow,
-    SlowCallRate, TripPolicy, policy::Rate, recovery::Form,
+    CancelledCalls, ConsecutiveFailures, CustomPolicy, Evidence, FailureRate, OpenDuration, Policy, Recovery,
+    SlidingWindow, SlowCallRate, policy::Rate, recovery::Form,
 };
 
 /// Every setting under its own name, and durations as people write them. What isn't written has its default; what isn't known
@@ -147,13 +147,13 @@ impl Value for Policies {
 
 impl Policies {
     /// Fails with the policy that has no written form.
-    fn add<'p>(&mut self, policy: &'p Policy) -> Result<(), &'p dyn TripPolicy> {
+    fn add<'p>(&mut self, policy: &'p Policy) -> Result<(), &'p CustomPolicy> {
         match policy {
             Policy::Evidence(evidence) => self.evidence.push(*evidence),
             Policy::FailureRate(FailureRate(rate)) => self.failure_rate.push(*rate),
             Policy::SlowCallRate(SlowCallRate(rate)) => self.slow_call_rate.push(*rate),
             Policy::ConsecutiveFailures(ConsecutiveFailures(count)) => self.consecutive_failures.push(*count),
-            Policy::Custom(custom) => return Err(custom.as_ref()),
+            Policy::Custom(custom) => return Err(custom),
             Policy::AnyOf(all) => return all.iter().try_for_each(|policy| self.add(policy)),
         }
         Ok(())

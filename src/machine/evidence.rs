@@ -160,6 +160,13 @@ impl Bucket {
         self.level == 0.0
     }
 
+    /// From when on this bucket, if it stays as it is, is reason enough to trip.
+    pub(super) fn ripe_at(&self, evidence: Evidence) -> Option<Timestamp> {
+        let view = self.view(self.since);
+        let full = view.reaches(view.threshold(evidence.minimum_excess, SIGMAS));
+        full.then(|| self.since + evidence.sustained_for)
+    }
+
     /// The same evidence, with another weight for what follows.
     pub(super) fn reweighted(self, weight: f64) -> Self {
         Self { weight, ..self }

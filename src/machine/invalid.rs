@@ -23,7 +23,7 @@ impl ConfigError {
         }
     }
 
-    pub(crate) fn check_duration(field: &'static str, duration: Duration) -> Result<(), Self> {
+    pub(crate) fn check_duration(field: impl Into<Cow<'static, str>>, duration: Duration) -> Result<(), Self> {
         if duration.is_zero() || duration > YEAR {
             return Err(Self::new(
                 field,
@@ -34,7 +34,7 @@ impl ConfigError {
         Ok(())
     }
 
-    pub(crate) fn check_rate(field: &'static str, rate: f64) -> Result<(), Self> {
+    pub(crate) fn check_rate(field: impl Into<Cow<'static, str>>, rate: f64) -> Result<(), Self> {
         if !(rate > 0.0 && rate <= 1.0) {
             return Err(Self::new(field, rate, "a rate above 0 and up to 1"));
         }

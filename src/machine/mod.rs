@@ -38,7 +38,7 @@ pub use self::{
     cooldown::OpenDuration,
     evidence::{BucketView, Evidence},
     invalid::ConfigError,
-    policy::{ConsecutiveFailures, FailureRate, Policy, SlowCallRate, TripPolicy, TripReason},
+    policy::{ConsecutiveFailures, CustomPolicy, FailureRate, Policy, SlowCallRate, TripPolicy, TripReason},
     recovery::Recovery,
     settings::{CancelledCalls, Settings},
     ticket::{Ending, Judgement, Outcome, Refusal, Settled, Ticket},
@@ -216,6 +216,35 @@ impl Machine {
         self.record_unless_stale(Judgement::SLOW, Some(since), now)
     }
 
+    /// A call that was [overdue](Self::overdue), of the current generation, has ended in a failure: that too is known of it now.
+    pub fn overdue_failed(&mut self, now: Timestamp) {
+        let generation = self.generation;
+        let now = self.catch_up(now);
+        if let Phase::Closed { tallies, .. } = &mut self.phase {
+            if generation == self.generation {
+                tallies.overdue_failed(now);
+                self.trip_if_due(now);
+            }
+        }
+    }
+
+    /// Looks at the evidence again, for it may have lasted long enough by now.
+    pub fn reconsider(&mut self, now: Timestamp) {
+        let now = self.catch_up(now);
+        if self.ripe_at().is_some_and(|ripe| ripe <= now) {
+            self.trip_if_due(now);
+        }
+    }
+
+    /// From when on the evidence, if it stays as it is, will have lasted long enough to trip.
+    #[must_use]
+    pub fn ripe_at(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Closed { tallies, .. } => tallies.ripe_at(),
+            Phase::Open { .. } | Phase::HalfOpen(_) => None,
+        }
+    }
+
     /// A call of the current generation has been answering for as long as a probe is given, and hasn't failed: as a probe, that is
     /// good enough. Its end must not be settled as well.
     pub fn lasting(&mut self, now: Timestamp) {
@@ -242,7 +271,7 @@ impl Machine {
         self.mode.mode != Mode::Disabled
     }
 
-    /// Grows with each trip and each manual change; what was admitted before is stale.
+    /// Grows with each trip and each manual change, and when half-open is given another recovery; what was admitted before is stale.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
@@ -301,7 +330,7 @@ impl Machine {
         Ok(())
     }
 
-    /// What has changed since this was last asked, oldest first.
+    /// What has changed since this was last asked, oldest first. It is kept until then: a driver should ask now and then.
     pub fn take_transitions(&mut self) -> Vec<Transition> {
         self.take_changes()
             .into_iter()
@@ -345,9 +374,7 @@ impl Machine {
             Phase::Closed { quiet_until, .. } if now < *quiet_until => {}
             Phase::Closed { tallies, .. } => {
                 tallies.record(judgement, at, now);
-                if let Some(reason) = tallies.trip(now) {
-                    self.trip(reason, now);
-                }
+                self.trip_if_due(now);
             }
             Phase::HalfOpen(half_open) => {
                 let progress = half_open.judge(&self.settings.recovery, judgement, at, now);
@@ -392,6 +419,14 @@ impl Machine {
                 self.note(Transition::Closed);
             }
             Progress::Reopens(reason) => self.trip(reason, now),
+        }
+    }
+
+    fn trip_if_due(&mut self, now: Timestamp) {
+        if let Phase::Closed { tallies, .. } = &self.phase {
+            if let Some(reason) = tallies.trip(now) {
+                self.trip(reason, now);
+            }
         }
     }
 

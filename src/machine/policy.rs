@@ -48,7 +48,10 @@ pub trait TripPolicy: fmt::Debug + Send + Sync + 'static {
     where
         Self: Sized,
     {
-        Policy::Custom(Arc::new(self))
+        Policy::Custom(CustomPolicy {
+            window: self.window(),
+            policy: Arc::new(self),
+        })
     }
 
     /// Trips when this policy does, or the other.
@@ -79,9 +82,34 @@ pub enum Policy {
     /// By bad calls in a row.
     ConsecutiveFailures(ConsecutiveFailures),
     /// A user's own.
-    Custom(Arc<dyn TripPolicy>),
+    Custom(CustomPolicy),
     /// Whichever trips first.
     AnyOf(Vec<Policy>),
+}
+
+/// A trip policy of a user's own, and the window that it asked for.
+#[derive(Clone)]
+pub struct CustomPolicy {
+    policy: Arc<dyn TripPolicy>,
+    // Asked for once: a user's code that changes its mind, or panics, can't do so under the breaker's lock.
+    window: Option<SlidingWindow>,
+}
+
+impl CustomPolicy {
+    /// See [`TripPolicy::trip`]; a policy that panics didn't trip.
+    #[must_use]
+    pub fn trip(&self, counts: &Counts) -> Option<TripReason> {
+        // A user's panic must not unwind through the machine, half-way through a decision.
+        catch_unwind(AssertUnwindSafe(|| self.policy.trip(counts)))
+            .ok()
+            .flatten()
+    }
+}
+
+impl fmt::Debug for CustomPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.policy.fmt(f)
+    }
 }
 
 impl Policy {
@@ -107,8 +135,7 @@ impl Policy {
             Self::FailureRate(policy) => policy.trip(counts),
             Self::SlowCallRate(policy) => policy.trip(counts),
             Self::ConsecutiveFailures(policy) => policy.trip(counts),
-            // A user's panic must not unwind through the machine, half-way through a decision.
-            Self::Custom(policy) => catch_unwind(AssertUnwindSafe(|| policy.trip(counts))).ok().flatten(),
+            Self::Custom(custom) => custom.trip(counts),
             Self::AnyOf(all) => all.iter().find_map(|policy| policy.trip(counts)),
         }
     }
@@ -117,7 +144,7 @@ impl Policy {
         match self {
             Self::FailureRate(policy) => policy.window(),
             Self::SlowCallRate(policy) => policy.window(),
-            Self::Custom(policy) => policy.window(),
+            Self::Custom(custom) => custom.window,
             Self::Evidence(_) | Self::ConsecutiveFailures(_) | Self::AnyOf(_) => None,
         }
     }
@@ -151,7 +178,7 @@ impl Policy {
                 }
             }
             Self::ConsecutiveFailures(policy) => policy.check(),
-            Self::Custom(policy) => policy.window().map_or(Ok(()), |window| window.check("window")),
+            Self::Custom(custom) => custom.window.map_or(Ok(()), |window| window.check("window")),
             Self::AnyOf(all) if all.is_empty() => Err(ConfigError::new("trip_when", "empty", "at least one policy")),
             Self::AnyOf(all) => all.iter().try_for_each(|policy| policy.check(slow_after)),
         }
@@ -172,7 +199,7 @@ impl PartialEq for Policy {
             (Self::FailureRate(a), Self::FailureRate(b)) => a == b,
             (Self::SlowCallRate(a), Self::SlowCallRate(b)) => a == b,
             (Self::ConsecutiveFailures(a), Self::ConsecutiveFailures(b)) => a == b,
-            (Self::Custom(a), Self::Custom(b)) => Arc::ptr_eq(a, b),
+            (Self::Custom(a), Self::Custom(b)) => Arc::ptr_eq(&a.policy, &b.policy),
             (Self::AnyOf(a), Self::AnyOf(b)) => a == b,
             _ => false,
         }
@@ -212,24 +239,12 @@ impl Rate {
         rate.filter(|rate| calls >= self.minimum_calls() && *rate >= self.threshold)
     }
 
-    fn check(self, policy: &'static str) -> Result<(), ConfigError> {
-        let [threshold, window, minimum_calls] = match policy {
-            "failure_rate" => [
-                "failure_rate.threshold",
-                "failure_rate.window",
-                "failure_rate.minimum_calls",
-            ],
-            _ => [
-                "slow_call_rate.threshold",
-                "slow_call_rate.window",
-                "slow_call_rate.minimum_calls",
-            ],
-        };
-        ConfigError::check_rate(threshold, self.threshold)?;
-        self.window.check(window)?;
+    fn check(self, policy: &str) -> Result<(), ConfigError> {
+        ConfigError::check_rate(format!("{policy}.threshold"), self.threshold)?;
+        self.window.check(format!("{policy}.window"))?;
         if !(1..=self.most_calls()).contains(&self.minimum_calls()) {
             return Err(ConfigError::new(
-                minimum_calls,
+                format!("{policy}.minimum_calls"),
                 self.minimum_calls(),
                 match self.window {
                     SlidingWindow::Calls(calls) => format!("1 to {calls} (the window's calls)"),

@@ -72,6 +72,25 @@ impl Tallies {
         }
     }
 
+    /// A slow call that was recorded before its end has failed as well.
+    pub(super) fn overdue_failed(&mut self, now: Timestamp) {
+        self.sums.overdue_failed();
+        for tally in &mut self.each {
+            if let Memory::Window(window) = &mut tally.memory {
+                window.overdue_failed(now);
+            }
+        }
+    }
+
+    /// From when on a bucket that is full enough will have been above 0 for long enough.
+    pub(super) fn ripe_at(&self) -> Option<Timestamp> {
+        let ripe = |tally: &Tally| match (&tally.policy, &tally.memory) {
+            (Policy::Evidence(evidence), Memory::Bucket(bucket)) => bucket.ripe_at(*evidence),
+            _ => None,
+        };
+        self.each.iter().filter_map(ripe).min()
+    }
+
     pub(super) fn trip(&self, now: Timestamp) -> Option<TripReason> {
         self.readings(now).find_map(|(policy, counts)| policy.trip(&counts))
     }

@@ -200,7 +200,7 @@ pub struct View {
     pub share: u8,
     /// Who decides, why and until when.
     pub mode: ModeView,
-    /// Grows by one with each trip and each manual change.
+    /// Grows with each trip and each manual change, and when half-open is given another recovery.
     pub generation: u64,
     /// How long the state has lasted.
     pub lasted: Duration,

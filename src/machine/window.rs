@@ -1,10 +1,10 @@
-use std::{collections::VecDeque, time::Duration};
+use std::{borrow::Cow, collections::VecDeque, time::Duration};
 
 use super::{Judgement, Timestamp, evidence::BucketView, invalid::ConfigError};
 
 /// Which calls a rate is taken over: the last N calls, or those of the last T.
 ///
-/// A window slides: what leaves it no longer counts, whatever its number. Memory doesn't grow with traffic: two bytes a
+/// A window slides: what leaves it no longer counts, whatever its number. Memory doesn't grow with traffic: about ten bytes a
 /// call for [`last_calls`](Self::last_calls), [`SlidingWindow::SLICES`] sums for [`last`](Self::last).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlidingWindow {
@@ -32,7 +32,7 @@ impl SlidingWindow {
         Self::Time(duration)
     }
 
-    pub(super) fn check(self, field: &'static str) -> Result<(), ConfigError> {
+    pub(super) fn check(self, field: impl Into<Cow<'static, str>>) -> Result<(), ConfigError> {
         match self {
             Self::Calls(1..=Self::MAX_CALLS) => Ok(()),
             Self::Calls(calls) => Err(ConfigError::new(field, calls, "1 to 1000000 calls")),
@@ -90,6 +90,13 @@ pub(super) struct Sums {
 }
 
 impl Sums {
+    /// One of the calls that were slow, and hadn't failed as far as was known, has. `false` where there is none.
+    pub(super) fn overdue_failed(&mut self) -> bool {
+        let any = self.bad > self.failed;
+        self.failed += u64::from(any);
+        any
+    }
+
     pub(super) fn add(&mut self, judgement: Judgement) {
         self.calls += 1;
         self.failed += u64::from(judgement.failed);
@@ -127,6 +134,14 @@ impl Window {
         }
     }
 
+    /// A call that was recorded as slow has failed as well. Which one it was doesn't matter to a sum: the oldest that there is.
+    pub(super) fn overdue_failed(&mut self, now: Timestamp) {
+        match self {
+            Self::Calls(window) => window.overdue_failed(),
+            Self::Time(window) => window.overdue_failed(now),
+        }
+    }
+
     pub(super) fn sums(&self, now: Timestamp) -> Sums {
         match self {
             Self::Calls(window) => window.sums,
@@ -155,6 +170,10 @@ pub(super) struct CallWindow {
     capacity: usize,
     calls: VecDeque<Judgement>,
     sums: Sums,
+    /// How many calls have left the window.
+    left: u64,
+    /// The calls that were only slow, by their number since the window was made; those that have left it may be among them.
+    only_slow: VecDeque<u64>,
 }
 
 impl CallWindow {
@@ -163,6 +182,8 @@ impl CallWindow {
             capacity,
             calls: VecDeque::with_capacity(capacity),
             sums: Sums::default(),
+            left: 0,
+            only_slow: VecDeque::new(),
         }
     }
 
@@ -172,10 +193,24 @@ impl CallWindow {
                 let mut left = Sums::default();
                 left.add(oldest);
                 self.sums.remove(left);
+                self.left += 1;
+                if self.only_slow.front().is_some_and(|number| *number < self.left) {
+                    self.only_slow.pop_front();
+                }
             }
+        }
+        if judgement.slow && !judgement.failed {
+            self.only_slow.push_back(self.left + self.calls.len() as u64);
         }
         self.calls.push_back(judgement);
         self.sums.add(judgement);
+    }
+
+    fn overdue_failed(&mut self) {
+        if let Some(number) = self.only_slow.pop_front() {
+            self.calls[(number - self.left) as usize].failed = true;
+            self.sums.failed += 1;
+        }
     }
 }
 
@@ -219,6 +254,15 @@ impl TimeWindow {
             self.slices[place] = Sums::default();
         }
         self.newest = self.newest.max(slice);
+    }
+
+    fn overdue_failed(&mut self, now: Timestamp) {
+        self.roll(now.as_nanos() / self.slice_nanos);
+        let oldest = self.newest.wrapping_add(1);
+        let mut places = (0..SlidingWindow::SLICES as u64).map(|step| Self::place(oldest.wrapping_add(step)));
+        if places.any(|place| self.slices[place].overdue_failed()) {
+            self.sums.failed += 1;
+        }
     }
 
     /// The sums as they would be at `now`, with nothing changed.

@@ -1,6 +1,6 @@
 use tower_breaker::{
-    ConsecutiveFailures, Counts, Evidence, FailureRate, Policy, SlidingWindow, SlowCallRate, State, TripPolicy,
-    TripReason,
+    ConsecutiveFailures, Counts, Evidence, FailureRate, Outcome, Policy, SlidingWindow, SlowCallRate, State,
+    TripPolicy, TripReason,
     machine::{Machine, Settings},
 };
 
@@ -242,6 +242,24 @@ fn failures_are_no_slow_calls_and_slow_calls_no_failures() {
     let mut machine = under(SlowCallRate::at_least(0.5).minimum_calls(1));
     call(&mut machine, BAD, at(0));
     assert_eq!(machine.state(at(0)), State::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_comes_after_slow_after_is_a_failure_too() {
+    for window in [SlidingWindow::last_calls(10), SlidingWindow::last(ms(60_000))] {
+        let policy = FailureRate::at_least(0.5).over(window).minimum_calls(10);
+        let layer = builder().slow_after(ms(300)).trip_when(policy).build().unwrap();
+        for call in 0..10 {
+            let permit = layer
+                .breaker()
+                .try_acquire()
+                .unwrap_or_else(|_| panic!("{window:?}: call {call}"));
+            tokio::time::advance(ms(1000)).await;
+            permit.record(if call < 5 { Outcome::Success } else { Outcome::Failure });
+        }
+        let reason = layer.breaker().snapshot().view.last_trip.expect("half of ten failed");
+        assert_eq!((reason.name(), reason.measured()), ("failure rate", 0.5));
+    }
 }
 
 // Policies together.

@@ -2,7 +2,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 use tower::{Layer, Service, ServiceExt};
-use tower_breaker::{CircuitBreakerLayer, Outcome, State};
+use tower_breaker::{CircuitBreakerLayer, Counts, Outcome, State, TripPolicy, TripReason};
 
 use crate::support::*;
 
@@ -82,4 +82,23 @@ async fn a_classifier_that_panics_ends_the_permit_and_leaves_the_breaker_alive()
     assert!(service.ready().await.unwrap().call(1).await.is_err());
     let totals = layer.breaker().snapshot().totals.primary;
     assert_eq!((totals.cancelled, totals.failed), (1, 1));
+}
+
+#[derive(Debug)]
+struct Faulty;
+
+impl TripPolicy for Faulty {
+    fn trip(&self, _: &Counts) -> Option<TripReason> {
+        panic!("on purpose")
+    }
+}
+
+#[test]
+fn a_policy_that_panics_takes_nobody_down() {
+    let breaker = builder().trip_when(Faulty).build().unwrap().breaker().clone();
+    for _ in 0..3 {
+        breaker.try_acquire().unwrap().record(Outcome::Failure);
+    }
+    assert_eq!(breaker.state(), State::Closed);
+    assert_eq!(breaker.snapshot().totals.primary.failed, 3);
 }

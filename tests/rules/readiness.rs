@@ -367,3 +367,46 @@ async fn the_backups_calls_are_counted_apart() {
         "this one, and the one that saw that the breaker had tripped"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_hang_behind_a_limit_are_noticed_though_all_others_only_wait() {
+    let layer = tower_breaker::CircuitBreakerLayer::builder()
+        .slow_after(ms(100))
+        .backup(Spare)
+        .build()
+        .unwrap();
+    let service = layer.layer(ConcurrencyLimit::new(primary(Behaviour::Hangs).0, 10));
+    let calls: Vec<_> = (0..30).map(|n| tokio::spawn(service.clone().oneshot(n))).collect();
+    // Nobody but those who wait is there to look.
+    tokio::time::sleep(ms(700)).await;
+    assert_eq!(layer.breaker().state(), State::Open);
+    let served = calls.iter().filter(|call| call.is_finished()).count();
+    assert_eq!(served, 20, "all but the ten that hang");
+    calls.into_iter().for_each(|call| call.abort());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lone_probe_that_waits_for_readiness_goes_to_the_backup_when_its_time_is_up() {
+    let layer = builder().backup(Spare).build().unwrap();
+    trip_and_cool(layer.breaker()).await;
+    let probe = layer.layer(primary(Behaviour::NeverReady).0).oneshot(1);
+    let answer = timeout(ms(1100), probe).await.expect("its own timer looks");
+    assert_eq!(answer.unwrap(), "backup");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_calls_that_had_to_wait_count_as_waiting() {
+    let layer = builder().backup(Spare).build().unwrap();
+    trip_and_cool(layer.breaker()).await;
+    let service = layer.layer(primary(Behaviour::Answers).0);
+    assert_eq!(service.oneshot(1).await.unwrap(), "primary");
+    assert_eq!(layer.breaker().snapshot().totals.readiness.waits, 0);
+}
+
+#[test]
+fn outside_a_runtime_a_wait_needs_no_timer() {
+    let layer = builder().slow_after(ms(100)).backup(Spare).build().unwrap();
+    let _hangs = layer.breaker().try_acquire().unwrap();
+    let mut service = layer.layer(primary(Behaviour::NeverReady).0);
+    assert!(poll_ready(&mut service).is_pending());
+}

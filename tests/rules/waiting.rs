@@ -177,3 +177,25 @@ async fn a_dropped_waiter_is_forgotten() {
     );
     layer.breaker().try_acquire().unwrap().record(Outcome::Success);
 }
+
+#[tokio::test(start_paused = true)]
+async fn manual_control_ends_a_wait_whose_timer_is_still_long() {
+    let layer = layer();
+    layer.breaker().force_open("maintenance", ms(600_000));
+    let waiting = tokio::spawn(layer.layer(primary(Behaviour::Answers).0).oneshot(1));
+    tokio::task::yield_now().await;
+    layer.breaker().automatic("done early");
+    let answer = timeout(ms(1000), waiting)
+        .await
+        .expect("woken, and not held up by its timer");
+    assert_eq!(answer.unwrap().unwrap(), "primary");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_readiness_error_after_a_promise_reopens() {
+    let layer = layer();
+    trip_and_cool(layer.breaker()).await;
+    let mut service = layer.layer(primary(Behaviour::ReadinessFails).0);
+    assert!(service.ready().await.is_err());
+    assert_eq!(layer.breaker().state(), State::Open);
+}
