@@ -90,7 +90,7 @@ pub struct Reject;
 /// Refused calls go to another service: see [`Builder::backup`](crate::Builder::backup).
 #[derive(Clone)]
 pub struct Backup<T> {
-    service: T,
+    pub(crate) service: T,
 }
 
 /// Refused calls wait: `poll_ready` is pending until the primary may have the call.
@@ -105,10 +105,6 @@ pub struct Wait;
 impl<T> Backup<T> {
     pub(crate) fn new(service: T) -> Self {
         Self { service }
-    }
-
-    pub(crate) fn into_inner(self) -> T {
-        self.service
     }
 }
 

@@ -21,25 +21,28 @@ use crate::{
 /// Builds a [`CircuitBreakerLayer`]: see [`CircuitBreakerLayer::builder`].
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder<B = Reject, C = ErrorsAsFailures> {
-    config: Config,
     on_open: B,
     classify: C,
+    breaker: BreakerParts,
+}
+
+/// What the breaker is made of.
+#[derive(Default)]
+struct BreakerParts {
+    config: Config,
     clock: Option<Box<dyn Clock>>,
     seed: Option<u64>,
     observers: Vec<Box<dyn Observer>>,
+    /// The first setting outside `config` that can't be.
     mistake: Option<ConfigError>,
 }
 
 impl Builder {
     pub(crate) fn new() -> Self {
         Self {
-            config: Config::default(),
             on_open: Reject,
             classify: ErrorsAsFailures,
-            clock: None,
-            seed: None,
-            observers: Vec::new(),
-            mistake: None,
+            breaker: BreakerParts::default(),
         }
     }
 }
@@ -47,12 +50,12 @@ impl Builder {
 impl<B, C> Builder<B, C> {
     /// Takes name and settings from here; what was set before is forgotten.
     pub fn config(self, config: Config) -> Self {
-        Self { config, ..self }
+        self.with(|_| config)
     }
 
     /// The breaker's name, in logs, events and errors: 1 to 256 bytes. Default: "breaker".
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.config.name = name.into();
+        self.breaker.config.name = name.into();
         self
     }
 
@@ -118,13 +121,9 @@ impl<B, C> Builder<B, C> {
     /// Tells good calls from bad ones: see [`Classify`](crate::Classify).
     pub fn classify<D>(self, classify: D) -> Builder<B, D> {
         Builder {
-            config: self.config,
             on_open: self.on_open,
             classify,
-            clock: self.clock,
-            seed: self.seed,
-            observers: self.observers,
-            mistake: self.mistake,
+            breaker: self.breaker,
         }
     }
 
@@ -153,7 +152,7 @@ impl<B, C> Builder<B, C> {
 
     /// Tells this observer of each event. May be given more than once.
     pub fn observer(mut self, observer: impl Observer) -> Self {
-        self.observers.push(Box::new(observer));
+        self.breaker.observers.push(Box::new(observer));
         self
     }
 
@@ -172,19 +171,15 @@ impl<B, C> Builder<B, C> {
     }
 
     /// Takes the time from here. Default: tokio's clock.
-    pub fn clock(self, clock: impl Clock) -> Self {
-        Self {
-            clock: Some(Box::new(clock)),
-            ..self
-        }
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.breaker.clock = Some(Box::new(clock));
+        self
     }
 
     /// Where jitter starts from; the same seed gives the same waits. Default: random.
-    pub fn seed(self, seed: u64) -> Self {
-        Self {
-            seed: Some(seed),
-            ..self
-        }
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.breaker.seed = Some(seed);
+        self
     }
 
     /// The layer.
@@ -193,35 +188,36 @@ impl<B, C> Builder<B, C> {
     ///
     /// The first setting that is out of range or contradicts another: which field, its value, and what would be accepted.
     pub fn build(self) -> Result<CircuitBreakerLayer<B, C>, ConfigError> {
-        if let Some(mistake) = self.mistake {
+        let BreakerParts {
+            config,
+            clock,
+            seed,
+            observers,
+            mistake,
+        } = self.breaker;
+        if let Some(mistake) = mistake {
             return Err(mistake);
         }
-        self.config.check()?;
+        config.check()?;
         let breaker = Breaker::new(
-            self.config,
-            self.seed.unwrap_or_else(|| RandomState::new().hash_one(0)),
-            self.clock.unwrap_or_else(|| Box::new(TokioClock::new())),
-            self.observers,
+            config,
+            seed.unwrap_or_else(|| RandomState::new().hash_one(0)),
+            clock.unwrap_or_else(|| Box::new(TokioClock::new())),
+            observers,
         )?;
         Ok(CircuitBreakerLayer::new(breaker, self.on_open, self.classify))
     }
 
-    fn with(self, change: impl FnOnce(Config) -> Config) -> Self {
-        Self {
-            config: change(self.config),
-            ..self
-        }
+    fn with(mut self, change: impl FnOnce(Config) -> Config) -> Self {
+        self.breaker.config = change(self.breaker.config);
+        self
     }
 
     fn on_open<D>(self, on_open: D) -> Builder<D, C> {
         Builder {
-            config: self.config,
             on_open,
             classify: self.classify,
-            clock: self.clock,
-            seed: self.seed,
-            observers: self.observers,
-            mistake: self.mistake,
+            breaker: self.breaker,
         }
     }
 }
@@ -231,15 +227,12 @@ impl<T, C> Builder<Backup<T>, C> {
     ///
     /// What counts as failed is the classifier's to say, as far as it is known when the response's head is there. These calls
     /// are counted apart, in [`Totals::failed_over`](crate::Totals::failed_over).
-    pub fn fail_over<R>(self, replay: R, budget: FailOverBudget) -> Builder<FailOver<T, R>, C> {
+    pub fn fail_over<R>(mut self, replay: R, budget: FailOverBudget) -> Builder<FailOver<T, R>, C> {
+        self.breaker.mistake = self.breaker.mistake.or(budget.check().err());
         Builder {
-            config: self.config,
-            on_open: FailOver::new(self.on_open.into_inner(), replay, budget),
+            on_open: FailOver::new(self.on_open, replay, budget),
             classify: self.classify,
-            clock: self.clock,
-            seed: self.seed,
-            observers: self.observers,
-            mistake: self.mistake.or(budget.check().err()),
+            breaker: self.breaker,
         }
     }
 }
@@ -247,7 +240,7 @@ impl<T, C> Builder<Backup<T>, C> {
 impl<B, C> fmt::Debug for Builder<B, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
-            .field("config", &self.config)
+            .field("config", &self.breaker.config)
             .finish_non_exhaustive()
     }
 }

@@ -21,8 +21,11 @@ pub trait Classify<Req, Res, Err>: Clone {
     /// There was a response. Record the outcome now, or later: a permit that is dropped is a cancelled call.
     fn response(&self, response: Res, permit: Permit) -> Self::Response;
 
-    /// There was an error.
-    fn error(&self, error: &Err, permit: Permit);
+    /// There was an error. Default: a failure.
+    fn error(&self, error: &Err, permit: Permit) {
+        let _ = error;
+        permit.record(Outcome::Failure);
+    }
 
     /// Whether this is known to be a failure already: the request may then go to the backup, where
     /// [`Builder::fail_over`](crate::Builder::fail_over) is set. Default: each error is.
@@ -47,10 +50,6 @@ impl<Req, Res, Err> Classify<Req, Res, Err> for ErrorsAsFailures {
     fn response(&self, response: Res, permit: Permit) -> Res {
         permit.record(Outcome::Success);
         response
-    }
-
-    fn error(&self, _: &Err, permit: Permit) {
-        permit.record(Outcome::Failure);
     }
 }
 

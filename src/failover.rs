@@ -8,7 +8,7 @@ use std::{
 use tower::Service;
 
 use crate::{
-    backup::{BackupFuture, OnOpen, sealed::Sealed},
+    backup::{Backup, BackupFuture, OnOpen, sealed::Sealed},
     error::CircuitOpen,
     machine::ConfigError,
 };
@@ -17,7 +17,7 @@ use crate::{
 /// [`Builder::fail_over`](crate::Builder::fail_over).
 #[derive(Clone)]
 pub struct FailOver<T, R> {
-    service: T,
+    backup: Backup<T>,
     replay: R,
     budget: Arc<Budget>,
 }
@@ -122,9 +122,9 @@ impl Budget {
 }
 
 impl<T, R> FailOver<T, R> {
-    pub(crate) fn new(service: T, replay: R, budget: FailOverBudget) -> Self {
+    pub(crate) fn new(backup: Backup<T>, replay: R, budget: FailOverBudget) -> Self {
         Self {
-            service,
+            backup,
             replay,
             budget: Arc::new(Budget::new(budget)),
         }
@@ -144,8 +144,8 @@ where
     const DIVERTS: bool = true;
     const HAS_BACKUP: bool = true;
 
-    fn refuse(&self, request: Req, _: CircuitOpen) -> Self::Future {
-        BackupFuture::new(self.service.clone(), request)
+    fn refuse(&self, request: Req, open: CircuitOpen) -> Self::Future {
+        self.backup.refuse(request, open)
     }
 
     fn poll(future: Pin<&mut Self::Future>, cx: &mut Context<'_>) -> Poll<Result<T::Response, T::Error>> {
@@ -156,7 +156,7 @@ where
         self.budget.deposit();
         let (request, kept) = self.replay.keep(request);
         let kept = kept.map(|request| Kept {
-            service: self.service.clone(),
+            service: self.backup.service.clone(),
             budget: self.budget.clone(),
             request,
         });

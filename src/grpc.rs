@@ -233,10 +233,6 @@ where
         response.map(WatchedBody::unwatched)
     }
 
-    fn error(&self, _: &Err, permit: Permit) {
-        permit.record(Outcome::Failure);
-    }
-
     fn is_failure(&self, result: Result<&Response<B>, &Err>) -> bool {
         result.map_or(true, |response| self.head(response) == Some(Outcome::Failure))
     }

@@ -85,10 +85,6 @@ where
         response.map(WatchedBody::unwatched)
     }
 
-    fn error(&self, _: &Err, permit: Permit) {
-        permit.record(Outcome::Failure);
-    }
-
     fn is_failure(&self, result: Result<&Response<B>, &Err>) -> bool {
         match (result, self.classifier.clone()) {
             (Ok(response), Some(classifier)) => {

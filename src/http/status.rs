@@ -122,10 +122,6 @@ where
         response
     }
 
-    fn error(&self, _: &Err, permit: Permit) {
-        permit.record(Outcome::Failure);
-    }
-
     fn is_failure(&self, result: Result<&Response<B>, &Err>) -> bool {
         self.has_failed(result)
     }
@@ -166,10 +162,6 @@ where
         }
         permit.record(outcome);
         response.map(WatchedBody::unwatched)
-    }
-
-    fn error(&self, _: &Err, permit: Permit) {
-        permit.record(Outcome::Failure);
     }
 
     fn is_failure(&self, result: Result<&Response<B>, &Err>) -> bool {

@@ -3,7 +3,8 @@ use std::time::Duration;
 use super::{
     Timestamp,
     invalid::ConfigError,
-    policy::{Policy, TripPolicy, TripReason},
+    policy::{Policy, TripPolicy},
+    reason::TripReason,
     window::Counts,
 };
 

@@ -19,10 +19,15 @@
 //! # }
 //! ```
 
+mod control;
 mod cooldown;
 mod evidence;
+mod half_open;
 mod invalid;
+mod overdue;
 pub(crate) mod policy;
+mod promise;
+mod reason;
 pub(crate) mod recovery;
 mod settings;
 mod tally;
@@ -31,14 +36,15 @@ mod time;
 mod view;
 mod window;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 pub(crate) use self::time::Rough;
 pub use self::{
     cooldown::OpenDuration,
     evidence::{BucketView, Evidence},
     invalid::ConfigError,
-    policy::{ConsecutiveFailures, CustomPolicy, FailureRate, Policy, SlowCallRate, TripPolicy, TripReason},
+    policy::{ConsecutiveFailures, CustomPolicy, FailureRate, Policy, SlowCallRate, TripPolicy},
+    reason::TripReason,
     recovery::Recovery,
     settings::{CancelledCalls, Settings},
     ticket::{Ending, Judgement, Outcome, Refusal, Settled, Ticket},
@@ -48,7 +54,7 @@ pub use self::{
 };
 use self::{
     cooldown::{Chance, PATIENCE},
-    recovery::{HalfOpen, Progress},
+    half_open::{HalfOpen, Progress},
     tally::Tallies,
 };
 
@@ -138,59 +144,6 @@ impl Machine {
         }
     }
 
-    /// Whether the primary may have a call that is promised now, and made later: see [`Ticket::is_promise`].
-    ///
-    /// Nobody sees how many calls a refused promise stands for, so only time is waited for here before a trial.
-    ///
-    /// # Errors
-    ///
-    /// A [`Refusal`] that says when to come back.
-    pub fn promise(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
-        let now = self.catch_up(now);
-        self.start_trial(now, self.open_time_is_up(now));
-        let until = now + self.lease();
-        match &mut self.phase {
-            Phase::Closed { .. } => Ok(self.ticket(now, None)),
-            Phase::Open { .. } => Err(self.refusal(now)),
-            Phase::HalfOpen(half_open) => match half_open.lease(until) {
-                Some(lease) => Ok(self.ticket(now, Some(lease))),
-                None => Err(self.refusal(now)),
-            },
-        }
-    }
-
-    /// Whether a promise still holds.
-    #[must_use]
-    pub fn holds(&self, ticket: &Ticket, now: Timestamp) -> bool {
-        let now = self.latest.max(now);
-        if !self.is_current(ticket) || self.mode.is_over(now) {
-            return false;
-        }
-        match (ticket.lease(), &self.phase) {
-            (None, _) => true,
-            (Some(lease), Phase::HalfOpen(half_open)) => {
-                // A stage that has passed takes its promises with it.
-                half_open.holds(lease, now) && half_open.progress(&self.settings.recovery, now) == Progress::Stays
-            }
-            (Some(_), _) => false,
-        }
-    }
-
-    /// Turns a promise into a call. `false` where it has run out: the call is then a [stranger](Ticket::stranger) to this machine.
-    pub fn redeem(&mut self, ticket: &mut Ticket, now: Timestamp) -> bool {
-        let now = self.catch_up(now);
-        let redeemed = match (ticket.take_lease(), &mut self.phase) {
-            _ if ticket.generation() != self.generation => false,
-            (None, _) => true,
-            (Some(lease), Phase::HalfOpen(half_open)) => half_open.redeem(lease),
-            (Some(_), _) => false,
-        };
-        if !redeemed {
-            *ticket = Ticket::stranger(now);
-        }
-        redeemed
-    }
-
     /// A call is over.
     #[expect(clippy::needless_pass_by_value, reason = "a ticket is settled once")]
     pub fn settle(&mut self, ticket: Ticket, ending: Ending, now: Timestamp) -> Settled {
@@ -208,47 +161,6 @@ impl Machine {
             Settled::Stale | Settled::Unrecorded => {}
         }
         settled
-    }
-
-    /// A call of the current generation is still in flight though its time was up at `since`. Its end must not be settled as well.
-    /// Whether it counted.
-    pub fn overdue(&mut self, since: Timestamp, now: Timestamp) -> bool {
-        self.record_unless_stale(Judgement::SLOW, Some(since), now)
-    }
-
-    /// A call that was [overdue](Self::overdue), of the current generation, has ended in a failure: that too is known of it now.
-    pub fn overdue_failed(&mut self, now: Timestamp) {
-        let generation = self.generation;
-        let now = self.catch_up(now);
-        if let Phase::Closed { tallies, .. } = &mut self.phase {
-            if generation == self.generation {
-                tallies.overdue_failed(now);
-                self.trip_if_due(now);
-            }
-        }
-    }
-
-    /// Looks at the evidence again, for it may have lasted long enough by now.
-    pub fn reconsider(&mut self, now: Timestamp) {
-        let now = self.catch_up(now);
-        if self.ripe_at().is_some_and(|ripe| ripe <= now) {
-            self.trip_if_due(now);
-        }
-    }
-
-    /// From when on the evidence, if it stays as it is, will have lasted long enough to trip.
-    #[must_use]
-    pub fn ripe_at(&self) -> Option<Timestamp> {
-        match &self.phase {
-            Phase::Closed { tallies, .. } => tallies.ripe_at(),
-            Phase::Open { .. } | Phase::HalfOpen(_) => None,
-        }
-    }
-
-    /// A call of the current generation has been answering for as long as a probe is given, and hasn't failed: as a probe, that is
-    /// good enough. Its end must not be settled as well.
-    pub fn lasting(&mut self, now: Timestamp) {
-        self.record_unless_stale(Judgement::default(), None, now);
     }
 
     /// The primary asked, with this call's answer, to be left alone for so long: see [`OpenDuration::honour_retry_after`].
@@ -289,47 +201,6 @@ impl Machine {
         &self.settings
     }
 
-    /// Sets the mode by hand, for as long as `ttl` says, or for good.
-    pub fn set_mode(&mut self, mode: Mode, reason: Arc<str>, ttl: Option<Duration>, now: Timestamp) {
-        let now = self.catch_up(now);
-        self.change_mode(mode, reason, ttl.map(|ttl| now + ttl), now);
-    }
-
-    /// Closes, forgets everything, and goes back to [`Mode::Automatic`], from any state.
-    pub fn reset(&mut self, reason: Arc<str>, now: Timestamp) {
-        let now = self.catch_up(now);
-        self.mode = ModeView::default();
-        self.attempt = None;
-        self.last_trip = None;
-        self.paused_until = Timestamp::START;
-        self.enter_new_generation(Phase::closed(&self.settings, now), now);
-        self.note(Transition::Reset { reason });
-    }
-
-    /// Goes on under other settings: state, counts and calls in flight are kept.
-    ///
-    /// Windows keep what fits. An open time that has begun runs on. Another recovery, while half-open, starts with its probe.
-    ///
-    /// # Errors
-    ///
-    /// The first setting that is out of range or contradicts another; nothing has changed then.
-    pub fn reconfigure(&mut self, settings: Settings, now: Timestamp) -> Result<(), ConfigError> {
-        settings.check()?;
-        let now = self.catch_up(now);
-        let other_recovery = settings.recovery != self.settings.recovery;
-        self.settings = settings;
-        match &mut self.phase {
-            Phase::Closed { tallies, .. } => *tallies = tallies.clone().under(&self.settings.trip_when, now),
-            Phase::HalfOpen(_) if other_recovery => {
-                let half_open = self.half_open(now);
-                self.enter_new_generation(Phase::HalfOpen(half_open), now);
-            }
-            Phase::Open { .. } | Phase::HalfOpen(_) => {}
-        }
-        self.note(Transition::Reconfigured);
-        Ok(())
-    }
-
     /// What has changed since this was last asked, oldest first. It is kept until then: a driver should ask now and then.
     pub fn take_transitions(&mut self) -> Vec<Transition> {
         self.take_changes()
@@ -356,17 +227,6 @@ impl Machine {
             self.follow(progress, now);
         }
         now
-    }
-
-    fn record_unless_stale(&mut self, judgement: Judgement, since: Option<Timestamp>, now: Timestamp) -> bool {
-        let generation = self.generation;
-        let now = self.catch_up(now);
-        // A mode whose time was up may have begun a new one just now.
-        let counts = generation == self.generation && self.is_recording();
-        if counts {
-            self.record(judgement, since.unwrap_or(now).min(now), now);
-        }
-        counts
     }
 
     fn record(&mut self, judgement: Judgement, at: Timestamp, now: Timestamp) {
@@ -458,41 +318,6 @@ impl Machine {
             reason,
             open_for,
             attempt,
-        });
-    }
-
-    fn change_mode(&mut self, mode: Mode, reason: Arc<str>, reverts_at: Option<Timestamp>, now: Timestamp) {
-        let reverts_at = reverts_at.filter(|_| mode != Mode::Automatic);
-        let from = std::mem::replace(
-            &mut self.mode,
-            ModeView {
-                mode,
-                reason: Some(reason.clone()).filter(|_| mode != Mode::Automatic),
-                reverts_at,
-            },
-        );
-        if from.mode == Mode::Automatic && mode == Mode::Automatic {
-            return;
-        }
-        let phase = match (from.mode, mode) {
-            (_, Mode::ForcedOpen) => Phase::Open {
-                until: Timestamp::from_nanos(u64::MAX),
-                refusals_due: 0,
-            },
-            // Whoever shut it may be wrong about the primary: access returns by way of a probe.
-            (Mode::ForcedOpen, Mode::Automatic) => Phase::Open {
-                until: now,
-                refusals_due: 0,
-            },
-            (_, Mode::Automatic | Mode::Disabled | Mode::Shadow) => Phase::closed(&self.settings, now),
-        };
-        self.attempt = None;
-        self.enter_new_generation(phase, now);
-        self.note(Transition::ModeChanged {
-            from: from.mode,
-            to: mode,
-            reason,
-            reverts_after: reverts_at.map(|at| at.since(now)),
         });
     }
 

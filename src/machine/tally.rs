@@ -3,7 +3,8 @@ use std::mem::discriminant;
 use super::{
     Judgement, Timestamp,
     evidence::Bucket,
-    policy::{Policy, TripReason},
+    policy::Policy,
+    reason::TripReason,
     window::{Counts, Sums, Window},
 };
 

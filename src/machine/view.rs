@@ -1,11 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    Machine, Phase, Timestamp,
-    policy::{Policy, TripReason},
-    recovery::Progress,
-    time::Rough,
-    window::Counts,
+    Machine, Phase, Timestamp, half_open::Progress, policy::Policy, reason::TripReason, time::Rough, window::Counts,
 };
 
 /// Where the calls go.

@@ -1,6 +1,6 @@
 //! Configurations, as data that shrinks and prints well, in whole numbers wherever a decision hangs on them.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use tower_breaker::{
@@ -11,6 +11,9 @@ use tower_breaker::{
 /// What one good call takes out of the failure bucket, in the unit that its level is counted in: so that the reference
 /// knows exactly when the bucket breaks even. A bad call puts in a whole number of these, for θ = 84/(84 + weight).
 pub(crate) const GOOD: u64 = 84;
+
+/// The least that a bad call weighs here, in the same unit.
+const LEAST_WEIGHT: u64 = 10;
 
 /// One valid configuration.
 #[derive(Clone, Debug)]
@@ -45,7 +48,8 @@ pub(crate) enum PolicyPlan {
 pub(crate) struct RatePlan {
     pub(crate) percent: u64,
     pub(crate) window: SlidingWindow,
-    pub(crate) minimum: u64,
+    /// `None`: the default.
+    pub(crate) minimum: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +59,8 @@ pub(crate) struct OpenPlan {
     pub(crate) factor: f64,
     pub(crate) jitter: f64,
     pub(crate) refused: u32,
+    /// How long the primary may ask to be left alone for.
+    pub(crate) pause_cap: Option<Duration>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -116,6 +122,42 @@ impl Plan {
         };
         self.policies.iter().find_map(weight).unwrap_or(GOOD)
     }
+
+    /// The shares after the probe, if there are any.
+    pub(crate) fn stages(&self) -> &[u8] {
+        match &self.recovery.form {
+            FormPlan::Gradual { stages, .. } => stages,
+            FormPlan::Permitted { .. } => &[],
+        }
+    }
+
+    /// No call has longer to come back than this.
+    pub(crate) fn longest_limit(&self) -> Duration {
+        let slow_after = self.slow_after.map(|slow_after| 2 * slow_after);
+        let limits = [slow_after, self.recovery.probe_timeout].into_iter().flatten();
+        limits.fold(Duration::from_secs(60), Duration::max)
+    }
+
+    /// How many calls there may be at most, a dozen of them within every time limit, before half-open has to end where all
+    /// end alike.
+    pub(crate) fn most_half_open_calls(&self) -> u64 {
+        let judged = match &self.recovery.form {
+            FormPlan::Permitted { calls, .. } => u64::from(*calls) + 12,
+            FormPlan::Gradual {
+                stages,
+                successes,
+                net_failures,
+                ..
+            } => {
+                // Where all are bad, a·n ≥ 4 is enough; a mixed past may ask for more.
+                let bad = GOOD * (4 + net_failures) / LEAST_WEIGHT + 20;
+                let calls_a_turn = |share: &u8| 100_u64.div_ceil((*share).into());
+                let turns: u64 = stages.iter().map(calls_a_turn).sum();
+                turns * (bad.max(u64::from(*successes)) + 12)
+            }
+        };
+        3 * judged + 200
+    }
 }
 
 impl PolicyPlan {
@@ -129,24 +171,16 @@ impl PolicyPlan {
                 .minimum_excess(excess as f64)
                 .sustained_for(sustained)
                 .into(),
-            Self::FailureRate(RatePlan {
-                percent,
-                window,
-                minimum,
-            }) => FailureRate::at_least(percent as f64 / 100.0)
-                .over(window)
-                .minimum_calls(minimum)
-                .into(),
-            Self::SlowCallRate(RatePlan {
-                percent,
-                window,
-                minimum,
-            }) => SlowCallRate::at_least(percent as f64 / 100.0)
-                .over(window)
-                .minimum_calls(minimum)
-                .into(),
+            Self::FailureRate(ref plan) => {
+                let policy = FailureRate::at_least(plan.percent as f64 / 100.0).over(plan.window);
+                plan.minimum.map_or(policy, |calls| policy.minimum_calls(calls)).into()
+            }
+            Self::SlowCallRate(ref plan) => {
+                let policy = SlowCallRate::at_least(plan.percent as f64 / 100.0).over(plan.window);
+                plan.minimum.map_or(policy, |calls| policy.minimum_calls(calls)).into()
+            }
             Self::Consecutive(count) => ConsecutiveFailures::of(count).into(),
-            Self::BadCalls { most, window } => Policy::Custom(Arc::new(BadCalls { most, window })),
+            Self::BadCalls { most, window } => BadCalls { most, window }.into(),
         }
     }
 
@@ -161,10 +195,14 @@ impl PolicyPlan {
 
 impl OpenPlan {
     fn build(&self) -> OpenDuration {
-        OpenDuration::growing(self.initial, self.max)
+        let growing = OpenDuration::growing(self.initial, self.max)
             .factor(self.factor)
             .jitter(self.jitter)
-            .refused_before_trial(self.refused)
+            .refused_before_trial(self.refused);
+        match self.pause_cap {
+            Some(cap) => growing.honour_retry_after(cap),
+            None => growing,
+        }
     }
 }
 
@@ -214,33 +252,125 @@ pub(crate) const fn millis(millis: u64) -> Duration {
 
 pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     (
-        option::weighted(0.6, select(vec![100, 20, 300, 1000, 10_000]).prop_map(millis)),
-        prop_oneof![4 => vec(policies(), 1), 3 => vec(policies(), 2..=3)],
+        slow_afters(),
+        several_policies(),
         any::<bool>(),
         opens(),
         recoveries(),
-        select(vec![
-            CancelledCalls::SlowIfOverdue,
-            CancelledCalls::Ignore,
-            CancelledCalls::Failure,
-        ]),
+        cancelled(),
     )
-        .prop_map(|(slow_after, mut policies, nested, open, recovery, cancelled)| {
-            for policy in &mut policies {
-                // Which calls are slow, nobody says.
-                if let (PolicyPlan::SlowCallRate(rate), None) = (&policy, slow_after) {
-                    *policy = PolicyPlan::FailureRate(rate.clone());
-                }
-            }
-            Plan {
+        .prop_map(|(slow_after, policies, nested, open, recovery, cancelled)| {
+            let plan = Plan {
                 slow_after,
                 policies,
                 nested,
                 open,
                 recovery,
                 cancelled,
-            }
+            };
+            plan.made_valid()
         })
+}
+
+/// Another configuration, or the same but for one setting.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    All(Box<Plan>),
+    SlowAfter(Option<Duration>),
+    Policies(Vec<PolicyPlan>),
+    /// Of all rate policies.
+    Windows(SlidingWindow),
+    Open(OpenPlan),
+    Recovery(RecoveryPlan),
+    Cancelled(CancelledCalls),
+}
+
+pub(crate) fn changes() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        1 => plans().prop_map(|plan| Change::All(Box::new(plan))),
+        2 => slow_afters().prop_map(Change::SlowAfter),
+        2 => several_policies().prop_map(Change::Policies),
+        2 => windows().prop_map(Change::Windows),
+        1 => opens().prop_map(Change::Open),
+        1 => recoveries().prop_map(Change::Recovery),
+        1 => cancelled().prop_map(Change::Cancelled),
+    ]
+}
+
+impl Change {
+    pub(crate) fn of(&self, plan: &Plan) -> Plan {
+        let mut plan = plan.clone();
+        match self.clone() {
+            Self::All(other) => plan = *other,
+            Self::SlowAfter(slow_after) => plan.slow_after = slow_after,
+            Self::Policies(policies) => plan.policies = policies,
+            Self::Windows(window) => {
+                for policy in &mut plan.policies {
+                    if let PolicyPlan::FailureRate(rate) | PolicyPlan::SlowCallRate(rate) = policy {
+                        *rate = RatePlan::new(rate.percent, window, rate.minimum);
+                    }
+                }
+            }
+            Self::Open(open) => plan.open = open,
+            Self::Recovery(recovery) => plan.recovery = recovery,
+            Self::Cancelled(cancelled) => plan.cancelled = cancelled,
+        }
+        plan.made_valid()
+    }
+}
+
+impl Plan {
+    /// Where nothing says which calls are slow, nothing can ask for their rate.
+    fn made_valid(mut self) -> Self {
+        for policy in &mut self.policies {
+            if let (PolicyPlan::SlowCallRate(rate), None) = (&policy, self.slow_after) {
+                *policy = PolicyPlan::FailureRate(rate.clone());
+            }
+        }
+        self
+    }
+}
+
+impl RatePlan {
+    fn new(percent: u64, window: SlidingWindow, minimum: Option<u64>) -> Self {
+        let mut plan = Self {
+            percent,
+            window,
+            minimum,
+        };
+        plan.minimum = minimum.map(|minimum| minimum.min(plan.most_calls()));
+        plan
+    }
+
+    /// How many calls there have to be: 20, unless the plan says something else or the window doesn't hold as many.
+    pub(crate) fn minimum_calls(&self) -> u64 {
+        self.minimum.unwrap_or(20).min(self.most_calls())
+    }
+
+    fn most_calls(&self) -> u64 {
+        match self.window {
+            SlidingWindow::Calls(calls) => calls as u64,
+            SlidingWindow::Time(_) => u64::MAX,
+        }
+    }
+}
+
+pub(crate) fn slow_afters() -> impl Strategy<Value = Option<Duration>> {
+    let usual = select(vec![100, 20, 300, 1000, 10_000]).prop_map(millis);
+    let extreme = select(vec![1, 40, 365 * 24 * 3600 * 1_000_000_000]).prop_map(Duration::from_nanos);
+    option::weighted(0.6, prop_oneof![12 => usual, 1 => extreme])
+}
+
+fn several_policies() -> impl Strategy<Value = Vec<PolicyPlan>> {
+    prop_oneof![4 => vec(policies(), 1), 3 => vec(policies(), 2..=3)]
+}
+
+fn cancelled() -> impl Strategy<Value = CancelledCalls> {
+    select(vec![
+        CancelledCalls::SlowIfOverdue,
+        CancelledCalls::Ignore,
+        CancelledCalls::Failure,
+    ])
 }
 
 fn policies() -> impl Strategy<Value = PolicyPlan> {
@@ -248,17 +378,16 @@ fn policies() -> impl Strategy<Value = PolicyPlan> {
         3 => Just(GOOD),
         // θ = 0.7, 0.8, 0.3, 0.2, 0.1 and 0.05
         3 => select(vec![36, 21, 196, 336, 756, 1596]),
-        1 => 10_u64..2000,
+        1 => LEAST_WEIGHT..2000,
     ];
     let sustained = select(vec![500, 0, 1, 100, 2000]).prop_map(millis);
-    let evidence =
-        (weights, select(vec![8, 1, 2, 3, 7, 20]), sustained).prop_map(|(weight, excess, sustained)| {
-            PolicyPlan::Evidence {
-                weight,
-                excess,
-                sustained,
-            }
-        });
+    let evidence = (weights, select(vec![8, 1, 2, 3, 7, 20]), sustained).prop_map(|(weight, excess, sustained)| {
+        PolicyPlan::Evidence {
+            weight,
+            excess,
+            sustained,
+        }
+    });
     prop_oneof![
         3 => evidence,
         2 => rates().prop_map(PolicyPlan::FailureRate),
@@ -270,14 +399,8 @@ fn policies() -> impl Strategy<Value = PolicyPlan> {
 
 fn rates() -> impl Strategy<Value = RatePlan> {
     let percents = prop_oneof![2 => select(vec![50, 100, 1, 29, 33]), 1 => 1_u64..=100];
-    (percents, windows(), 1_u64..=20).prop_map(|(percent, window, minimum)| RatePlan {
-        percent,
-        window,
-        minimum: match window {
-            SlidingWindow::Calls(calls) => minimum.min(calls as u64),
-            SlidingWindow::Time(_) => minimum,
-        },
-    })
+    (percents, windows(), option::weighted(0.9, 1_u64..=20))
+        .prop_map(|(percent, window, minimum)| RatePlan::new(percent, window, minimum))
 }
 
 fn windows() -> impl Strategy<Value = SlidingWindow> {
@@ -289,28 +412,23 @@ fn windows() -> impl Strategy<Value = SlidingWindow> {
 }
 
 fn opens() -> impl Strategy<Value = OpenPlan> {
-    let fixed = select(vec![1000, 1, 500, 5000, 90_000]).prop_map(|time| OpenPlan {
-        initial: millis(time),
-        max: millis(time),
-        factor: 1.0,
-        jitter: 0.0,
-        refused: 0,
-    });
+    let caps = option::weighted(0.3, select(vec![10_000, 700, 100_000]).prop_map(millis));
+    let fixed = select(vec![1000, 1, 500, 5000, 90_000]).prop_map(|time| (time, time, 1.0, 0.0, 0));
     let growing = (
         select(vec![500, 100, 2000]),
         select(vec![3000, 2000, 30_000, 100_000]),
         select(vec![1.5, 1.0, 2.0, 100.0]),
         prop_oneof![3 => Just(0.0), 1 => select(vec![0.5, 0.1, 1.0])],
         prop_oneof![1 => Just(0), 1 => Just(10), 2 => 0_u32..5],
-    )
-        .prop_map(|(initial, max, factor, jitter, refused)| OpenPlan {
-            initial: millis(initial),
-            max: millis(max),
-            factor,
-            jitter,
-            refused,
-        });
-    prop_oneof![fixed, growing]
+    );
+    (prop_oneof![fixed, growing], caps).prop_map(|((initial, max, factor, jitter, refused), pause_cap)| OpenPlan {
+        initial: millis(initial),
+        max: millis(max),
+        factor,
+        jitter,
+        refused,
+        pause_cap,
+    })
 }
 
 fn recoveries() -> impl Strategy<Value = RecoveryPlan> {
@@ -328,14 +446,12 @@ fn recoveries() -> impl Strategy<Value = RecoveryPlan> {
         select(vec![250, 1, 50, 2000]).prop_map(millis),
         1_u64..6,
     )
-        .prop_map(
-            |(stages, successes, stage_duration, net_failures)| FormPlan::Gradual {
-                stages,
-                successes,
-                stage_duration,
-                net_failures,
-            },
-        );
+        .prop_map(|(stages, successes, stage_duration, net_failures)| FormPlan::Gradual {
+            stages,
+            successes,
+            stage_duration,
+            net_failures,
+        });
     let permitted = (
         prop_oneof![3 => 1_u32..=10, 1 => 11_u32..=100],
         prop_oneof![1 => Just(50), 2 => 1_u64..=100],

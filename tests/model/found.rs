@@ -1,0 +1,311 @@
+//! What the random sequences found, as short as it can be told. Each test names its cause.
+
+use std::{mem::forget, time::Duration};
+
+use tower_breaker::{
+    Breaker, CancelledCalls, CircuitBreakerLayer, Config, ConsecutiveFailures, Evidence, Mode, OpenDuration, Outcome,
+    Policy, Recovery, State, Timestamp, Transition, TripPolicy,
+    machine::{Ending, Machine, Settings, Settled, Ticket},
+};
+
+use crate::{handle::HandClock, plan::millis};
+
+const GOOD: Ending = Ending::Finished(Outcome::Success);
+const BAD: Ending = Ending::Finished(Outcome::Failure);
+
+fn ms(millis: u64) -> Timestamp {
+    Timestamp::START + Duration::from_millis(millis)
+}
+
+fn machine(settings: Settings) -> Machine {
+    Machine::new(settings, 0).expect("the settings are valid")
+}
+
+/// Trips at the first bad call, for a second.
+fn touchy() -> Settings {
+    Settings {
+        trip_when: ConsecutiveFailures::of(1).into(),
+        open_duration: millis(1000).into(),
+        ..Settings::default()
+    }
+}
+
+fn call(machine: &mut Machine, ending: Ending, now: Timestamp) {
+    let ticket = machine.admit(now).expect("it is admitted");
+    machine.settle(ticket, ending, now);
+}
+
+/// Half-open at 1 s, its trial to come.
+fn half_open(settings: Settings) -> Machine {
+    let mut machine = machine(settings);
+    call(&mut machine, BAD, ms(0));
+    machine
+}
+
+fn promise(machine: &mut Machine, now: Timestamp) -> Ticket {
+    let ticket = machine.promise(now).expect("it is promised");
+    assert!(ticket.is_promise());
+    ticket
+}
+
+fn breaker(config: Config) -> (Breaker, HandClock) {
+    let clock = HandClock::default();
+    let layer = CircuitBreakerLayer::builder()
+        .config(config)
+        .clock(clock.clone())
+        .build()
+        .expect("the configuration is valid");
+    (layer.breaker().clone(), clock)
+}
+
+#[test]
+fn a_probe_timeout_shorter_than_slow_after_comes_first() {
+    let mut machine = half_open(Settings {
+        slow_after: Some(millis(10_000)),
+        recovery: Recovery::gradual().probe_timeout(millis(1000)),
+        ..touchy()
+    });
+    let probe = machine.admit(ms(1000)).expect("it is the probe");
+    assert_eq!(probe.due(ms(1000)), Some(ms(2000)));
+}
+
+#[test]
+fn a_call_from_before_a_mode_lapsed_is_not_overdue_after_it() {
+    let mut machine = machine(Settings {
+        slow_after: Some(millis(100)),
+        ..touchy()
+    });
+    machine.set_mode(Mode::Disabled, "by hand".into(), Some(millis(50)), ms(0));
+    let _hangs = machine.admit(ms(0)).expect("all calls flow");
+    machine.overdue(ms(100), ms(200));
+    assert_eq!(machine.state(ms(200)), State::Closed);
+}
+
+#[test]
+fn a_promise_that_is_given_up_is_no_failure() {
+    let mut machine = half_open(Settings {
+        cancelled_calls: CancelledCalls::Failure,
+        ..touchy()
+    });
+    let ticket = promise(&mut machine, ms(1000));
+    assert_eq!(machine.settle(ticket, Ending::Cancelled, ms(1000)), Settled::Cancelled);
+    assert_eq!(machine.state(ms(1000)), State::HalfOpen);
+    assert!(machine.admit(ms(1000)).is_ok(), "its place is free again");
+}
+
+#[test]
+fn a_promise_that_ran_out_is_a_strangers() {
+    let mut machine = half_open(touchy());
+    let mut late = promise(&mut machine, ms(1000));
+    assert!(!machine.redeem(&mut late, ms(5000)));
+    let probe = machine.admit(ms(5000)).expect("the place is free");
+    // Had it freed the probe's place, there would be two probes.
+    let ignored = Ending::Finished(Outcome::Ignored);
+    assert_eq!(machine.settle(late, ignored, ms(5000)), Settled::Stale);
+    assert!(machine.admit(ms(5000)).is_err());
+    drop(probe);
+}
+
+#[test]
+fn a_promise_does_not_hold_once_its_stage_has_passed() {
+    let mut machine = half_open(Settings {
+        recovery: Recovery::gradual().stages([50, 100]).stage_duration(millis(10)),
+        ..touchy()
+    });
+    call(&mut machine, GOOD, ms(1000));
+    let mut ticket = promise(&mut machine, ms(1000));
+    let _refused = machine.admit(ms(1000));
+    call(&mut machine, GOOD, ms(1000));
+    assert!(machine.holds(&ticket, ms(1039)));
+    // By then the stage has lasted four times its duration, with a good call.
+    assert!(!machine.holds(&ticket, ms(1040)));
+    assert!(!machine.redeem(&mut ticket, ms(1040)));
+}
+
+#[test]
+fn a_promise_does_not_hold_once_its_mode_has_lapsed() {
+    let mut machine = machine(touchy());
+    machine.set_mode(Mode::Shadow, "by hand".into(), Some(millis(50)), ms(0));
+    let mut ticket = machine.promise(ms(0)).expect("all calls flow");
+    assert!(!machine.holds(&ticket, ms(50)));
+    assert!(!machine.redeem(&mut ticket, ms(50)));
+}
+
+#[test]
+fn half_open_weighs_bad_calls_by_an_evidence_however_deep() {
+    let lenient = Evidence::tolerating(0.8)
+        .minimum_excess(1.0)
+        .sustained_for(Duration::ZERO);
+    let nested = Policy::AnyOf(vec![
+        ConsecutiveFailures::of(1).into(),
+        Policy::AnyOf(vec![lenient.into()]),
+    ]);
+    for trip_when in [nested, ConsecutiveFailures::of(1).or(lenient)] {
+        let mut machine = half_open(Settings {
+            trip_when,
+            recovery: Recovery::gradual().stages([100]),
+            ..touchy()
+        });
+        call(&mut machine, GOOD, ms(1000));
+        // 4 × 0.25, far from the 3 that a stage stands; 4 × 1 would be as much as it takes.
+        for _ in 0..4 {
+            call(&mut machine, BAD, ms(1000));
+        }
+        assert_eq!(machine.state(ms(1000)), State::HalfOpen);
+    }
+}
+
+/// a = 2/3, which no binary number is: three of them less two leave 2e-16.
+#[test]
+fn a_bucket_that_breaks_even_is_empty() {
+    let mut machine = machine(Settings {
+        trip_when: Evidence::tolerating(0.6).into(),
+        ..Settings::default()
+    });
+    for ending in [BAD, BAD, GOOD, BAD, GOOD] {
+        call(&mut machine, ending, ms(0));
+    }
+    let bucket = machine.view(ms(0)).policies[0].counts.bucket.expect("it is evidence");
+    assert_eq!((bucket.level, bucket.judged), (0.0, 0));
+}
+
+/// a = 1/4, by way of 0.8: eighty of them come to 20 less 4e-15.
+#[test]
+fn a_bucket_that_reaches_its_threshold_trips() {
+    let mut machine = machine(Settings {
+        trip_when: Evidence::tolerating(0.8)
+            .sustained_for(Duration::ZERO)
+            .minimum_excess(20.0)
+            .into(),
+        ..Settings::default()
+    });
+    for _ in 0..79 {
+        call(&mut machine, BAD, ms(0));
+    }
+    assert_eq!(machine.state(ms(0)), State::Closed);
+    call(&mut machine, BAD, ms(0));
+    assert_eq!(machine.state(ms(0)), State::Open);
+}
+
+#[test]
+fn automatic_never_reverts() {
+    let mut machine = machine(Settings::default());
+    machine.set_mode(Mode::ForcedOpen, "by hand".into(), None, ms(0));
+    machine.set_mode(Mode::Automatic, "by hand".into(), Some(millis(500)), ms(0));
+    let last = machine.take_transitions().pop();
+    assert!(
+        matches!(
+            last,
+            Some(Transition::ModeChanged {
+                reverts_after: None,
+                ..
+            })
+        ),
+        "{last:?}"
+    );
+}
+
+#[test]
+fn a_refusal_stands_still_with_the_clock() {
+    let mut machine = half_open(touchy());
+    assert!(machine.admit(ms(400)).is_err());
+    assert_eq!(machine.refusal(ms(100)).retry_after, Some(millis(600)));
+}
+
+#[test]
+fn a_disabled_breaker_counts_no_call_as_slow() {
+    let (breaker, clock) = breaker(Config::default().slow_after(millis(100)));
+    breaker.disable("by hand", None);
+    let hangs = breaker.try_acquire().expect("all calls flow");
+    clock.sleep(millis(200));
+    breaker.try_acquire().expect("all calls flow").record(Outcome::Success);
+    hangs.record(Outcome::Success);
+    let totals = breaker.snapshot().totals.primary;
+    assert_eq!((totals.calls, totals.slow, totals.succeeded), (0, 0, 0));
+}
+
+#[test]
+fn a_call_of_a_disabled_breaker_is_not_stale_after_it() {
+    let (breaker, _clock) = breaker(Config::default());
+    breaker.disable("by hand", None);
+    let permit = breaker.try_acquire().expect("all calls flow");
+    breaker.automatic("by hand");
+    permit.record(Outcome::Success);
+    let totals = breaker.snapshot().totals.primary;
+    assert_eq!((totals.calls, totals.stale, totals.timed), (0, 0, 0));
+}
+
+#[test]
+fn a_call_that_was_overdue_is_not_slow_again_under_another_slow_after() {
+    let config = Config::default().slow_after(millis(100));
+    let (breaker, clock) = breaker(config.clone());
+    let hangs = breaker.try_acquire().expect("it is closed");
+    clock.sleep(millis(200));
+    breaker
+        .reconfigure(config.slow_after(millis(10_000)))
+        .expect("it is valid");
+    breaker.try_acquire().expect("it is closed").record(Outcome::Success);
+    hangs.record(Outcome::Success);
+    let snapshot = breaker.snapshot();
+    assert_eq!(snapshot.totals.primary.slow, 1);
+    assert_eq!(snapshot.view.policies[0].counts.slow, 1);
+}
+
+#[test]
+fn a_hung_probe_is_found_however_often_slow_after_has_changed() {
+    let config = |slow_after| {
+        Config::default()
+            .slow_after(millis(slow_after))
+            .trip_when(ConsecutiveFailures::of(1))
+            .open_duration(millis(1000))
+            .recovery(Recovery::permitted_calls(3))
+    };
+    let (breaker, clock) = breaker(config(100));
+    breaker.try_acquire().expect("it is closed").record(Outcome::Failure);
+    clock.sleep(millis(1000));
+    forget(breaker.try_acquire().expect("it is a probe"));
+    breaker.reconfigure(config(10_000)).expect("it is valid");
+    let good = breaker.try_acquire().expect("it is a probe");
+    breaker.reconfigure(config(20)).expect("it is valid");
+    let bad = breaker.try_acquire().expect("it is a probe");
+    good.record(Outcome::Success);
+    bad.record(Outcome::Failure);
+    clock.sleep(Duration::from_secs(3600));
+    assert!(breaker.try_acquire().is_err());
+    assert_eq!(breaker.state(), State::Open, "two of three probes were bad");
+}
+
+#[test]
+fn a_pause_that_a_late_answer_asks_for_is_heeded() {
+    let (breaker, clock) = breaker(
+        Config::default()
+            .slow_after(millis(100))
+            .trip_when(ConsecutiveFailures::of(2))
+            .open_duration(OpenDuration::fixed(millis(1000)).honour_retry_after(millis(60_000))),
+    );
+    let mut permit = breaker.try_acquire().expect("it is closed");
+    clock.sleep(millis(200));
+    permit.answered();
+    permit.retry_after(millis(30_000));
+    permit.record(Outcome::Failure);
+    breaker.try_acquire().expect("it is closed").record(Outcome::Failure);
+    assert_eq!(breaker.snapshot().view.retry_after, Some(millis(30_000)));
+}
+
+#[test]
+fn events_of_one_step_carry_a_generation_each() {
+    let (breaker, clock) = breaker(
+        Config::default()
+            .slow_after(millis(100))
+            .trip_when(ConsecutiveFailures::of(1)),
+    );
+    let mut events = breaker.subscribe();
+    let _hangs = breaker.try_acquire().expect("it is closed");
+    clock.sleep(millis(200));
+    // It finds the call overdue, which trips it, and is forced open on top of that.
+    breaker.force_open("by hand", None);
+    let generations: Vec<_> = std::iter::from_fn(|| events.try_next())
+        .map(|event| event.generation)
+        .collect();
+    assert_eq!(generations, [2, 3]);
+}

@@ -1,0 +1,208 @@
+//! What may happen to a machine, as data that shrinks and prints well.
+
+use std::time::Duration;
+
+use proptest::{collection::vec, option, prelude::*, sample::select};
+use tower_breaker::Mode;
+
+use crate::plan::{Change, Plan, changes, millis, plans};
+
+/// One step of a sequence. A number picks among what there is, modulo how much there is.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Traffic(Traffic),
+    /// Bad calls, until it opens.
+    Break,
+    /// Waits for the end of the open time, then makes good calls until the share is as large.
+    Recover {
+        share: u8,
+        every: Duration,
+    },
+    /// So many calls at once, left in flight.
+    Ask(u8),
+    /// A call that waits for the primary's readiness first.
+    AskAndWait,
+    StartWaiting(u8),
+    /// The answer is in, and goes on.
+    Answer(u8),
+    /// The answer asks for a pause.
+    AskForPause(u8, Duration),
+    Finish(u8, Ends),
+    FinishAll(Ends),
+    /// So many promises at once.
+    Promise(u8),
+    /// A promise, and right after it so many good calls of others.
+    PromiseAmidTraffic(u8),
+    Redeem(u8),
+    ReportOverdue,
+    Sleep(Duration),
+    /// Sleeps until a moment at which something may change: one nanosecond before, at it, or one after.
+    SleepUntil {
+        moment: u8,
+        offset: i8,
+    },
+    /// The clock goes back.
+    Back(Duration),
+    Reconfigure(Change),
+    Misconfigure(Mistake),
+    SetMode(Mode, Option<Duration>),
+    Reset,
+    /// Looks at it as it will be after this long.
+    Look(Duration),
+}
+
+/// Calls one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Traffic {
+    pub(crate) calls: u8,
+    pub(crate) every: Duration,
+    pub(crate) takes: Duration,
+    pub(crate) ends: Ends,
+    /// Stops at the first transition.
+    pub(crate) until_change: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ends {
+    Good,
+    Bad,
+    Ignored,
+    Cancelled,
+    Unused,
+    /// It doesn't.
+    Hangs,
+}
+
+/// A setting that is out of range.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mistake {
+    NoTimeAtAll,
+    NotANumber,
+    StagesThatFall,
+    NoPermittedCalls,
+}
+
+/// A sequence, and how it goes on once it has come to half-open.
+#[derive(Clone, Debug)]
+pub(crate) struct Story {
+    pub(crate) plan: Plan,
+    /// What the clock says at first.
+    pub(crate) starts_at: Duration,
+    /// Whether overdue calls are reported before each step, or only when a step says so.
+    pub(crate) prompt: bool,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) then: Ends,
+}
+
+pub(crate) fn stories() -> impl Strategy<Value = Story> {
+    (plans(), starts(), any::<bool>(), vec(ops(), 1..40), all_ends()).prop_map(
+        |(plan, starts_at, prompt, ops, then)| Story {
+            plan,
+            starts_at,
+            prompt,
+            ops,
+            then,
+        },
+    )
+}
+
+/// Where time begins: somewhere, or near its end.
+pub(crate) fn starts() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        6 => Just(Duration::ZERO),
+        3 => (0_u64..100_000_000_000).prop_map(Duration::from_nanos),
+        1 => select(vec![Duration::from_nanos(u64::MAX - 9_000_000_000), Duration::MAX]),
+    ]
+}
+
+fn ops() -> impl Strategy<Value = Op> {
+    let traffic_and_time = prop_oneof![
+        8 => traffic().prop_map(Op::Traffic),
+        4 => Just(Op::Break),
+        8 => (select(vec![100, 0, 20, 40, 50, 80]), pauses()).prop_map(|(share, every)| Op::Recover { share, every }),
+        4 => sleeps().prop_map(Op::Sleep),
+        8 => (any::<u8>(), -1_i8..=1).prop_map(|(moment, offset)| Op::SleepUntil { moment, offset }),
+        1 => sleeps().prop_map(Op::Back),
+        2 => sleeps().prop_map(Op::Look),
+    ];
+    let calls = prop_oneof![
+        4 => (1_u8..20).prop_map(Op::Ask),
+        1 => Just(Op::AskAndWait),
+        1 => any::<u8>().prop_map(Op::StartWaiting),
+        2 => any::<u8>().prop_map(Op::Answer),
+        1 => (any::<u8>(), sleeps()).prop_map(|(call, pause)| Op::AskForPause(call, pause)),
+        8 => (any::<u8>(), all_ends()).prop_map(|(call, ends)| Op::Finish(call, ends)),
+        2 => all_ends().prop_map(Op::FinishAll),
+        4 => (1_u8..5).prop_map(Op::Promise),
+        3 => (1_u8..30).prop_map(Op::PromiseAmidTraffic),
+        4 => any::<u8>().prop_map(Op::Redeem),
+        2 => Just(Op::ReportOverdue),
+    ];
+    let operators = prop_oneof![
+        4 => changes().prop_map(Op::Reconfigure),
+        1 => select(vec![
+            Mistake::NoTimeAtAll,
+            Mistake::NotANumber,
+            Mistake::StagesThatFall,
+            Mistake::NoPermittedCalls,
+        ])
+        .prop_map(Op::Misconfigure),
+        2 => (modes(), option::of(sleeps())).prop_map(|(mode, ttl)| Op::SetMode(mode, ttl)),
+        1 => Just(Op::Reset),
+    ];
+    prop_oneof![8 => traffic_and_time, 7 => calls, 2 => operators]
+}
+
+fn traffic() -> impl Strategy<Value = Traffic> {
+    (
+        prop_oneof![4 => 1_u8..30, 1 => 30_u8..=120],
+        pauses(),
+        prop_oneof![4 => Just(Duration::ZERO), 2 => pauses()],
+        prop_oneof![3 => Just(Ends::Good), 4 => Just(Ends::Bad), 4 => all_ends()],
+        any::<bool>(),
+    )
+        .prop_map(|(calls, every, takes, ends, until_change)| Traffic {
+            calls,
+            every,
+            takes,
+            ends,
+            until_change,
+        })
+}
+
+pub(crate) fn all_ends() -> impl Strategy<Value = Ends> {
+    select(vec![
+        Ends::Good,
+        Ends::Bad,
+        Ends::Ignored,
+        Ends::Cancelled,
+        Ends::Unused,
+        Ends::Hangs,
+    ])
+}
+
+pub(crate) fn modes() -> impl Strategy<Value = Mode> {
+    prop_oneof![
+        3 => Just(Mode::Automatic),
+        2 => Just(Mode::ForcedOpen),
+        1 => Just(Mode::Disabled),
+        2 => Just(Mode::Shadow),
+    ]
+}
+
+/// Between two calls.
+pub(crate) fn pauses() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        4 => select(vec![100, 0, 1, 20, 50, 333]).prop_map(millis),
+        1 => (0_u64..500_000_000).prop_map(Duration::from_nanos),
+    ]
+}
+
+pub(crate) fn sleeps() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        80 => select(vec![500, 0, 1, 50, 250, 1000, 3000, 10_000, 61_000]).prop_map(millis),
+        40 => (0_u64..3_000_000_000).prop_map(Duration::from_nanos),
+        10 => (0_u64..100_000).prop_map(Duration::from_secs),
+        1 => Just(Duration::MAX),
+    ]
+}

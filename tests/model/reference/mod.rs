@@ -1,0 +1,656 @@
+//! The rules, worked out as a reader of DESIGN.md would by hand: lists of what happened, and each question answered from
+//! them anew. No sums that are kept, no rings, no floating-point where a decision hangs on it.
+
+mod bucket;
+mod closed;
+mod half_open;
+mod moments;
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use tower_breaker::{
+    CancelledCalls, Mode, Outcome, State,
+    machine::{Ending, Judgement, Settled},
+};
+
+pub(crate) use self::{
+    bucket::Bucket,
+    closed::{Closed, Memory, Tally},
+    half_open::HalfOpen,
+};
+use self::{
+    bucket::Judged,
+    half_open::{Promise, Step},
+};
+use crate::plan::{FormPlan, Plan};
+
+/// Nanoseconds since the clock began.
+pub(crate) type Nanos = u64;
+
+pub(crate) fn nanos(duration: Duration) -> Nanos {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// From here on, there may be no time left to wait for.
+pub(crate) const END_OF_TIME: Nanos = u64::MAX - 100 * 365 * 24 * 3600 * SECOND;
+
+const SECOND: Nanos = 1_000_000_000;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Reference {
+    pub(crate) plan: Plan,
+    /// The latest time that anybody told of.
+    pub(crate) now: Nanos,
+    pub(crate) mode: Mode,
+    pub(crate) mode_reason: Option<String>,
+    pub(crate) reverts_at: Option<Nanos>,
+    pub(crate) phase: Phase,
+    pub(crate) since: Nanos,
+    pub(crate) generation: u64,
+    pub(crate) attempt: Option<u32>,
+    pub(crate) last_trip: Option<Why>,
+    /// Until when the primary asked to be left alone.
+    paused_until: Nanos,
+    /// What has changed, in order.
+    pub(crate) heard: Vec<Heard>,
+    calls: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Phase {
+    Closed(Closed),
+    Open { until: Nanos, refused: u32, needed: u32 },
+    HalfOpen(HalfOpen),
+}
+
+/// The reference's half of a ticket.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    id: u64,
+    pub(crate) generation: u64,
+    pub(crate) started: Option<Nanos>,
+    pub(crate) answered: Option<Nanos>,
+    slow_after: Option<Duration>,
+    time_limit: Option<Duration>,
+    pub(crate) promised: bool,
+}
+
+/// A trip's reason, with what was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Why {
+    Evidence {
+        level: f64,
+        threshold: f64,
+        bad: u64,
+        calls: u64,
+        over: Nanos,
+    },
+    FailureRate {
+        rate: f64,
+        percent: u64,
+        calls: u64,
+    },
+    SlowCallRate {
+        rate: f64,
+        percent: u64,
+        calls: u64,
+    },
+    Consecutive {
+        count: u64,
+        threshold: u64,
+    },
+    TrialFailed {
+        bad: u64,
+        calls: u64,
+        threshold: u64,
+    },
+    NoVerdict {
+        calls: u64,
+    },
+    BadCalls {
+        bad: u64,
+        most: u64,
+    },
+}
+
+/// A transition that should be told of.
+#[derive(Clone, Debug)]
+pub(crate) enum Heard {
+    Opened {
+        from: State,
+        why: Why,
+        /// What it may be, in seconds: jitter decides.
+        open_for: RangeInclusive<f64>,
+        attempt: u32,
+    },
+    HalfOpened {
+        attempt: u32,
+    },
+    Share {
+        from: u8,
+        to: u8,
+        why: Option<Why>,
+    },
+    Closed,
+    WouldHaveTripped(Why),
+    Mode {
+        from: Mode,
+        to: Mode,
+        /// `None` where it went back by itself.
+        reason: Option<String>,
+        reverts_after: Option<Nanos>,
+    },
+    Reset,
+    Reconfigured,
+}
+
+impl Reference {
+    pub(crate) fn new(plan: Plan) -> Self {
+        Self {
+            phase: Phase::Closed(Closed::new(&plan, 0)),
+            plan,
+            now: 0,
+            mode: Mode::Automatic,
+            mode_reason: None,
+            reverts_at: None,
+            since: 0,
+            generation: 1,
+            attempt: None,
+            last_trip: None,
+            paused_until: 0,
+            heard: Vec::new(),
+            calls: 0,
+        }
+    }
+
+    /// What time alone leads to. A clock that went back stands still.
+    pub(crate) fn catch_up(&mut self, clock: Nanos) {
+        self.now = self.now.max(clock);
+        if self.reverts_at.is_some_and(|at| at <= self.now) {
+            self.change_mode(Mode::Automatic, None, None);
+        }
+        if let Phase::HalfOpen(half_open) = &mut self.phase {
+            let lapsed = |promise: &&Promise| promise.until <= self.now;
+            for promise in half_open.promises.clone().iter().filter(lapsed) {
+                half_open.promises.retain(|other| other.id != promise.id);
+                half_open.gives_back(promise.id);
+            }
+            self.pass_stages();
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        match &self.phase {
+            Phase::Closed { .. } => State::Closed,
+            Phase::Open { .. } if self.is_ready_to_probe() => State::ReadyToProbe,
+            Phase::Open { .. } => State::Open,
+            Phase::HalfOpen(_) => State::HalfOpen,
+        }
+    }
+
+    pub(crate) fn share(&self) -> u8 {
+        match &self.phase {
+            Phase::Closed(_) => 100,
+            Phase::Open { .. } => 0,
+            Phase::HalfOpen(half_open) => match half_open.step {
+                Step::Trial { .. } => 0,
+                Step::Stage { index, .. } => self.plan.stages()[index],
+            },
+        }
+    }
+
+    /// How long to wait, where the documentation leaves no choice.
+    pub(crate) fn open_for(&self) -> Option<Nanos> {
+        match self.phase {
+            Phase::Open { .. } if self.mode == Mode::ForcedOpen => self.reverts_at.map(|at| at - self.now.min(at)),
+            Phase::Open { until, .. } => Some(until - self.now.min(until)),
+            _ => None,
+        }
+    }
+
+    fn open_time_is_up(&self) -> bool {
+        matches!(self.phase, Phase::Open { until, .. } if until <= self.now) && self.mode != Mode::ForcedOpen
+    }
+
+    fn is_ready_to_probe(&self) -> bool {
+        let Phase::Open { refused, needed, .. } = self.phase else {
+            return false;
+        };
+        self.open_time_is_up() && (refused >= needed || self.now - self.since >= 60 * SECOND)
+    }
+
+    fn begin_trial(&mut self) {
+        self.phase = Phase::HalfOpen(HalfOpen::new(&self.plan, self.now));
+        self.since = self.now;
+        self.heard.push(Heard::HalfOpened {
+            attempt: self.attempt.unwrap_or(0),
+        });
+    }
+
+    pub(crate) fn admit(&mut self, clock: Nanos) -> Option<Call> {
+        self.catch_up(clock);
+        if self.is_ready_to_probe() {
+            self.begin_trial();
+        }
+        self.calls += 1;
+        let granted = match &mut self.phase {
+            Phase::Closed(_) => true,
+            Phase::Open { refused, .. } => {
+                *refused += 1;
+                false
+            }
+            Phase::HalfOpen(half_open) => half_open.grants(self.calls, &self.plan),
+        };
+        granted.then(|| self.call(Some(self.now), false))
+    }
+
+    pub(crate) fn promise(&mut self, clock: Nanos) -> Option<Call> {
+        self.catch_up(clock);
+        if self.open_time_is_up() {
+            self.begin_trial();
+        }
+        self.calls += 1;
+        let id = self.calls;
+        let until = self.now.saturating_add(nanos(self.lease()));
+        match &mut self.phase {
+            Phase::Closed(_) => Some(self.call(Some(self.now), false)),
+            Phase::Open { .. } => None,
+            Phase::HalfOpen(half_open) => {
+                let granted = half_open.grants(id, &self.plan);
+                half_open.promises.extend(granted.then_some(Promise { id, until }));
+                granted.then(|| self.call(None, true))
+            }
+        }
+    }
+
+    fn call(&self, started: Option<Nanos>, promised: bool) -> Call {
+        Call {
+            id: self.calls,
+            generation: self.generation,
+            started,
+            answered: None,
+            slow_after: self.plan.slow_after,
+            time_limit: matches!(self.phase, Phase::HalfOpen(_)).then(|| self.lease()),
+            promised,
+        }
+    }
+
+    /// How long a half-open call or a promise may take.
+    fn lease(&self) -> Duration {
+        match (self.plan.recovery.probe_timeout, self.plan.slow_after) {
+            (Some(timeout), _) => timeout,
+            (None, Some(slow_after)) => (2 * slow_after).max(Duration::from_secs(1)),
+            (None, None) => {
+                let growth = 1.5_f64.powf(self.attempt.unwrap_or(0).into());
+                Duration::from_secs_f64(growth.min(60.0))
+            }
+        }
+    }
+
+    /// When this call is overdue: past `slow_after`, or in half-open past its lease, whichever comes first.
+    pub(crate) fn due(&self, call: &Call, clock: Nanos) -> Option<Nanos> {
+        let limit = match call.started {
+            Some(_) => [call.slow_after, call.time_limit].into_iter().flatten().min(),
+            None => call.time_limit,
+        };
+        limit.map(|limit| call.started.unwrap_or(clock).saturating_add(nanos(limit)))
+    }
+
+    /// When an answer that goes on and on is good enough for a probe.
+    pub(crate) fn lasting_at(call: &Call, clock: Nanos) -> Option<Nanos> {
+        call.time_limit.map(|limit| clock.saturating_add(nanos(limit)))
+    }
+
+    pub(crate) fn holds(&self, call: &Call) -> bool {
+        let is_promised = match &self.phase {
+            Phase::HalfOpen(half_open) => half_open.promises.iter().any(|promise| promise.id == call.id),
+            _ => false,
+        };
+        call.generation == self.generation && (!call.promised || is_promised)
+    }
+
+    pub(crate) fn redeem(&mut self, call: &mut Call, clock: Nanos) -> bool {
+        self.catch_up(clock);
+        let held = self.holds(call);
+        if let Phase::HalfOpen(half_open) = &mut self.phase {
+            half_open.promises.retain(|promise| promise.id != call.id);
+        }
+        call.promised = false;
+        if !held {
+            call.generation = 0;
+        }
+        held
+    }
+
+    pub(crate) fn settle(&mut self, call: &Call, ending: Ending, clock: Nanos) -> Settled {
+        self.catch_up(clock);
+        if call.generation != self.generation {
+            return Settled::Stale;
+        }
+        if self.mode == Mode::Disabled {
+            return Settled::Unrecorded;
+        }
+        let slow = match (call.started, call.slow_after) {
+            (Some(started), Some(limit)) => call.answered.unwrap_or(self.now).saturating_sub(started) > nanos(limit),
+            _ => false,
+        };
+        let settled = match (ending, self.plan.cancelled) {
+            (Ending::Unused, _) => Settled::Unused,
+            (Ending::Finished(Outcome::Ignored), _) => Settled::Ignored,
+            (Ending::Finished(outcome), _) => counted(outcome == Outcome::Failure, slow),
+            // The primary was never called.
+            (Ending::Cancelled, _) if call.started.is_none() => Settled::Cancelled,
+            (Ending::Cancelled, CancelledCalls::Failure) => counted(true, slow),
+            (Ending::Cancelled, CancelledCalls::SlowIfOverdue) if slow => counted(false, true),
+            (Ending::Cancelled, _) => Settled::Cancelled,
+        };
+        match &settled {
+            Settled::Counted(judgement) => self.record(call, *judgement, self.now),
+            _ if call.promised => self.give_up_promise(call),
+            _ => self.leave_undecided(call),
+        }
+        settled
+    }
+
+    /// A call is found to be still in flight, past its time.
+    pub(crate) fn overdue(&mut self, call: &Call, since: Nanos, clock: Nanos) {
+        self.catch_up(clock);
+        if call.generation == self.generation && self.mode != Mode::Disabled {
+            let mut slow = Judgement::default();
+            slow.slow = true;
+            self.record(call, slow, since.min(self.now));
+        }
+    }
+
+    /// A call's answer has gone on for as long as a probe is given.
+    pub(crate) fn lasting(&mut self, call: &Call, clock: Nanos) {
+        self.catch_up(clock);
+        if call.generation == self.generation && self.mode != Mode::Disabled {
+            self.record(call, Judgement::default(), self.now);
+        }
+    }
+
+    /// The primary asked, with this call's answer, to be left alone.
+    pub(crate) fn asked_for_pause(&mut self, call: &Call, pause: Duration, clock: Nanos) {
+        self.catch_up(clock);
+        if call.generation == self.generation {
+            self.paused_until = self.now.saturating_add(nanos(pause));
+        }
+    }
+
+    fn record(&mut self, call: &Call, judgement: Judgement, since: Nanos) {
+        let now = self.now;
+        let judged = |weight| Judged {
+            failed: judgement.failed,
+            slow: judgement.slow,
+            since,
+            known: now,
+            weight,
+        };
+        match &mut self.phase {
+            Phase::Closed(closed) if now < closed.quiet_until => {}
+            Phase::Closed(closed) => {
+                closed.note(judged(0), now);
+                if let Some(why) = closed.trips(now) {
+                    self.trip(why);
+                }
+            }
+            Phase::Open { .. } => {}
+            Phase::HalfOpen(half_open) => {
+                half_open.ended.push((true, now));
+                match &mut half_open.step {
+                    Step::Stage { log, .. } => log.push(judged(half_open.weight)),
+                    Step::Trial { holders, verdicts, .. } => {
+                        holders.retain(|holder| *holder != call.id);
+                        verdicts.push(judgement.is_bad());
+                    }
+                }
+                self.end_trial();
+                self.pass_stages();
+            }
+        }
+    }
+
+    fn leave_undecided(&mut self, call: &Call) {
+        let now = self.now;
+        let Phase::HalfOpen(half_open) = &mut self.phase else {
+            return;
+        };
+        // In a stage its turn has been used.
+        if matches!(half_open.step, Step::Trial { .. }) {
+            half_open.gives_back(call.id);
+        }
+        half_open.ended.push((false, now));
+        let calls = half_open.undecided_in_a_row();
+        if calls >= 10 && now - half_open.last_decided() >= SECOND {
+            self.trip(Why::NoVerdict { calls });
+        }
+    }
+
+    fn give_up_promise(&mut self, call: &Call) {
+        let Phase::HalfOpen(half_open) = &mut self.phase else {
+            return;
+        };
+        if half_open.promises.iter().any(|promise| promise.id == call.id) {
+            half_open.promises.retain(|promise| promise.id != call.id);
+            half_open.gives_back(call.id);
+        }
+    }
+
+    /// A trial's verdict, as soon as the calls that are still to come can't change it.
+    fn end_trial(&mut self) {
+        let Phase::HalfOpen(half_open) = &self.phase else {
+            return;
+        };
+        let Step::Trial {
+            permitted,
+            too_many,
+            verdicts,
+            ..
+        } = &half_open.step
+        else {
+            return;
+        };
+        let bad = verdicts.iter().filter(|bad| **bad).count() as u64;
+        let to_come = permitted - verdicts.len() as u64;
+        if bad >= *too_many {
+            let calls = verdicts.len() as u64;
+            self.trip(Why::TrialFailed {
+                bad,
+                calls,
+                threshold: *too_many,
+            });
+        } else if bad + to_come < *too_many {
+            match self.plan.recovery.form {
+                FormPlan::Gradual { .. } => self.enter_stage(0, None),
+                FormPlan::Permitted { .. } => self.close(),
+            }
+        }
+    }
+
+    fn pass_stages(&mut self) {
+        let (Phase::HalfOpen(half_open), FormPlan::Gradual { .. }) = (&self.phase, &self.plan.recovery.form) else {
+            return;
+        };
+        let Step::Stage { index, since, log, .. } = &half_open.step else {
+            return;
+        };
+        let FormPlan::Gradual {
+            stages,
+            successes,
+            stage_duration,
+            net_failures,
+        } = &self.plan.recovery.form
+        else {
+            return;
+        };
+        let bucket = Bucket::replay(log);
+        if bucket.is_full(half_open.weight, *net_failures, 2) {
+            let why = bucket.reason(half_open.weight, *net_failures, 2, self.now);
+            let half = |stage: &u8| 2 * u32::from(*stage) <= u32::from(stages[*index]);
+            match stages.iter().rposition(half) {
+                Some(lower) => self.enter_stage(lower, Some(why)),
+                None => self.trip(why),
+            }
+            return;
+        }
+        let lasted = self.now - since;
+        let good_in_a_row = log.iter().rev().take_while(|call| !call.bad()).count();
+        let quickly = good_in_a_row >= *successes as usize && lasted >= nanos(*stage_duration);
+        let any_good = log.iter().any(|call| !call.bad());
+        let slowly = any_good && bucket.level == 0 && lasted >= 4 * nanos(*stage_duration);
+        if !quickly && !slowly {
+            return;
+        }
+        let next = index + 1;
+        if next < stages.len() {
+            self.enter_stage(next, None);
+        } else {
+            self.close();
+        }
+    }
+
+    fn enter_stage(&mut self, index: usize, why: Option<Why>) {
+        let from = self.share();
+        let to = self.plan.stages()[index];
+        if let Phase::HalfOpen(half_open) = &mut self.phase {
+            half_open.promises.clear();
+            half_open.step = Step::Stage {
+                index,
+                since: self.now,
+                log: Vec::new(),
+                asked: 0,
+                granted: 0,
+            };
+        }
+        self.heard.push(Heard::Share { from, to, why });
+    }
+
+    fn close(&mut self) {
+        self.phase = Phase::Closed(Closed::new(&self.plan, self.now));
+        self.since = self.now;
+        self.heard.push(Heard::Closed);
+    }
+
+    fn trip(&mut self, why: Why) {
+        let from = self.state();
+        if from == State::Closed && self.now - self.since >= 10 * SECOND {
+            self.attempt = None;
+        }
+        self.last_trip = Some(why.clone());
+        if self.mode == Mode::Shadow {
+            self.phase = Phase::Closed(Closed {
+                quiet_until: self.now.saturating_add(10 * SECOND),
+                ..Closed::new(&self.plan, self.now)
+            });
+            self.heard.push(Heard::WouldHaveTripped(why));
+            return;
+        }
+        let attempt = self.attempt.map_or(0, |last| last + 1);
+        self.attempt = Some(attempt);
+        let open = &self.plan.open;
+        let needed = match open.refused {
+            0 => 0,
+            calls => calls + attempt,
+        };
+        let mut longest = open.initial.as_secs_f64();
+        for _ in 0..attempt {
+            longest = (longest * open.factor).min(open.max.as_secs_f64());
+        }
+        let asked_for = Duration::from_nanos(self.paused_until.saturating_sub(self.now));
+        let least = open.pause_cap.map_or(0.0, |cap| asked_for.min(cap).as_secs_f64());
+        self.heard.push(Heard::Opened {
+            from,
+            why,
+            open_for: least.max(longest * (1.0 - open.jitter))..=least.max(longest),
+            attempt,
+        });
+        // How long exactly is known once the machine has told of it: see `pin_open_time`.
+        let until = self.now;
+        self.new_generation(Phase::Open {
+            until,
+            refused: 0,
+            needed,
+        });
+    }
+
+    /// Takes over how long jitter, and rounding, have made the open time.
+    pub(crate) fn pin_open_time(&mut self, open_for: Duration) {
+        if let Phase::Open { until, .. } = &mut self.phase {
+            *until = self.since.saturating_add(nanos(open_for));
+        }
+    }
+
+    fn new_generation(&mut self, phase: Phase) {
+        self.generation += 1;
+        self.phase = phase;
+        self.since = self.now;
+    }
+
+    pub(crate) fn set_mode(&mut self, mode: Mode, reason: &str, ttl: Option<Duration>, clock: Nanos) {
+        self.catch_up(clock);
+        let reverts_at = ttl.map(|ttl| self.now.saturating_add(nanos(ttl)));
+        self.change_mode(mode, Some(reason.to_owned()), reverts_at);
+    }
+
+    fn change_mode(&mut self, to: Mode, reason: Option<String>, reverts_at: Option<Nanos>) {
+        let from = self.mode;
+        let by_hand = to != Mode::Automatic;
+        self.mode = to;
+        self.mode_reason = reason.clone().filter(|_| by_hand);
+        self.reverts_at = reverts_at.filter(|_| by_hand);
+        if from == to && !by_hand {
+            return;
+        }
+        self.attempt = None;
+        let open = Phase::Open {
+            until: self.now,
+            refused: 0,
+            needed: 0,
+        };
+        // After a forced opening, access returns by way of a probe.
+        self.new_generation(match (from, to) {
+            (_, Mode::ForcedOpen) | (Mode::ForcedOpen, Mode::Automatic) => open,
+            _ => Phase::Closed(Closed::new(&self.plan, self.now)),
+        });
+        self.heard.push(Heard::Mode {
+            from,
+            to,
+            reason,
+            reverts_after: self.reverts_at.map(|at| at - self.now),
+        });
+    }
+
+    pub(crate) fn reset(&mut self, clock: Nanos) {
+        self.catch_up(clock);
+        self.mode = Mode::Automatic;
+        self.mode_reason = None;
+        self.reverts_at = None;
+        self.attempt = None;
+        self.last_trip = None;
+        self.paused_until = 0;
+        self.new_generation(Phase::Closed(Closed::new(&self.plan, self.now)));
+        self.heard.push(Heard::Reset);
+    }
+
+    pub(crate) fn reconfigure(&mut self, plan: Plan, clock: Nanos) {
+        self.catch_up(clock);
+        let other_recovery = plan.recovery != self.plan.recovery;
+        self.plan = plan;
+        match &mut self.phase {
+            Phase::Closed(closed) => closed.under(&self.plan, self.now),
+            Phase::HalfOpen(_) if other_recovery => {
+                self.new_generation(Phase::HalfOpen(HalfOpen::new(&self.plan, self.now)));
+            }
+            Phase::Open { .. } | Phase::HalfOpen(_) => {}
+        }
+        self.heard.push(Heard::Reconfigured);
+    }
+}
+
+fn counted(failed: bool, slow: bool) -> Settled {
+    let mut judgement = Judgement::default();
+    judgement.failed = failed;
+    judgement.slow = slow;
+    Settled::Counted(judgement)
+}
