@@ -21,6 +21,15 @@ use crate::{
 };
 
 /// A service behind a circuit breaker: what [`CircuitBreakerLayer`](crate::CircuitBreakerLayer) makes.
+///
+/// In a tokio runtime, a caller that waits for the primary's readiness also sets a timer, so that calls that hang are noticed though
+/// all others only wait; the runtime's timers have to be enabled. Elsewhere there is no such timer.
+///
+/// # Spawning
+///
+/// With a backup, or an error that is a `BoxError`, `tokio::spawn(service.oneshot(request))` inside an `async` block may be refused as not
+/// `Send` (rust-lang/rust#110338), as for tower's own combinators. `service.ready().await?.call(request).await` is not; nor is
+/// anything around a `tower::util::BoxCloneSyncService::new(service)`.
 pub struct CircuitBreaker<S, B = Reject, C = ErrorsAsFailures> {
     primary: S,
     on_open: B,
