@@ -196,7 +196,7 @@ fn log(event: &Event) {
     match transition {
         Transition::Opened { from, reason, .. } => tracing::warn!(
             breaker,
-            from = %from,
+            from = from.name(),
             to = "open",
             reason = reason.name(),
             measured = reason.measured(),
@@ -240,7 +240,13 @@ fn log(event: &Event) {
             );
         }
         Transition::ModeChanged { from, to, reason, .. } => {
-            tracing::warn!(breaker, from = %from, to = %to, reason = &**reason, "{transition}");
+            tracing::warn!(
+                breaker,
+                from = from.name(),
+                to = to.name(),
+                reason = &**reason,
+                "{transition}"
+            );
         }
         Transition::Reset { reason } => {
             tracing::warn!(breaker, to = "closed", reason = &**reason, "{transition}");

@@ -71,9 +71,10 @@ use std::{fmt, time::Duration};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body::Body;
 
+pub use crate::http::Latency;
 use crate::{
     Answer, CircuitOpen, Classify, Outcome, Permit,
-    http::{Latency, Verdict, WatchedBody, pause_asked_for, watched},
+    http::{Verdict, WatchedBody, pause_asked_for, watched},
 };
 
 /// A gRPC status code.

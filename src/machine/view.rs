@@ -18,14 +18,22 @@ pub enum State {
     HalfOpen,
 }
 
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl State {
+    /// "closed", "open", "ready to probe" or "half-open".
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Closed => "closed",
             Self::Open => "open",
             Self::ReadyToProbe => "ready to probe",
             Self::HalfOpen => "half-open",
-        })
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
@@ -44,14 +52,22 @@ pub enum Mode {
     Shadow,
 }
 
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Mode {
+    /// "automatic", "forced open", "disabled" or "shadow".
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Automatic => "automatic",
             Self::ForcedOpen => "forced open",
             Self::Disabled => "disabled",
             Self::Shadow => "shadow",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
@@ -275,15 +291,17 @@ impl Machine {
         match &self.phase {
             Phase::Closed { .. } => Some(Duration::ZERO),
             Phase::Open { .. } if self.mode.mode == Mode::ForcedOpen => self.mode.reverts_at.map(|at| at.since(now)),
+            // Its time is up, and it waits for more calls to refuse.
+            Phase::Open { until, .. } if *until <= now && !self.ready_to_probe(now) => Some(RETRY_SOON),
             Phase::Open { until, .. } => Some(until.since(now)),
             // The next answer of the primary may change everything; a moment is as good a guess as any.
             Phase::HalfOpen(half_open) => Some(match half_open.next_lapse() {
-                Some(lapse) => lapse.since(now).min(HALF_OPEN_RETRY),
-                None => HALF_OPEN_RETRY,
+                Some(lapse) => lapse.since(now).min(RETRY_SOON),
+                None => RETRY_SOON,
             }),
         }
     }
 }
 
-/// What a caller is told to wait while a trial goes on.
-const HALF_OPEN_RETRY: Duration = Duration::from_millis(100);
+/// What a caller is told to wait where the next call may change everything.
+const RETRY_SOON: Duration = Duration::from_millis(100);

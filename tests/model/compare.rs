@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tower_breaker::{Counts, Transition, TripReason};
+use tower_breaker::{Counts, State, Transition, TripReason};
 
 use crate::{
     pair::Checked,
@@ -15,6 +15,10 @@ impl Reference {
     pub(crate) fn check_refusal(&self, retry_after: Option<Duration>) -> Checked {
         match &self.phase {
             Phase::Closed(_) => prop_assert_eq!(retry_after, Some(Duration::ZERO)),
+            // Its time is up, and it waits for more calls to refuse.
+            Phase::Open { .. } if self.open_for() == Some(0) && self.state() == State::Open => {
+                prop_assert_eq!(retry_after, Some(millis(100)));
+            }
             Phase::Open { .. } => prop_assert_eq!(retry_after, self.open_for().map(Duration::from_nanos)),
             // A moment, since the next answer may change everything.
             Phase::HalfOpen(_) => prop_assert!(retry_after.is_some_and(|after| after <= millis(100))),

@@ -293,6 +293,31 @@ fn a_pause_that_a_late_answer_asks_for_is_heeded() {
 }
 
 #[test]
+fn a_stream_that_breaks_off_once_it_was_good_enough_blames_no_other_call() {
+    let (breaker, clock) = breaker(
+        Config::default()
+            .slow_after(millis(100))
+            .trip_when(ConsecutiveFailures::of(2))
+            .open_duration(millis(1000))
+            .recovery(Recovery::permitted_calls(1)),
+    );
+    for _ in 0..2 {
+        breaker.try_acquire().expect("it is closed").record(Outcome::Failure);
+    }
+    clock.sleep(millis(1000));
+    let mut stream = breaker.try_acquire().expect("it is the probe");
+    stream.answered();
+    clock.sleep(millis(1100));
+    // The stream has lasted for as long as a probe is given, which closes the breaker.
+    let slow = breaker.try_acquire().expect("it is closed");
+    clock.sleep(millis(200));
+    slow.record(Outcome::Success);
+    stream.record(Outcome::Failure);
+    let counts = breaker.snapshot().view.policies[0].counts;
+    assert_eq!((counts.calls, counts.slow, counts.failed), (1, 1, 0));
+}
+
+#[test]
 fn events_of_one_step_carry_a_generation_each() {
     let (breaker, clock) = breaker(
         Config::default()

@@ -464,10 +464,10 @@ impl Handle {
 
     /// Rule 10: half-open ends, with nobody but the breaker to notice the calls that hang.
     fn leave_half_open(&mut self, ends: Ends) -> Checked {
+        self.clock.set(self.latest.max(self.clock.nanos()));
         if self.clock.nanos() > END_OF_TIME {
             return Ok(());
         }
-        self.clock.set(self.latest.max(self.clock.nanos()));
         let longest_limit = self.plan.longest_limit().max(Duration::from_nanos(self.longest_limit));
         let mut calls = 0;
         while self.breaker.state() == State::HalfOpen {

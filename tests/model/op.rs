@@ -35,6 +35,8 @@ pub(crate) enum Op {
     PromiseAmidTraffic(u8),
     Redeem(u8),
     ReportOverdue,
+    /// Looks whether the evidence has lasted long enough.
+    Reconsider,
     Sleep(Duration),
     /// Sleeps until a moment at which something may change: one nanosecond before, at it, or one after.
     SleepUntil {
@@ -137,6 +139,7 @@ fn ops() -> impl Strategy<Value = Op> {
         3 => (1_u8..30).prop_map(Op::PromiseAmidTraffic),
         4 => any::<u8>().prop_map(Op::Redeem),
         2 => Just(Op::ReportOverdue),
+        2 => Just(Op::Reconsider),
     ];
     let operators = prop_oneof![
         4 => changes().prop_map(Op::Reconfigure),

@@ -116,6 +116,12 @@ impl Pair {
             }
             Op::Redeem(call) => self.redeem(*call),
             Op::ReportOverdue => self.report_overdue(),
+            Op::Reconsider => {
+                self.reference.reconsider(self.clock);
+                self.machine.reconsider(at(self.clock));
+                self.hear()?;
+                self.check()
+            }
             Op::Sleep(time) => {
                 self.sleep(nanos(*time));
                 Ok(())
@@ -342,9 +348,20 @@ impl Pair {
             return Ok(());
         }
         let Live {
-            ticket, call, reported, ..
+            ticket,
+            call,
+            due,
+            reported,
+            ..
         } = self.live.remove(index);
         if reported {
+            // Its verdict is in, but for one thing that nobody could know by then.
+            if due.is_some() && ends == Ends::Bad && self.machine.is_current(&ticket) {
+                self.reference.overdue_failed(&call, self.clock);
+                self.machine.overdue_failed(at(self.clock));
+                self.hear()?;
+                self.check()?;
+            }
             return Ok(());
         }
         let mut untouched = self.machine.clone();
@@ -486,6 +503,7 @@ impl Pair {
     fn check(&self) -> Checked {
         prop_assert_eq!(self.machine.generation(), self.reference.generation, "generation");
         prop_assert_eq!(self.machine.is_recording(), self.reference.mode != Mode::Disabled);
+        prop_assert_eq!(self.machine.ripe_at(), self.reference.ripe_at().map(at), "ripe at");
         self.check_reading(self.clock)?;
         self.check_share()
     }
@@ -584,11 +602,11 @@ impl Pair {
 
     /// Rule 10: half-open ends, in bounded time and calls, if the primary goes on like this.
     pub(crate) fn leave_half_open(&mut self, ends: Ends) -> Checked {
+        // Time goes on from where it stood still.
+        self.clock = self.clock.max(self.reference.now);
         if !matches!(self.reference.phase, Phase::HalfOpen(_)) || self.clock > END_OF_TIME {
             return Ok(());
         }
-        // Time goes on from where it stood still.
-        self.clock = self.clock.max(self.reference.now);
         let mut calls = 0;
         let most = self.reference.plan.most_half_open_calls();
         while self.machine.state(at(self.clock)) == State::HalfOpen {

@@ -288,7 +288,10 @@ fn a_growing_open_time_asks_for_refused_calls_before_a_trial() {
     for _ in 0..3 {
         call(&mut machine, BAD, at(0));
     }
-    assert_eq!(admitted(&mut machine, 10, at(3000)), 0, "ten are refused first");
+    assert_eq!(admitted(&mut machine, 9, at(3000)), 0, "ten are refused first");
+    let soon = machine.refusal(at(3000)).retry_after;
+    assert_eq!(soon, Some(ms(100)), "nobody is told to come back at once");
+    assert_eq!(admitted(&mut machine, 1, at(3000)), 0, "the tenth");
     assert_eq!(machine.state(at(3000)), State::ReadyToProbe);
     assert_eq!(admitted(&mut machine, 1, at(3000)), 1);
 }

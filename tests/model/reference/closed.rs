@@ -182,6 +182,40 @@ impl Closed {
         }
     }
 
+    /// One of the calls that were slow, and hadn't failed as far as was known, has. Nobody says which: the oldest that is
+    /// still known of.
+    pub(super) fn overdue_failed(&mut self, now: Nanos) {
+        let is_only_slow = |call: &Judged| call.slow && !call.failed;
+        let fail = |log: &mut [Judged]| {
+            if let Some(call) = log.iter_mut().find(|call| is_only_slow(call)) {
+                call.failed = true;
+            }
+        };
+        fail(&mut self.log);
+        for memory in &mut self.memories {
+            let known = memory.in_window(now).len();
+            let gone = memory.log.len() - known;
+            fail(&mut memory.log[gone..]);
+        }
+    }
+
+    /// When the evidence, as it is, has lasted long enough.
+    pub(super) fn ripe_at(&self) -> Option<Nanos> {
+        let ripe = |memory: &Memory| match memory.policy {
+            PolicyPlan::Evidence {
+                weight,
+                excess,
+                sustained,
+            } => {
+                let bucket = Bucket::replay(&memory.log);
+                let full = bucket.is_full(weight, excess, 3);
+                full.then(|| bucket.since.saturating_add(nanos(sustained)))
+            }
+            _ => None,
+        };
+        self.memories.iter().filter_map(ripe).min()
+    }
+
     pub(super) fn trips(&self, now: Nanos) -> Option<Why> {
         self.memories.iter().find_map(|memory| memory.trips(&self.log, now))
     }

@@ -362,6 +362,40 @@ impl Reference {
         }
     }
 
+    /// A call that was overdue has ended in a failure.
+    pub(crate) fn overdue_failed(&mut self, call: &Call, clock: Nanos) {
+        self.catch_up(clock);
+        if let Phase::Closed(closed) = &mut self.phase {
+            if call.generation == self.generation {
+                closed.overdue_failed(self.now);
+                self.trip_if_due();
+            }
+        }
+    }
+
+    /// The evidence may have lasted long enough by now.
+    pub(crate) fn reconsider(&mut self, clock: Nanos) {
+        self.catch_up(clock);
+        if self.ripe_at().is_some_and(|ripe| ripe <= self.now) {
+            self.trip_if_due();
+        }
+    }
+
+    pub(crate) fn ripe_at(&self) -> Option<Nanos> {
+        match &self.phase {
+            Phase::Closed(closed) => closed.ripe_at(),
+            Phase::Open { .. } | Phase::HalfOpen(_) => None,
+        }
+    }
+
+    fn trip_if_due(&mut self) {
+        if let Phase::Closed(closed) = &self.phase {
+            if let Some(why) = closed.trips(self.now) {
+                self.trip(why);
+            }
+        }
+    }
+
     /// A call's answer has gone on for as long as a probe is given.
     pub(crate) fn lasting(&mut self, call: &Call, clock: Nanos) {
         self.catch_up(clock);
@@ -391,9 +425,7 @@ impl Reference {
             Phase::Closed(closed) if now < closed.quiet_until => {}
             Phase::Closed(closed) => {
                 closed.note(judged(0), now);
-                if let Some(why) = closed.trips(now) {
-                    self.trip(why);
-                }
+                self.trip_if_due();
             }
             Phase::Open { .. } => {}
             Phase::HalfOpen(half_open) => {
