@@ -198,6 +198,7 @@ where
     type Future = CallFuture<S, Req, B, C>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        let mut lost_a_turn = false;
         loop {
             if B::WAITS {
                 if self.poll_turn(cx).is_pending() {
@@ -217,6 +218,10 @@ where
             self.wait.register(cx);
             if self.is_granted() {
                 ready!(self.wait.poll_look(cx));
+            } else if replace(&mut lost_a_turn, true) {
+                // Promises that run out faster than the primary is polled must not keep the thread.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
         }
     }

@@ -26,6 +26,8 @@ pub(crate) struct WaitingTask {
 
 /// Soon enough for any decision, and no busy loop.
 const SOONEST_LOOK: Duration = Duration::from_millis(1);
+/// Calls that start or fail while the task waits may bring the next decision forward, and nobody tells.
+const LATEST_LOOK: Duration = Duration::from_millis(250);
 
 impl WaitingTask {
     pub(crate) fn new(breaker: Breaker) -> Self {
@@ -50,10 +52,10 @@ impl WaitingTask {
     /// The primary isn't ready. Ready when it is time to look at the breaker again.
     pub(crate) fn poll_look(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.since.get_or_insert_with(|| self.breaker.now());
-        self.look = match self.breaker.next_look() {
-            Some(after) if Handle::try_current().is_ok() => Some(Box::pin(sleep(after.max(SOONEST_LOOK)))),
-            _ => None,
-        };
+        self.look = Handle::try_current().is_ok().then(|| {
+            let after = self.breaker.next_look().unwrap_or(LATEST_LOOK);
+            Box::pin(sleep(after.clamp(SOONEST_LOOK, LATEST_LOOK)))
+        });
         match &mut self.look {
             Some(look) => look.as_mut().poll(cx),
             None => Poll::Pending,

@@ -118,7 +118,8 @@ impl Ring {
     }
 
     fn next_due(&self) -> Option<Timestamp> {
-        let slot = (self.first..self.first + SLOTS).find(|slot| self.calls[Self::place(*slot)] > 0)?;
+        let slot =
+            (self.first..=self.first.saturating_add(SLOTS - 1)).find(|slot| self.calls[Self::place(*slot)] > 0)?;
         Some(Timestamp::from_nanos(
             slot.saturating_mul(self.length).saturating_add(1),
         ))

@@ -311,7 +311,8 @@ impl Spread {
         admitted
     }
 
+    /// Undoes an ask that was granted.
     fn give_back(&mut self) {
-        self.credit = self.credit.saturating_add(100);
+        self.credit = self.credit.saturating_add(100 - self.percent);
     }
 }

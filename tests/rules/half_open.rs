@@ -58,6 +58,18 @@ fn a_stage_of_37_percent_admits_37_of_100() {
     }
 }
 
+#[test]
+fn promises_that_are_given_up_leave_no_credit() {
+    let mut machine = tripped_with(Recovery::gradual());
+    call(&mut machine, GOOD, at(1000));
+    for _ in 0..100 {
+        if let Ok(promise) = machine.promise(at(1000)) {
+            machine.settle(promise, Ending::Unused, at(1000));
+        }
+    }
+    assert!(admitted(&mut machine, 27, at(1000)) <= 6, "20 % of 27");
+}
+
 // The way back.
 
 #[test]

@@ -410,3 +410,28 @@ fn outside_a_runtime_a_wait_needs_no_timer() {
     let mut service = layer.layer(primary(Behaviour::NeverReady).0);
     assert!(poll_ready(&mut service).is_pending());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_waited_first_notices_calls_that_hang_or_fail_later() {
+    for (slow_after, failing) in [(None, true), (Some(ms(300)), false)] {
+        let layer = tower_breaker::CircuitBreakerLayer::builder()
+            .slow_after(slow_after)
+            .backup(Spare)
+            .build()
+            .unwrap();
+        let waiting = tokio::spawn(layer.layer(primary(Behaviour::NeverReady).0).oneshot(1));
+        tokio::task::yield_now().await;
+        let calls: Vec<_> = (0..20).map(|_| layer.breaker().try_acquire().unwrap()).collect();
+        let mut hung = Vec::new();
+        for call in calls {
+            if failing {
+                call.record(tower_breaker::Outcome::Failure);
+            } else {
+                hung.push(call);
+            }
+        }
+        // Nobody else calls from here on.
+        let answer = timeout(ms(1500), waiting).await.expect("its own timer looks");
+        assert_eq!(answer.unwrap().unwrap(), "backup");
+    }
+}

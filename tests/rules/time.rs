@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use tokio::time::advance;
+use tower::{Layer, ServiceExt};
 use tower_breaker::{Outcome, State, machine::Settings};
 
 use crate::support::*;
@@ -85,4 +86,24 @@ fn a_clock_that_stands_still_still_lets_rows_of_failures_trip() {
         .clone();
     trip(&breaker);
     assert_eq!(breaker.state(), State::Open);
+}
+
+#[test]
+fn a_wait_at_the_end_of_time_does_no_harm() {
+    let clock = ManualClock::default();
+    clock.set(Duration::MAX);
+    let layer = builder()
+        .slow_after(ms(100))
+        .backup(Spare)
+        .clock(clock)
+        .build()
+        .unwrap();
+    let _in_flight = layer.breaker().try_acquire().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let service = layer.layer(primary(Behaviour::NeverReady).0);
+    let waited = runtime.block_on(async { tokio::time::timeout(ms(20), service.oneshot(1)).await });
+    assert!(waited.is_err(), "it waits, in real time");
 }

@@ -1,9 +1,9 @@
-use std::{future::pending, task::Poll};
+use std::{future::pending, task::Poll, time::Duration};
 
 use futures::{FutureExt, future::poll_fn, task::noop_waker_ref};
 use tokio::time::{advance, timeout};
 use tower::{Layer, Service, ServiceExt};
-use tower_breaker::{CircuitBreaker, CircuitBreakerLayer, ErrorsAsFailures, Outcome, State, Wait};
+use tower_breaker::{CircuitBreaker, CircuitBreakerLayer, ErrorsAsFailures, Outcome, Recovery, State, Wait};
 
 use crate::support::*;
 
@@ -198,4 +198,19 @@ async fn a_readiness_error_after_a_promise_reopens() {
     let mut service = layer.layer(primary(Behaviour::ReadinessFails).0);
     assert!(service.ready().await.is_err());
     assert_eq!(layer.breaker().state(), State::Open);
+}
+
+#[tokio::test]
+async fn a_promise_that_runs_out_at_once_does_not_keep_the_thread() {
+    let recovery = Recovery::gradual().probe_timeout(Duration::from_nanos(1));
+    let layer = builder()
+        .open_duration(ms(1))
+        .recovery(recovery)
+        .wait()
+        .build()
+        .unwrap();
+    trip(layer.breaker());
+    tokio::time::sleep(ms(5)).await; // Real time: the promise has to run out within a poll.
+    let mut service = layer.layer(primary(Behaviour::NeverReady).0);
+    assert!(!poll_ready(&mut service));
 }

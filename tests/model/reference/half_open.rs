@@ -92,7 +92,11 @@ impl HalfOpen {
     pub(super) fn gives_back(&mut self, id: u64) {
         match &mut self.step {
             Step::Trial { holders, .. } => holders.retain(|holder| *holder != id),
-            Step::Stage { granted, .. } => *granted -= 1,
+            // As if it had never asked.
+            Step::Stage { asked, granted, .. } => {
+                *asked -= 1;
+                *granted -= 1;
+            }
         }
     }
 
