@@ -247,8 +247,7 @@ impl TimeWindow {
     }
 
     fn roll(&mut self, slice: u64) {
-        let passed = slice.saturating_sub(self.newest).min(SlidingWindow::SLICES as u64);
-        for step in 1..=passed {
+        for step in 1..=self.passed(slice) {
             let place = Self::place(self.newest.wrapping_add(step));
             self.sums.remove(self.slices[place]);
             self.slices[place] = Sums::default();
@@ -257,20 +256,25 @@ impl TimeWindow {
     }
 
     fn overdue_failed(&mut self, now: Timestamp) {
-        self.roll(now.as_nanos() / self.slice_nanos);
-        let oldest = self.newest.wrapping_add(1);
-        let mut places = (0..SlidingWindow::SLICES as u64).map(|step| Self::place(oldest.wrapping_add(step)));
+        // The slices that haven't left the window by now, oldest first.
+        let passed = self.passed(now.as_nanos() / self.slice_nanos);
+        let mut places =
+            (passed..SlidingWindow::SLICES as u64).map(|step| Self::place(self.newest.wrapping_add(1 + step)));
         if places.any(|place| self.slices[place].overdue_failed()) {
             self.sums.failed += 1;
         }
     }
 
+    /// How many slices have left the window once `slice` is in it.
+    fn passed(&self, slice: u64) -> u64 {
+        slice.saturating_sub(self.newest).min(SlidingWindow::SLICES as u64)
+    }
+
     /// The sums as they would be at `now`, with nothing changed.
     fn sums_at(&self, now: Timestamp) -> Sums {
         let slice = now.as_nanos() / self.slice_nanos;
-        let passed = slice.saturating_sub(self.newest).min(SlidingWindow::SLICES as u64);
         let mut sums = self.sums;
-        for step in 1..=passed {
+        for step in 1..=self.passed(slice) {
             sums.remove(self.slices[Self::place(self.newest.wrapping_add(step))]);
         }
         sums
