@@ -311,8 +311,8 @@ impl Spread {
         admitted
     }
 
-    /// Undoes an ask that was granted.
+    /// Undoes an ask that was granted. What it was refused to others for is gone: many that are undone at once make no burst.
     fn give_back(&mut self) {
-        self.credit = self.credit.saturating_add(100 - self.percent);
+        self.credit = (self.credit + 100 - self.percent) % 100;
     }
 }

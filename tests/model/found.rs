@@ -106,6 +106,18 @@ fn a_promise_that_ran_out_is_a_strangers() {
     drop(probe);
 }
 
+/// Of any ten calls, a stage of 20 % lets two through; those that it promised before and that were never made add nothing.
+#[test]
+fn promises_that_run_out_together_leave_no_credit() {
+    let mut machine = half_open(touchy());
+    call(&mut machine, GOOD, ms(1000));
+    assert_eq!(machine.view(ms(1000)).share, 20);
+    let promised = (0..500).filter(|_| machine.promise(ms(1000)).is_ok()).count();
+    assert_eq!(promised, 100);
+    let admitted = (0..10).filter(|_| machine.admit(ms(4000)).is_ok()).count();
+    assert!(admitted <= 2, "{admitted} of 10");
+}
+
 #[test]
 fn a_promise_does_not_hold_once_its_stage_has_passed() {
     let mut machine = half_open(Settings {

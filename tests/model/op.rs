@@ -25,8 +25,15 @@ pub(crate) enum Op {
     StartWaiting(u8),
     /// The answer is in, and goes on.
     Answer(u8),
-    /// The answer asks for a pause.
-    AskForPause(u8, Duration),
+    /// A bad answer that asks for a pause.
+    AskForPause(Duration),
+    /// So many calls one after the other, all of which turn out to hang.
+    Hang {
+        calls: u8,
+        every: Duration,
+    },
+    /// So many calls that were overdue fail at last.
+    FailLate(u8),
     Finish(u8, Ends),
     FinishAll(Ends),
     /// So many promises at once.
@@ -132,7 +139,9 @@ fn ops() -> impl Strategy<Value = Op> {
         1 => Just(Op::AskAndWait),
         1 => any::<u8>().prop_map(Op::StartWaiting),
         2 => any::<u8>().prop_map(Op::Answer),
-        1 => (any::<u8>(), sleeps()).prop_map(|(call, pause)| Op::AskForPause(call, pause)),
+        3 => sleeps().prop_map(Op::AskForPause),
+        2 => (1_u8..6, pauses()).prop_map(|(calls, every)| Op::Hang { calls, every }),
+        2 => (1_u8..6).prop_map(Op::FailLate),
         8 => (any::<u8>(), all_ends()).prop_map(|(call, ends)| Op::Finish(call, ends)),
         2 => all_ends().prop_map(Op::FinishAll),
         4 => (1_u8..5).prop_map(Op::Promise),

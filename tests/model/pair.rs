@@ -90,14 +90,15 @@ impl Pair {
                 Ok(())
             }
             Op::Answer(call) => self.answer(*call),
-            Op::AskForPause(call, pause) => {
-                if let Some(index) = self.picked(*call) {
-                    let Live { ticket, call, .. } = &self.live[index];
-                    self.reference.asked_for_pause(call, *pause, self.clock);
-                    self.machine.asked_for_pause(ticket, *pause, at(self.clock));
+            Op::AskForPause(pause) => self.ask_for_pause(*pause),
+            Op::Hang { calls, every } => self.hang(*calls, *every),
+            Op::FailLate(calls) => (0..*calls).try_for_each(|_| {
+                let late = |live: &Live| live.reported && live.due.is_some();
+                match self.live.iter().position(late) {
+                    Some(index) => self.end(index, Ends::Bad),
+                    None => Ok(()),
                 }
-                self.hear()
-            }
+            }),
             Op::Finish(call, ends) => match self.picked(*call) {
                 Some(index) => self.end(index, *ends),
                 None => Ok(()),
@@ -268,6 +269,29 @@ impl Pair {
                 live.lasting_at.map(at),
                 "lasting at"
             );
+        }
+        Ok(())
+    }
+
+    fn ask_for_pause(&mut self, pause: Duration) -> Checked {
+        if self.admit()? {
+            let index = self.live.len() - 1;
+            let Live { ticket, call, .. } = &self.live[index];
+            self.reference.asked_for_pause(call, pause, self.clock);
+            self.machine.asked_for_pause(ticket, pause, at(self.clock));
+            self.end(index, Ends::Bad)?;
+        }
+        Ok(())
+    }
+
+    fn hang(&mut self, calls: u8, every: Duration) -> Checked {
+        for _ in 0..calls {
+            self.sleep(nanos(every));
+            if self.admit()? {
+                let due = self.live.last().and_then(|live| live.due);
+                self.clock = self.clock.max(due.map_or(0, |due| due.saturating_add(1)));
+                self.report_overdue()?;
+            }
         }
         Ok(())
     }

@@ -89,13 +89,18 @@ impl HalfOpen {
         }
     }
 
-    pub(super) fn gives_back(&mut self, id: u64) {
+    pub(super) fn gives_back(&mut self, id: u64, plan: &Plan) {
         match &mut self.step {
             Step::Trial { holders, .. } => holders.retain(|holder| *holder != id),
-            // As if it had never asked.
-            Step::Stage { asked, granted, .. } => {
+            // As if it had never asked; but a turn that others were refused in the meantime is gone.
+            Step::Stage {
+                index, asked, granted, ..
+            } => {
                 *asked -= 1;
                 *granted -= 1;
+                let percent = u64::from(plan.stages()[*index]);
+                let turns = (100 - percent + *asked * percent) / 100;
+                *granted = turns.max(*granted);
             }
         }
     }

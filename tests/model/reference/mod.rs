@@ -173,7 +173,7 @@ impl Reference {
             let lapsed = |promise: &&Promise| promise.until <= self.now;
             for promise in half_open.promises.clone().iter().filter(lapsed) {
                 half_open.promises.retain(|other| other.id != promise.id);
-                half_open.gives_back(promise.id);
+                half_open.gives_back(promise.id, &self.plan);
             }
             self.pass_stages();
         }
@@ -450,7 +450,7 @@ impl Reference {
         };
         // In a stage its turn has been used.
         if matches!(half_open.step, Step::Trial { .. }) {
-            half_open.gives_back(call.id);
+            half_open.gives_back(call.id, &self.plan);
         }
         half_open.ended.push((false, now));
         let calls = half_open.undecided_in_a_row();
@@ -465,7 +465,7 @@ impl Reference {
         };
         if half_open.promises.iter().any(|promise| promise.id == call.id) {
             half_open.promises.retain(|promise| promise.id != call.id);
-            half_open.gives_back(call.id);
+            half_open.gives_back(call.id, &self.plan);
         }
     }
 
