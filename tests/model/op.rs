@@ -44,6 +44,8 @@ pub(crate) enum Op {
     ReportOverdue,
     /// Looks whether the evidence has lasted long enough.
     Reconsider,
+    /// Bad calls at once, until the evidence only has to last; then looks a nanosecond before that, at it, or one after.
+    Ripen(i8),
     Sleep(Duration),
     /// Sleeps until a moment at which something may change: one nanosecond before, at it, or one after.
     SleepUntil {
@@ -148,7 +150,8 @@ fn ops() -> impl Strategy<Value = Op> {
         3 => (1_u8..30).prop_map(Op::PromiseAmidTraffic),
         4 => any::<u8>().prop_map(Op::Redeem),
         2 => Just(Op::ReportOverdue),
-        2 => Just(Op::Reconsider),
+        5 => Just(Op::Reconsider),
+        1 => (-1_i8..=1).prop_map(Op::Ripen),
     ];
     let operators = prop_oneof![
         4 => changes().prop_map(Op::Reconfigure),

@@ -117,12 +117,8 @@ impl Pair {
             }
             Op::Redeem(call) => self.redeem(*call),
             Op::ReportOverdue => self.report_overdue(),
-            Op::Reconsider => {
-                self.reference.reconsider(self.clock);
-                self.machine.reconsider(at(self.clock));
-                self.hear()?;
-                self.check()
-            }
+            Op::Reconsider => self.reconsider(),
+            Op::Ripen(offset) => self.ripen(*offset),
             Op::Sleep(time) => {
                 self.sleep(nanos(*time));
                 Ok(())
@@ -430,6 +426,27 @@ impl Pair {
             self.check_that_nothing_should_trip()?;
             self.check()?;
         }
+    }
+
+    fn reconsider(&mut self) -> Checked {
+        self.reference.reconsider(self.clock);
+        self.machine.reconsider(at(self.clock));
+        self.hear()?;
+        self.check()
+    }
+
+    fn ripen(&mut self, offset: i8) -> Checked {
+        for _ in 0..60 {
+            if self.reference.ripe_at().is_some() || !self.admit()? {
+                break;
+            }
+            self.end(self.live.len() - 1, Ends::Bad)?;
+        }
+        if let Some(ripe) = self.reference.ripe_at() {
+            self.clock = self.clock.max(ripe.saturating_add_signed(offset.into()));
+            self.reconsider()?;
+        }
+        Ok(())
     }
 
     fn reconfigure(&mut self, plan: Plan) -> Checked {
