@@ -2,7 +2,6 @@ use std::{
     fmt,
     hash::{BuildHasher, RandomState},
     sync::Arc,
-    time::Duration,
 };
 
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
     event::{Event, Observer},
     failover::{FailOver, FailOverBudget},
     layer::CircuitBreakerLayer,
-    machine::{CancelledCalls, ConfigError, OpenDuration, Policy, Recovery},
+    machine::{CancelledCalls, ConfigError, OpenDuration, Policy, Recovery, SlowAfter},
     respond::Respond,
 };
 
@@ -33,6 +32,8 @@ struct BreakerParts {
     clock: Option<Box<dyn Clock>>,
     seed: Option<u64>,
     observers: Vec<Box<dyn Observer>>,
+    /// Whether refused calls go to another service, so that slow calls are worth looking for.
+    has_backup: bool,
     /// The first setting outside `config` that can't be.
     mistake: Option<ConfigError>,
 }
@@ -60,7 +61,7 @@ impl<B, C> Builder<B, C> {
     }
 
     /// See [`Config::slow_after`].
-    pub fn slow_after(self, slow_after: impl Into<Option<Duration>>) -> Self {
+    pub fn slow_after(self, slow_after: impl Into<SlowAfter>) -> Self {
         self.with(|config| config.slow_after(slow_after))
     }
 
@@ -88,17 +89,17 @@ impl<B, C> Builder<B, C> {
     ///
     /// It is cloned with the layer and with each service; one that isn't `Clone` goes behind a `tower::buffer::Buffer`.
     pub fn backup<T>(self, service: T) -> Builder<Backup<T>, C> {
-        self.on_open(Backup::new(service))
+        self.on_open(Backup::new(service), true)
     }
 
     /// Refused calls end in a [`CircuitOpen`](crate::CircuitOpen) error: see [`Reject`]. The default.
     pub fn reject(self) -> Builder<Reject, C> {
-        self.on_open(Reject)
+        self.on_open(Reject, false)
     }
 
     /// Refused calls wait, as a balancer's endpoints should: see [`Wait`].
     pub fn wait(self) -> Builder<Wait, C> {
-        self.on_open(Wait)
+        self.on_open(Wait, false)
     }
 
     /// Refused calls get an answer that is made on the spot, from the request and the [`CircuitOpen`](crate::CircuitOpen) that says when to
@@ -115,7 +116,7 @@ impl<B, C> Builder<B, C> {
     /// # }
     /// ```
     pub fn respond<R>(self, answer: R) -> Builder<Respond<R>, C> {
-        self.on_open(Respond::new(answer))
+        self.on_open(Respond::new(answer), false)
     }
 
     /// Tells good calls from bad ones: see [`Classify`](crate::Classify).
@@ -193,14 +194,20 @@ impl<B, C> Builder<B, C> {
             clock,
             seed,
             observers,
+            has_backup,
             mistake,
         } = self.breaker;
         if let Some(mistake) = mistake {
             return Err(mistake);
         }
-        config.check()?;
+        let auto = if has_backup {
+            SlowAfter::Learned
+        } else {
+            SlowAfter::Never
+        };
         let breaker = Breaker::new(
             config,
+            auto,
             seed.unwrap_or_else(|| RandomState::new().hash_one(0)),
             clock.unwrap_or_else(|| Box::new(TokioClock::new())),
             observers,
@@ -213,11 +220,14 @@ impl<B, C> Builder<B, C> {
         self
     }
 
-    fn on_open<D>(self, on_open: D) -> Builder<D, C> {
+    fn on_open<D>(self, on_open: D, has_backup: bool) -> Builder<D, C> {
         Builder {
             on_open,
             classify: self.classify,
-            breaker: self.breaker,
+            breaker: BreakerParts {
+                has_backup,
+                ..self.breaker
+            },
         }
     }
 }

@@ -1,7 +1,6 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use crate::machine::ConfigError;
-use crate::machine::{CancelledCalls, OpenDuration, Policy, Recovery, Settings};
+use crate::machine::{CancelledCalls, ConfigError, OpenDuration, Policy, Recovery, Settings, SlowAfter};
 
 #[cfg(feature = "serde")]
 mod wire;
@@ -47,10 +46,11 @@ impl Config {
         &self.settings
     }
 
-    /// Counts a call as bad that takes longer, or is still in flight after this. Above 0, at most 365 days. Default: unset, so that
-    /// only failures are bad.
+    /// Counts a call as bad that takes longer, or is still in flight after this: a [`Duration`](std::time::Duration) above 0, at most 365 days, or
+    /// [`SlowAfter::Learned`]; `None` is [`SlowAfter::Never`]. Default: [`SlowAfter::Auto`], which is learned where refused calls go to a
+    /// backup service, and never elsewhere.
     #[must_use]
-    pub fn slow_after(mut self, slow_after: impl Into<Option<Duration>>) -> Self {
+    pub fn slow_after(mut self, slow_after: impl Into<SlowAfter>) -> Self {
         self.settings.slow_after = slow_after.into();
         self
     }
@@ -62,7 +62,7 @@ impl Config {
         self
     }
 
-    /// How long to stay open: a [`Duration`], or an [`OpenDuration`] that grows (the default: 0.5 s to 3 s).
+    /// How long to stay open: a [`Duration`](std::time::Duration), or an [`OpenDuration`] that grows (the default: 0.5 s to 3 s).
     #[must_use]
     pub fn open_duration(mut self, duration: impl Into<OpenDuration>) -> Self {
         self.settings.open_duration = duration.into();
@@ -83,6 +83,9 @@ impl Config {
         self
     }
 
+    /// Whether there is a backup isn't known here: a policy that asks which calls are slow, with [`SlowAfter::Auto`] and no backup, is refused
+    /// by [`build`](crate::Builder::build) only.
+    ///
     /// # Errors
     ///
     /// The first setting that is out of range or contradicts another.
@@ -91,7 +94,7 @@ impl Config {
             let shown: String = self.name.chars().take(40).collect();
             return Err(ConfigError::new("name", format!("{shown:?}"), "1 to 256 bytes"));
         }
-        self.settings.check()
+        self.settings.check_with_auto_as(SlowAfter::Learned)
     }
 }
 

@@ -9,7 +9,10 @@ use std::{
 
 use futures_core::Stream;
 
-use crate::machine::{Timestamp, Transition, TripReason};
+use crate::{
+    call_record::{CallRecord, Look},
+    machine::{Timestamp, Transition, TripReason},
+};
 
 /// Something that changed, at which breaker, and when.
 ///
@@ -36,13 +39,30 @@ impl fmt::Display for Event {
     }
 }
 
-/// Whoever wants to be told of events. A closure will do.
+/// Whoever wants to be told of events, and of each call where it says so. A closure will do for events.
 ///
 /// It is called on the task that caused the event, outside every lock and after the state is stored. It should not
 /// block; if it panics, the panic goes no further.
 pub trait Observer: Send + Sync + 'static {
     /// Something changed.
     fn on_event(&self, event: &Event);
+
+    /// Whether it wants to be told of each call. Asked once, when the breaker is built: where nobody does, calls pay nothing for it.
+    /// Default: no.
+    fn wants_calls(&self) -> bool {
+        false
+    }
+
+    /// A call to the primary has ended, or was refused.
+    fn on_call(&self, call: &CallRecord) {
+        let _ = call;
+    }
+
+    /// The breaker looked at its evidence between the starts and ends of calls, and found something: calls that were overdue, or a
+    /// change that was due. Told to those who want calls.
+    fn on_look(&self, look: &Look) {
+        let _ = look;
+    }
 }
 
 impl<F: Fn(&Event) + Send + Sync + 'static> Observer for F {
@@ -120,14 +140,40 @@ impl Stream for Events {
 /// Everybody who is told: the log, the observers, the streams.
 pub(crate) struct Listeners {
     observers: Vec<Box<dyn Observer>>,
+    /// Those of them that want to be told of calls.
+    wanting_calls: Vec<usize>,
     streams: Mutex<Vec<Weak<Mutex<Queue>>>>,
 }
 
 impl Listeners {
     pub(crate) fn new(observers: Vec<Box<dyn Observer>>) -> Self {
+        let wants =
+            |observer: &dyn Observer| catch_unwind(AssertUnwindSafe(|| observer.wants_calls())).unwrap_or(false);
         Self {
+            wanting_calls: (0..observers.len())
+                .filter(|index| wants(&*observers[*index]))
+                .collect(),
             observers,
             streams: Mutex::default(),
+        }
+    }
+
+    /// Whether anybody wants to be told of calls.
+    pub(crate) fn wants_calls(&self) -> bool {
+        !self.wanting_calls.is_empty()
+    }
+
+    pub(crate) fn tell_call(&self, call: &CallRecord) {
+        self.tell_those_wanting_calls(&call.breaker, |observer| observer.on_call(call));
+    }
+
+    pub(crate) fn tell_look(&self, look: &Look) {
+        self.tell_those_wanting_calls(&look.breaker, |observer| observer.on_look(look));
+    }
+
+    fn tell_those_wanting_calls(&self, breaker: &str, tell: impl Fn(&dyn Observer)) {
+        for index in &self.wanting_calls {
+            telling(breaker, || tell(&*self.observers[*index]));
         }
     }
 
@@ -149,11 +195,15 @@ impl Listeners {
         }
         log(event);
         for observer in &self.observers {
-            let told = catch_unwind(AssertUnwindSafe(|| observer.on_event(event)));
-            if told.is_err() {
-                tracing::error!(breaker = %event.breaker, "an observer panicked");
-            }
+            telling(&event.breaker, || observer.on_event(event));
         }
+    }
+}
+
+/// An observer's panic goes no further.
+fn telling(breaker: &str, tell: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(tell)).is_err() {
+        tracing::error!(breaker, "an observer panicked");
     }
 }
 

@@ -28,7 +28,8 @@
 //!
 //! # What it does
 //!
-//! A call is *bad* when it failed, took longer than `slow_after`, or is still in flight past it.
+//! A call is *bad* when it failed, took longer than `slow_after`, or is still in flight past it. `slow_after` sets itself where there is a
+//! backup: see [`SlowAfter`].
 //!
 //! - **Closed**: all calls go to the primary, until the [trip policy](TripPolicy) finds reason to trip.
 //! - **Open**: none do. They are [rejected](Reject), go to a [backup](Builder::backup), or [wait](Wait), for the
@@ -45,6 +46,7 @@
 //! - `http`: telling good HTTP responses from bad ones, `Retry-After`, answers for refused calls, failing over requests with a body.
 //! - `grpc`: the same for gRPC, by the status in headers or trailers.
 //! - `tower-http`: tower-http's classifiers.
+//! - `replay`: recording what became of each call, replaying it under another configuration, and parameters that a recording suggests.
 //! - `serde`: [`Config`] from TOML, JSON or YAML.
 //! - `full`: all of them.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -52,6 +54,7 @@
 mod backup;
 mod breaker;
 mod builder;
+mod call_record;
 mod classify;
 mod config;
 mod error;
@@ -65,6 +68,8 @@ pub mod http;
 mod layer;
 pub mod machine;
 mod panics;
+#[cfg(feature = "replay")]
+pub mod replay;
 mod respond;
 mod service;
 #[cfg(feature = "tower-http")]
@@ -75,6 +80,7 @@ pub use self::{
     backup::{Backup, BackupFuture, OnOpen, Reject, RejectFuture, Wait},
     breaker::{Breaker, CallTotals, Clock, Permit, ReadinessTotals, Snapshot, Totals},
     builder::Builder,
+    call_record::{CallOutcome, CallRecord, Look, Moment},
     classify::{Classify, ErrorsAsFailures},
     config::Config,
     error::CircuitOpen,
@@ -84,8 +90,8 @@ pub use self::{
     layer::CircuitBreakerLayer,
     machine::{
         BucketView, CancelledCalls, ConfigError, ConsecutiveFailures, Counts, CustomPolicy, Evidence, FailureRate,
-        Mode, ModeView, OpenDuration, Outcome, Policy, PolicyReading, Recovery, SlidingWindow, SlowCallRate, State,
-        Timestamp, Transition, TripPolicy, TripReason, View,
+        Mode, ModeView, OpenDuration, Outcome, Policy, PolicyReading, Recovery, SlidingWindow, SlowAfter, SlowCallRate,
+        State, Timestamp, Transition, TripPolicy, TripReason, View,
     },
     respond::{Answer, Respond, RespondFuture},
     service::CircuitBreaker,

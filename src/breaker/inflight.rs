@@ -250,6 +250,38 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_that_changes_from_call_to_call_takes_a_few_rings_and_no_call_is_early_or_lost() {
+        let mut inflight = Inflight::default();
+        let mut dues = Vec::new();
+        let mut found = 0;
+        for start in 0..20_000 {
+            // Between 100 ms and 3.2 s, and back again, by a thousandth at each call.
+            let wave = (start as f64 / 5000.0).fract().mul_add(2.0, -1.0).abs();
+            let due = at(start) + Duration::from_millis(100).mul_f64(32_f64.powf(wave));
+            let watch = inflight.watch(at(start), due);
+            if start % 3 == 0 {
+                assert!(inflight.finish(watch));
+            } else {
+                dues.push((due, due + due.since(at(start)) / 16));
+            }
+            found += overdue(&mut inflight, at(start));
+            assert!(inflight.rings.len() <= 4, "{}", inflight.rings.len());
+            if start % 100 == 0 {
+                let count = |is_over: &dyn Fn(&(Timestamp, Timestamp)) -> bool| {
+                    dues.iter().filter(|due| is_over(due)).count() as u32
+                };
+                let (surely, at_most) = (count(&|due| due.1 < at(start)), count(&|due| due.0 < at(start)));
+                assert!(
+                    (surely..=at_most).contains(&found),
+                    "{found}, not {surely} to {at_most}"
+                );
+            }
+        }
+        found += overdue(&mut inflight, at(30_000));
+        assert_eq!(found, dues.len() as u32);
+    }
+
+    #[test]
     fn the_next_due_time_is_when_the_next_calls_are_overdue() {
         let mut inflight = Inflight::default();
         assert_eq!(inflight.next_due(), None);

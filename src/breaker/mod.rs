@@ -3,6 +3,7 @@ mod inflight;
 mod permit;
 mod shared;
 mod totals;
+mod trail;
 mod waiters;
 
 use std::{fmt, sync::Arc, task::Waker, time::Duration};
@@ -15,13 +16,15 @@ pub use self::{
 };
 use self::{
     shared::{Announcement, Core, Shared, Watched},
+    trail::Trail,
     waiters::Waiters,
 };
 use crate::{
+    call_record::{CallOutcome, CallRecord, Look, Moment},
     config::Config,
     error::CircuitOpen,
     event::{Event, Events, Listeners, Observer},
-    machine::{ConfigError, Machine, Mode, Refusal, State, Ticket, Timestamp, View},
+    machine::{ConfigError, Machine, Mode, Refusal, SlowAfter, State, Ticket, Timestamp, View},
 };
 
 /// The handle of one breaker: look at it, steer it, or use it without Tower. A cheap clone of the one that the layer holds.
@@ -73,16 +76,18 @@ pub struct Snapshot {
 impl Breaker {
     pub(crate) fn new(
         config: Config,
+        auto: SlowAfter,
         seed: u64,
         clock: Box<dyn Clock>,
         observers: Vec<Box<dyn Observer>>,
     ) -> Result<Self, ConfigError> {
+        config.check()?;
         let Config { name, settings } = config;
         Ok(Self {
             inner: Arc::new(Inner {
                 name,
                 clock,
-                shared: Shared::new(Machine::new(settings, seed)?),
+                shared: Shared::new(Machine::with_auto_as(auto, settings, seed)?),
                 waiters: Waiters::default(),
                 listeners: Listeners::new(observers),
             }),
@@ -160,14 +165,14 @@ impl Breaker {
         self.set_mode(Mode::Automatic, reason.into(), None);
     }
 
-    /// Closes the breaker and forgets everything it decides by, a manual mode included, from any state. The
-    /// [`Totals`] go on.
+    /// Closes the breaker and forgets everything it decides by, a manual mode and what it has learned of the latency included, from any
+    /// state. The [`Totals`] go on.
     pub fn reset(&self, reason: impl Into<Arc<str>>) {
         let reason = reason.into();
         self.update(|core, now| core.machine.reset(reason, now));
     }
 
-    /// Goes on under another configuration; state and counts are kept, and so is the name.
+    /// Goes on under another configuration; state, counts and what was learned of the latency are kept, and so is the name.
     ///
     /// Windows keep what fits. An open time that has begun runs on. Another recovery, while half-open, starts with its probe.
     ///
@@ -195,17 +200,18 @@ impl Breaker {
 
     /// A permit for a call that was promised when the breaker was closed: it is honoured, though its outcome may be stale.
     pub(crate) fn acquire_promised(&self) -> Permit {
-        let (ticket, watch) = self.update(|core, now| {
+        let ((ticket, watch), moment) = self.step(|core, now| {
             let ticket = core.admit_promised(now);
             core.watched(ticket, now)
         });
-        Permit::primary(self.clone(), ticket, watch)
+        let trail = moment.map(|moment| Trail::new(moment, ticket.has_started()));
+        Permit::primary(self.clone(), ticket, watch, trail)
     }
 
     /// A permit for a call that may be made within the time that a promise holds. None is needed where all calls flow.
     pub(crate) fn promise(&self) -> Result<Option<Permit>, CircuitOpen> {
         self.update(Core::promise)
-            .map(|ticket| ticket.map(|ticket| Permit::primary(self.clone(), ticket, Watched::No)))
+            .map(|ticket| ticket.map(|ticket| Permit::primary(self.clone(), ticket, Watched::No, None)))
             .map_err(|refusal| self.circuit_open(refusal))
     }
 
@@ -262,7 +268,15 @@ impl Breaker {
     }
 
     pub(crate) fn readiness_failed(&self) {
-        self.update(Core::readiness_failed);
+        let (counts, moment) = self.step(Core::readiness_failed);
+        if let Some(moment) = moment {
+            let outcome = if counts {
+                CallOutcome::Failure
+            } else {
+                CallOutcome::Refused
+            };
+            self.tell_call(&Trail::new(moment, counts).record(self.inner.name.clone(), outcome, moment));
+        }
     }
 
     /// The primary's readiness failed, whatever else that leads to.
@@ -297,12 +311,23 @@ impl Breaker {
         &self,
         admit: impl FnOnce(&mut Core, Timestamp) -> Result<Ticket, Refusal>,
     ) -> Result<Permit, CircuitOpen> {
-        self.update(|core, now| {
+        let (admitted, moment) = self.step(|core, now| {
             let ticket = admit(core, now)?;
             Ok(core.watched(ticket, now))
-        })
-        .map(|(ticket, watch)| Permit::primary(self.clone(), ticket, watch))
-        .map_err(|refusal| self.circuit_open(refusal))
+        });
+        match admitted {
+            Ok((ticket, watch)) => {
+                let trail = moment.map(|moment| Trail::new(moment, ticket.has_started()));
+                Ok(Permit::primary(self.clone(), ticket, watch, trail))
+            }
+            Err(refusal) => {
+                if let Some(moment) = moment {
+                    let name = self.inner.name.clone();
+                    self.tell_call(&Trail::new(moment, false).record(name, CallOutcome::Refused, moment));
+                }
+                Err(self.circuit_open(refusal))
+            }
+        }
     }
 
     fn circuit_open(&self, refusal: Refusal) -> CircuitOpen {
@@ -313,10 +338,31 @@ impl Breaker {
     fn update<R>(&self, change: impl FnOnce(&mut Core, Timestamp) -> R) -> R {
         let now = self.now();
         let (result, announcement) = self.inner.shared.update(now, |core| change(core, now));
+        let look = announcement.look;
         if !announcement.changes.is_empty() {
             self.announce(announcement, now);
         }
+        if let Some(moment) = look.filter(|_| self.inner.listeners.wants_calls()) {
+            self.inner.listeners.tell_look(&Look {
+                breaker: self.inner.name.clone(),
+                moment,
+            });
+        }
         result
+    }
+
+    /// As [`update`](Self::update), for a step of a call; and when it was, where anybody wants to be told.
+    fn step<R>(&self, change: impl FnOnce(&mut Core, Timestamp) -> R) -> (R, Option<Moment>) {
+        let traced = self.inner.listeners.wants_calls();
+        self.update(|core, now| {
+            let moment = traced.then(|| core.moment(now));
+            (change(core, now), moment)
+        })
+    }
+
+    #[cold]
+    fn tell_call(&self, call: &CallRecord) {
+        self.inner.listeners.tell_call(call);
     }
 
     #[cold]

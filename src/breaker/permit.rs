@@ -3,7 +3,9 @@ use std::{fmt, time::Duration};
 use super::{
     Breaker,
     shared::{Core, Watched},
+    trail::Trail,
 };
+use crate::call_record::Moment;
 use crate::machine::{Ending, Outcome, Ticket, Timestamp};
 
 /// The right to make one call, which ends when the outcome is recorded or the permit is dropped.
@@ -27,6 +29,8 @@ use crate::machine::{Ending, Outcome, Ticket, Timestamp};
 pub struct Permit {
     breaker: Breaker,
     kind: Kind,
+    /// Where somebody wants to be told of each call.
+    trail: Option<Box<Trail>>,
 }
 
 enum Kind {
@@ -36,10 +40,11 @@ enum Kind {
 }
 
 impl Permit {
-    pub(super) fn primary(breaker: Breaker, ticket: Ticket, watch: Watched) -> Self {
+    pub(super) fn primary(breaker: Breaker, ticket: Ticket, watch: Watched, trail: Option<Trail>) -> Self {
         Self {
             breaker,
             kind: Kind::Primary { ticket, watch },
+            trail: trail.map(Box::new),
         }
     }
 
@@ -47,6 +52,7 @@ impl Permit {
         Self {
             breaker,
             kind: Kind::Backup { started },
+            trail: None,
         }
     }
 
@@ -55,6 +61,7 @@ impl Permit {
         Self {
             breaker,
             kind: Kind::Done,
+            trail: None,
         }
     }
 
@@ -94,7 +101,10 @@ impl Permit {
     ///
     /// In half-open, an answer that then goes on for as long as a probe is given counts as good: a stream may never end.
     pub fn answered(&mut self) {
-        self.change(Core::answer);
+        let answered = self.change(Core::answer);
+        if let (Some(trail), Some(answered)) = (&mut self.trail, answered) {
+            trail.answer(answered);
+        }
     }
 
     /// The primary asked to be left alone for so long. Where
@@ -111,23 +121,35 @@ impl Permit {
         if self.ticket().is_none_or(Ticket::has_started) {
             return;
         }
-        self.change(|core, ticket, watch, now| {
+        let started = self.change(|core, ticket, watch, now| {
             // A promise that has run out is kept all the same, and its outcome is stale.
             core.machine.redeem(ticket, now);
             core.start(ticket, watch, now)
         });
+        if let Some(started) = started {
+            // A promise that is never used was no call.
+            let trail = || Box::new(Trail::new(started, true));
+            self.trail.get_or_insert_with(trail).start(started);
+        }
     }
 
-    fn change(&mut self, step: impl FnOnce(&mut Core, &mut Ticket, Watched, Timestamp) -> Watched) {
-        if let Kind::Primary { ticket, watch } = &mut self.kind {
-            *watch = self.breaker.update(|core, now| step(core, ticket, *watch, now));
-        }
+    fn change(&mut self, step: impl FnOnce(&mut Core, &mut Ticket, Watched, Timestamp) -> Watched) -> Option<Moment> {
+        let Kind::Primary { ticket, watch } = &mut self.kind else {
+            return None;
+        };
+        let (changed, moment) = self.breaker.step(|core, now| step(core, ticket, *watch, now));
+        *watch = changed;
+        moment
     }
 
     fn end(&mut self, ending: Ending) {
         match std::mem::replace(&mut self.kind, Kind::Done) {
             Kind::Primary { ticket, watch } => {
-                self.breaker.update(|core, now| core.settle(ticket, watch, ending, now));
+                let (trail, breaker) = (self.trail.take(), &self.breaker);
+                let ((), ended) = breaker.step(|core, now| core.settle(ticket, watch, ending, now));
+                if let (Some(trail), Some(ended)) = (trail, ended) {
+                    breaker.tell_call(&trail.record(breaker.inner.name.clone(), ending.into(), ended));
+                }
             }
             Kind::Backup { started } => {
                 self.breaker.update(|core, now| core.end_backup(ending, started, now));

@@ -7,6 +7,7 @@ use super::{
     inflight::{Inflight, Watch},
     totals::Totals,
 };
+use crate::call_record::Moment;
 use crate::machine::{Ending, Machine, Outcome, Refusal, Ticket, Timestamp, Transition};
 
 /// What the threads share: the machine, the calls in flight and the totals, behind one short lock.
@@ -27,6 +28,8 @@ pub(super) struct Core {
     pub(super) totals: Totals,
     pub(super) in_flight: u64,
     sequence: u64,
+    /// The last step that was given a number.
+    step: u64,
 }
 
 /// What a change of the core leaves to be announced, once the lock is released.
@@ -36,6 +39,8 @@ pub(super) struct Announcement {
     pub(super) sequence: u64,
     /// Each with its generation.
     pub(super) changes: Vec<(u64, Transition)>,
+    /// Something was found, and it was no call's step.
+    pub(super) look: Option<Moment>,
 }
 
 impl Shared {
@@ -49,6 +54,7 @@ impl Shared {
                 totals: Totals::default(),
                 in_flight: 0,
                 sequence: 0,
+                step: 0,
             }),
         }
     }
@@ -62,15 +68,30 @@ impl Shared {
     /// Brings everything to `now`, then changes it.
     pub(super) fn update<R>(&self, now: Timestamp, change: impl FnOnce(&mut Core) -> R) -> (R, Announcement) {
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
-        core.find_overdue(now);
+        let last_step = core.step;
+        let found = core.find_overdue(now);
         let result = change(&mut core);
         core.drop_stale_watches();
-        (result, core.announcement())
+        let mut announcement = core.announcement();
+        if core.step == last_step && (found || !announcement.changes.is_empty()) {
+            announcement.look = Some(core.moment(now));
+        }
+        (result, announcement)
     }
 }
 
 impl Core {
+    /// Gives the step that is being taken its place in the order of all.
+    pub(super) fn moment(&mut self, now: Timestamp) -> Moment {
+        self.step += 1;
+        Moment {
+            at: now,
+            step: self.step,
+        }
+    }
+
     pub(super) fn admit(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
+        self.machine.reconsider(now);
         let admitted = self.machine.admit(now);
         match &admitted {
             Ok(ticket) => self.note_start(ticket),
@@ -164,6 +185,7 @@ impl Core {
             self.totals.primary.note(settled, ending);
         } else {
             // It was counted when its time was up: as slow, or as good enough for a probe.
+            self.machine.learn(&ticket, ending, now);
             if ending == Ending::Finished(Outcome::Failure) && !was_good {
                 self.machine.overdue_failed(now);
             }
@@ -177,11 +199,14 @@ impl Core {
         self.totals.backup.note_latency(Some(now.since(started)), ending);
     }
 
-    /// The primary's `poll_ready` failed, with no call to blame.
-    pub(super) fn readiness_failed(&mut self, now: Timestamp) {
-        if let Ok(ticket) = self.machine.admit(now) {
+    /// The primary's `poll_ready` failed, with no call to blame. Whether the breaker would have let a call through.
+    pub(super) fn readiness_failed(&mut self, now: Timestamp) -> bool {
+        let admitted = self.machine.admit(now);
+        let counts = admitted.is_ok();
+        if let Ok(ticket) = admitted {
             self.machine.settle(ticket, Ending::Finished(Outcome::Failure), now);
         }
+        counts
     }
 
     pub(super) fn waited(&mut self, waited: Duration) {
@@ -199,20 +224,25 @@ impl Core {
         looks.into_iter().flatten().min()
     }
 
-    fn find_overdue(&mut self, now: Timestamp) {
+    /// Whether there were any.
+    fn find_overdue(&mut self, now: Timestamp) -> bool {
+        let mut found = false;
         while let Some(overdue) = self.unanswered.next_overdue(now) {
+            found = true;
             for _ in 0..overdue.calls {
                 self.totals.primary.slow += u64::from(self.machine.overdue(overdue.since, now));
                 if self.drop_stale_watches() {
-                    return;
+                    return true;
                 }
             }
         }
         while let Some(lasting) = self.lasting.next_overdue(now) {
+            found = true;
             for _ in 0..lasting.calls {
                 self.machine.lasting(now);
             }
         }
+        found
     }
 
     /// What was admitted before a trip is of no interest after it.
@@ -230,7 +260,11 @@ impl Core {
         let changes = self.machine.take_changes();
         let sequence = self.sequence;
         self.sequence += changes.len() as u64;
-        Announcement { sequence, changes }
+        Announcement {
+            sequence,
+            changes,
+            look: None,
+        }
     }
 }
 

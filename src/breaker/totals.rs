@@ -28,7 +28,7 @@ pub struct CallTotals {
     pub succeeded: u64,
     /// Calls that failed, or panicked.
     pub failed: u64,
-    /// Calls that took longer than `slow_after`, counted when they do.
+    /// Calls that took longer than `slow_after`, counted when they do, and those that were given up when they had taken longer than most.
     pub slow: u64,
     /// Calls that said nothing about the service's health.
     pub ignored: u64,

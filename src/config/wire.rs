@@ -14,7 +14,7 @@ use self::value::{Place, Reader, Value, Writer, fields};
 use super::Config;
 use crate::machine::{
     CancelledCalls, ConsecutiveFailures, CustomPolicy, Evidence, FailureRate, OpenDuration, Policy, Recovery,
-    SlidingWindow, SlowCallRate, policy::Rate, recovery::Form,
+    SlidingWindow, SlowAfter, SlowCallRate, policy::Rate, recovery::Form,
 };
 
 /// Every setting under its own name, and durations as people write them. What isn't written has its default; what isn't known
@@ -25,7 +25,7 @@ use crate::machine::{
 /// let config: tower_breaker::Config = toml::from_str(
 ///     r#"
 ///     name = "payments"
-///     slow_after = "300ms"
+///     slow_after = "300ms" # or "learned", "never", "auto"
 ///     cancelled_calls = "slow_if_overdue" # or "ignore", or "failure"
 ///
 ///     [open_duration] # or open_duration = "5s"
@@ -34,6 +34,7 @@ use crate::machine::{
 ///     factor = 1.5
 ///     jitter = 0.5
 ///     refused_before_trial = 10
+///     ends_after_refusals = 200
 ///     retry_after_cap = "1m"
 ///
 ///     [trip_when] # whichever trips first; of each kind one, or a list
@@ -88,6 +89,28 @@ impl Value for Config {
         open_duration in settings,
         recovery in settings,
         cancelled_calls in settings
+    }
+}
+
+impl Value for SlowAfter {
+    const ACCEPTED: &str = "a duration such as \"300ms\", or \"learned\", \"never\" or \"auto\"";
+
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::Never => serializer.serialize_str("never"),
+            Self::After(duration) => duration.write(serializer),
+            Self::Learned => serializer.serialize_str("learned"),
+        }
+    }
+
+    fn text(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "never" => Some(Self::Never),
+            "learned" => Some(Self::Learned),
+            duration => Duration::text(duration).map(Self::After),
+        }
     }
 }
 
@@ -253,6 +276,7 @@ impl Value for Growing {
         factor in 0,
         jitter in 0,
         refused_before_trial in 0,
+        ends_after_refusals in 0,
         retry_after_cap in 0
     }
 }

@@ -1,6 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
-use super::{Machine, Mode, ModeView, Phase, Timestamp, Transition, invalid::ConfigError, settings::Settings};
+use super::{
+    Machine, Mode, ModeView, Phase, Timestamp, Transition, cooldown::Cooldown, invalid::ConfigError, settings::Settings,
+};
 
 /// What is done by hand.
 impl Machine {
@@ -10,7 +12,7 @@ impl Machine {
         self.change_mode(mode, reason, ttl.map(|ttl| now + ttl), now);
     }
 
-    /// Closes, forgets everything, and goes back to [`Mode::Automatic`], from any state.
+    /// Closes, forgets everything, what it has learned of the latency included, and goes back to [`Mode::Automatic`], from any state.
     pub fn reset(&mut self, reason: Arc<str>, now: Timestamp) {
         let now = self.catch_up(now);
         self.mode = ModeView::default();
@@ -18,10 +20,12 @@ impl Machine {
         self.last_trip = None;
         self.paused_until = Timestamp::START;
         self.enter_new_generation(Phase::closed(&self.settings, now), now);
+        self.yardstick.forget();
+        self.learns_from = self.generation;
         self.note(Transition::Reset { reason });
     }
 
-    /// Goes on under other settings: state, counts and calls in flight are kept.
+    /// Goes on under other settings: state, counts, calls in flight and what was learned of the latency are kept.
     ///
     /// Windows keep what fits. An open time that has begun runs on. Another recovery, while half-open, starts with its probe.
     ///
@@ -29,7 +33,7 @@ impl Machine {
     ///
     /// The first setting that is out of range or contradicts another; nothing has changed then.
     pub fn reconfigure(&mut self, settings: Settings, now: Timestamp) -> Result<(), ConfigError> {
-        settings.check()?;
+        settings.check_with_auto_as(self.auto)?;
         let now = self.catch_up(now);
         let other_recovery = settings.recovery != self.settings.recovery;
         self.settings = settings;
@@ -39,7 +43,7 @@ impl Machine {
                 let half_open = self.half_open(now);
                 self.enter_new_generation(Phase::HalfOpen(half_open), now);
             }
-            Phase::Open { .. } | Phase::HalfOpen(_) => {}
+            Phase::Open(_) | Phase::HalfOpen(_) => {}
         }
         self.note(Transition::Reconfigured);
         Ok(())
@@ -59,15 +63,9 @@ impl Machine {
             return;
         }
         let phase = match (from.mode, mode) {
-            (_, Mode::ForcedOpen) => Phase::Open {
-                until: Timestamp::from_nanos(u64::MAX),
-                refusals_due: 0,
-            },
+            (_, Mode::ForcedOpen) => Phase::Open(Cooldown::ENDLESS),
             // Whoever shut it may be wrong about the primary: access returns by way of a probe.
-            (Mode::ForcedOpen, Mode::Automatic) => Phase::Open {
-                until: now,
-                refusals_due: 0,
-            },
+            (Mode::ForcedOpen, Mode::Automatic) => Phase::Open(Cooldown::over(now)),
             (_, Mode::Automatic | Mode::Disabled | Mode::Shadow) => Phase::closed(&self.settings, now),
         };
         self.attempt = None;

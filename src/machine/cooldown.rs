@@ -1,12 +1,13 @@
 use std::time::Duration;
 
-use super::invalid::ConfigError;
+use super::{Timestamp, invalid::ConfigError};
 
 /// How long the breaker stays open before it tries the primary again.
 ///
 /// The default grows: 0.5 s × 1.5ᵏ up to 3 s, times a random factor between 0.5 and 1, where k counts the openings that no
-/// ten closed seconds lay between. It also wants 10 + k calls to have been refused before a trial (or 60 s to have
-/// passed), so that rare traffic isn't asked to pay for a probe at every other call.
+/// ten closed seconds lay between. It also wants 10 + k calls to have been refused before a trial (or 60 s × 1.5ᵏ to have
+/// passed, at most ten minutes), so that rare traffic isn't asked to pay for a probe at every other call; and 200 calls, times that factor,
+/// are enough whatever the time, so that busy traffic doesn't lose more by waiting than a probe would cost.
 ///
 /// A bare [`Duration`] is [`fixed`](Self::fixed):
 ///
@@ -24,14 +25,20 @@ pub struct OpenDuration {
     pub(crate) factor: f64,
     pub(crate) jitter: f64,
     pub(crate) refused_before_trial: u32,
+    pub(crate) ends_after_refusals: u32,
     pub(crate) retry_after_cap: Option<Duration>,
 }
 
-/// After this long, a trial needs no more refused calls.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// After this long, at the first opening, a trial needs no more refused calls; later after longer, up to ten times as long.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE_GROWS: f64 = 1.5;
+const MOST_PATIENCE: Duration = Duration::from_secs(600);
+
+/// However many calls are refused, the primary is left alone for so long.
+const SHORTEST: Duration = Duration::from_millis(100);
 
 impl OpenDuration {
-    /// Always this long, with no jitter and no minimum of refused calls. Above 0, at most 365 days.
+    /// Always this long, with no jitter, however few or many calls are refused. Above 0, at most 365 days.
     #[must_use]
     pub const fn fixed(duration: Duration) -> Self {
         Self {
@@ -40,6 +47,7 @@ impl OpenDuration {
             factor: 1.0,
             jitter: 0.0,
             refused_before_trial: 0,
+            ends_after_refusals: 0,
             retry_after_cap: None,
         }
     }
@@ -53,6 +61,7 @@ impl OpenDuration {
             factor: 1.5,
             jitter: 0.5,
             refused_before_trial: 10,
+            ends_after_refusals: 200,
             retry_after_cap: None,
         }
     }
@@ -78,6 +87,16 @@ impl OpenDuration {
         }
     }
 
+    /// Ends it as soon as so many calls have been refused, times the random factor, but after 100 ms at the soonest: where calls are many,
+    /// waiting loses more of them than a probe costs. With 0, time alone decides. Default: 200; for [`fixed`](Self::fixed), 0.
+    #[must_use]
+    pub const fn ends_after_refusals(self, calls: u32) -> Self {
+        Self {
+            ends_after_refusals: calls,
+            ..self
+        }
+    }
+
     /// Stays open for as long as the primary asks, in a `Retry-After`, where that is longer; but no longer than `cap`. Above 0, at
     /// most 365 days. Default: what the primary asks for is ignored.
     #[must_use]
@@ -88,24 +107,31 @@ impl OpenDuration {
         }
     }
 
-    /// The duration of opening number `attempt`, for a `chance` between 0 and 1 and a primary that `asked_for` so long.
-    pub(super) fn of(self, attempt: u32, chance: f64, asked_for: Duration) -> Duration {
+    /// Opening number `attempt`, which begins `now`, and its time, for a `chance` between 0 and 1 and a primary that `asked_for` so long.
+    pub(super) fn begin(self, attempt: u32, chance: f64, asked_for: Duration, now: Timestamp) -> (Cooldown, Duration) {
         let max = self.max.as_secs_f64();
         // Infinite long before `attempt` is; `min` takes care of that.
         let grown = (self.initial.as_secs_f64() * self.factor.powf(f64::from(attempt))).min(max);
-        let own = Duration::from_secs_f64(grown * (1.0 - self.jitter * chance));
-        match self.retry_after_cap {
-            Some(cap) => own.max(asked_for.min(cap)),
-            None => own,
-        }
-    }
-
-    /// How many calls opening number `attempt` has to refuse before a trial.
-    pub(super) fn refusals(self, attempt: u32) -> u32 {
-        match self.refused_before_trial {
+        let factor = 1.0 - self.jitter * chance;
+        let own = Duration::from_secs_f64(grown * factor);
+        let asked_for = self.retry_after_cap.map_or(Duration::ZERO, |cap| asked_for.min(cap));
+        let open_for = own.max(asked_for);
+        let early = (self.ends_after_refusals > 0).then(|| Early {
+            refusals: (f64::from(self.ends_after_refusals) * factor).ceil() as u32,
+            from: now + SHORTEST.max(asked_for),
+        });
+        let refusals = match self.refused_before_trial {
             0 => 0,
             calls => calls.saturating_add(attempt),
-        }
+        };
+        let patience = PATIENCE.as_secs_f64() * PATIENCE_GROWS.powf(f64::from(attempt));
+        let cooldown = Cooldown {
+            until: now + open_for,
+            early,
+            refusals,
+            patient_until: now + Duration::from_secs_f64(patience.min(MOST_PATIENCE.as_secs_f64())),
+        };
+        (cooldown, open_for)
     }
 
     pub(super) fn check(self) -> Result<(), ConfigError> {
@@ -140,6 +166,60 @@ impl Default for OpenDuration {
 impl From<Duration> for OpenDuration {
     fn from(duration: Duration) -> Self {
         Self::fixed(duration)
+    }
+}
+
+/// What an open breaker waits for before a trial.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cooldown {
+    until: Timestamp,
+    early: Option<Early>,
+    /// Calls still to be refused before a trial, unless it has waited for them for long enough.
+    refusals: u32,
+    patient_until: Timestamp,
+}
+
+/// Its time is up early where so many more calls are refused, from some moment on.
+#[derive(Clone, Copy, Debug)]
+struct Early {
+    refusals: u32,
+    from: Timestamp,
+}
+
+impl Cooldown {
+    /// One that nothing but an operator ends.
+    pub(super) const ENDLESS: Self = Self {
+        until: Timestamp::from_nanos(u64::MAX),
+        early: None,
+        refusals: 0,
+        patient_until: Timestamp::START,
+    };
+
+    /// One that is over.
+    pub(super) fn over(now: Timestamp) -> Self {
+        Self {
+            until: now,
+            ..Self::ENDLESS
+        }
+    }
+
+    pub(super) fn refused(&mut self) {
+        self.refusals = self.refusals.saturating_sub(1);
+        if let Some(early) = &mut self.early {
+            early.refusals = early.refusals.saturating_sub(1);
+        }
+    }
+
+    pub(super) fn until(&self) -> Timestamp {
+        self.until
+    }
+
+    pub(super) fn time_is_up(&self, now: Timestamp) -> bool {
+        self.until <= now || self.early.is_some_and(|early| early.refusals == 0 && early.from <= now)
+    }
+
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        self.time_is_up(now) && (self.refusals == 0 || self.patient_until <= now)
     }
 }
 

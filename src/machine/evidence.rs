@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{
-    Timestamp,
+    Judgement, Timestamp,
     invalid::ConfigError,
     policy::{Policy, TripPolicy},
     reason::TripReason,
@@ -12,7 +12,10 @@ use super::{
 ///
 /// A CUSUM (Page, *Continuous inspection schemes*, 1954) over single calls. With θ the tolerated rate of bad calls, a bad
 /// call puts a = (1 − θ)/θ into a bucket and a good one takes 1 out, never below 0. It trips when the bucket
-/// holds at least max(8, 3·√(a·n)), where n is the number of calls judged since it left 0, and has been above 0 for half a second.
+/// holds at least max(8, 3·√(a·n)), where n is the number of calls judged since it left 0, and has held at least three quarters of that for half a second.
+///
+/// A stall is no outage: as long as calls merely hang, with no answer and no error, none must have been good for a whole second; and the
+/// first good answer after half a second without begins the half second anew.
 ///
 /// There is no window to fill, no minimum number of calls, and no healthy history that dilutes an outage.
 ///
@@ -32,6 +35,9 @@ pub struct Evidence {
 
 /// Standard deviations of chance that the evidence has to exceed.
 const SIGMAS: f64 = 3.0;
+
+/// What it takes to trip has to be reached; so much of it has to have lasted. The more, the fewer trips on a rate just below θ.
+const FULL_ENOUGH: f64 = 0.75;
 
 /// a = (1 − θ)/θ is rarely a binary number, and a sum of many is off by a little.
 const ROUNDING: f64 = 1e-9;
@@ -56,7 +62,8 @@ impl Evidence {
         }
     }
 
-    /// How long the bucket has to have been above 0: what rides out a pause or a blip. Default: 500 ms.
+    /// How long the bucket has to have held three quarters of what it takes to trip: what rides out a blip. Twice as long, where calls merely hang, none
+    /// must have been good: what rides out a pause. Default: 500 ms.
     #[must_use]
     pub const fn sustained_for(self, duration: Duration) -> Self {
         Self {
@@ -67,6 +74,14 @@ impl Evidence {
 
     pub(super) fn weight(self) -> f64 {
         (1.0 - self.tolerated_rate) / self.tolerated_rate
+    }
+
+    fn threshold(self, judged: u64) -> f64 {
+        threshold(self.minimum_excess, SIGMAS, self.weight(), judged)
+    }
+
+    fn longest_pause(self) -> Duration {
+        self.sustained_for.saturating_mul(2)
     }
 
     pub(super) fn check(self) -> Result<(), ConfigError> {
@@ -100,8 +115,10 @@ impl Default for Evidence {
 impl TripPolicy for Evidence {
     fn trip(&self, counts: &Counts) -> Option<TripReason> {
         let bucket = counts.bucket?;
-        let threshold = bucket.threshold(self.minimum_excess, SIGMAS);
-        let enough = bucket.reaches(threshold) && bucket.above_zero_for >= self.sustained_for;
+        let threshold = self.threshold(bucket.judged);
+        let enough = reaches(bucket.level, threshold)
+            && bucket.lasted.is_some_and(|lasted| lasted >= self.sustained_for)
+            && bucket.silent_for.is_none_or(|silent| silent >= self.longest_pause());
         enough.then_some(TripReason::Evidence {
             level: bucket.level,
             threshold,
@@ -119,71 +136,111 @@ impl TripPolicy for Evidence {
 /// The failure bucket: how far bad calls have outweighed good ones since they last broke even.
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
-    weight: f64,
+    evidence: Evidence,
+    content: Content,
+    last_good: Timestamp,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Content {
     level: f64,
     judged: u64,
     bad: u64,
     since: Timestamp,
+    /// Since when it has held three quarters of what it takes to trip.
+    full_enough: Option<Timestamp>,
+    /// Whether a call has been good, or has failed, since then: there were answers.
+    answered: bool,
+}
+
+impl Content {
+    fn is_full_enough(&self, evidence: Evidence) -> bool {
+        reaches(self.level, FULL_ENOUGH * evidence.threshold(self.judged))
+    }
 }
 
 impl Bucket {
-    /// An empty bucket into which each bad call puts `weight`.
-    pub(super) fn new(weight: f64) -> Self {
+    /// An empty bucket, into which each bad call puts the weight that the policy gives it.
+    pub(super) fn new(evidence: Evidence) -> Self {
         Self {
-            weight,
-            level: 0.0,
-            judged: 0,
-            bad: 0,
-            since: Timestamp::START,
+            evidence,
+            content: Content::default(),
+            last_good: Timestamp::START,
         }
     }
 
-    pub(super) fn good(&mut self) {
-        if self.level > 0.0 {
-            self.level -= 1.0;
-            self.judged += 1;
-            if self.level <= ROUNDING {
-                *self = Self::new(self.weight);
-            }
+    pub(super) fn good(&mut self, now: Timestamp) {
+        let quiet_for = now.since(self.last_good);
+        self.last_good = now;
+        let content = &mut self.content;
+        if content.level <= 0.0 {
+            return;
+        }
+        content.level -= 1.0;
+        content.judged += 1;
+        content.answered = true;
+        if content.level <= ROUNDING {
+            *content = Content::default();
+        } else if !content.is_full_enough(self.evidence) {
+            content.full_enough = None;
+        } else if quiet_for >= self.evidence.sustained_for || content.full_enough.is_none() {
+            content.full_enough = Some(now);
         }
     }
 
-    pub(super) fn bad(&mut self, at: Timestamp) {
-        if self.level == 0.0 {
-            self.since = at;
+    /// Takes a call that has been bad from `at` on.
+    pub(super) fn bad(&mut self, judgement: Judgement, at: Timestamp) {
+        let content = &mut self.content;
+        if content.level == 0.0 {
+            content.since = at;
         }
-        self.level += self.weight;
-        self.judged += 1;
-        self.bad += 1;
+        content.level += self.evidence.weight();
+        content.judged += 1;
+        content.bad += 1;
+        if content.full_enough.is_none() && content.is_full_enough(self.evidence) {
+            content.full_enough = Some(at);
+            content.answered = false;
+        }
+        content.answered |= judgement.failed;
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.level == 0.0
+        self.content.level == 0.0
     }
 
     /// From when on this bucket, if it stays as it is, is reason enough to trip.
-    pub(super) fn ripe_at(&self, evidence: Evidence) -> Option<Timestamp> {
-        let view = self.view(self.since);
-        let full = view.reaches(view.threshold(evidence.minimum_excess, SIGMAS));
-        full.then(|| self.since + evidence.sustained_for)
+    pub(super) fn ripe_at(&self) -> Option<Timestamp> {
+        let (evidence, content) = (self.evidence, &self.content);
+        if !reaches(content.level, evidence.threshold(content.judged)) {
+            return None;
+        }
+        let lasted = content.full_enough? + evidence.sustained_for;
+        Some(if content.answered {
+            lasted
+        } else {
+            lasted.max(self.last_good + evidence.longest_pause())
+        })
     }
 
-    /// The same evidence, with another weight for what follows.
-    pub(super) fn reweighted(self, weight: f64) -> Self {
-        Self { weight, ..self }
+    /// The same content, under another policy for what follows.
+    pub(super) fn under(self, evidence: Evidence) -> Self {
+        Self { evidence, ..self }
     }
 
     pub(super) fn view(&self, now: Timestamp) -> BucketView {
+        let content = &self.content;
         BucketView {
-            level: self.level,
-            weight: self.weight,
-            judged: self.judged,
-            bad: self.bad,
+            level: content.level,
+            weight: self.evidence.weight(),
+            judged: content.judged,
+            bad: content.bad,
             above_zero_for: if self.is_empty() {
                 Duration::ZERO
             } else {
-                now.since(self.since)
+                now.since(content.since)
             },
+            lasted: content.full_enough.map(|since| now.since(since)),
+            silent_for: (content.full_enough.is_some() && !content.answered).then(|| now.since(self.last_good)),
         }
     }
 }
@@ -202,16 +259,19 @@ pub struct BucketView {
     pub bad: u64,
     /// How long the bucket has been above 0.
     pub above_zero_for: Duration,
+    /// How long it has held at least three quarters of what it takes to trip; or less, where the first good answer after a silence has begun
+    /// that time anew.
+    pub lasted: Option<Duration>,
+    /// Where in that time no call was good and none has failed, they merely hang: for how long none has been good.
+    pub silent_for: Option<Duration>,
 }
 
-impl BucketView {
-    /// Whether the level is at the threshold or above, but for what was lost in rounding.
-    pub(super) fn reaches(&self, threshold: f64) -> bool {
-        self.level >= threshold * (1.0 - ROUNDING)
-    }
+/// max(minimum, sigmas·√(weight·judged)): what chance alone would hardly ever give.
+pub(super) fn threshold(minimum: f64, sigmas: f64, weight: f64, judged: u64) -> f64 {
+    minimum.max(sigmas * (weight * judged as f64).sqrt())
+}
 
-    /// max(minimum, sigmas·√(weight·judged)): what chance alone would hardly ever give.
-    pub(super) fn threshold(&self, minimum: f64, sigmas: f64) -> f64 {
-        minimum.max(sigmas * (self.weight * self.judged as f64).sqrt())
-    }
+/// Whether a bucket's level is at a threshold or above, but for what was lost in rounding.
+pub(super) fn reaches(level: f64, threshold: f64) -> bool {
+    level >= threshold * (1.0 - ROUNDING)
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{
     Judgement, Timestamp,
-    evidence::Bucket,
+    evidence::{Bucket, Evidence, reaches, threshold},
     reason::TripReason,
     recovery::{Form, Gradual, Recovery},
 };
@@ -16,7 +16,7 @@ const NO_VERDICT_FOR: Duration = Duration::from_secs(1);
 /// The half-open state: how far access has returned.
 #[derive(Clone, Debug)]
 pub(super) struct HalfOpen {
-    weight: f64,
+    evidence: Evidence,
     step: Step,
     leases: Vec<Lease>,
     next_lease: u64,
@@ -67,9 +67,9 @@ pub(super) enum Progress {
 }
 
 impl HalfOpen {
-    pub(super) fn new(recovery: &Recovery, weight: f64, now: Timestamp) -> Self {
+    pub(super) fn new(recovery: &Recovery, evidence: Evidence, now: Timestamp) -> Self {
         Self {
-            weight,
+            evidence,
             step: Step::Trial(Trial::new(&recovery.form)),
             leases: Vec::new(),
             next_lease: 0,
@@ -160,7 +160,7 @@ impl HalfOpen {
                 (Some(Ok(())), Form::PermittedCalls { .. }) => Progress::Closes,
             },
             Step::Stage(stage) => {
-                stage.record(judgement, at);
+                stage.record(judgement, at, now);
                 match &recovery.form {
                     Form::Gradual(gradual) => stage.progress(gradual, now),
                     Form::PermittedCalls { .. } => Progress::Stays,
@@ -201,7 +201,7 @@ impl HalfOpen {
                 since: now,
                 good: 0,
                 good_in_a_row: 0,
-                bucket: Bucket::new(self.weight),
+                bucket: Bucket::new(self.evidence),
                 spread: Spread::new(gradual.stages[stage]),
             });
         }
@@ -245,21 +245,21 @@ impl Trial {
 }
 
 impl Stage {
-    fn record(&mut self, judgement: Judgement, at: Timestamp) {
+    fn record(&mut self, judgement: Judgement, at: Timestamp, now: Timestamp) {
         if judgement.is_bad() {
             self.good_in_a_row = 0;
-            self.bucket.bad(at);
+            self.bucket.bad(judgement, at);
         } else {
             self.good += 1;
             self.good_in_a_row += 1;
-            self.bucket.good();
+            self.bucket.good(now);
         }
     }
 
     fn progress(&self, gradual: &Gradual, now: Timestamp) -> Progress {
         let bucket = self.bucket.view(now);
-        let threshold = bucket.threshold(gradual.net_failures, SIGMAS);
-        if bucket.reaches(threshold) {
+        let threshold = threshold(gradual.net_failures, SIGMAS, bucket.weight, bucket.judged);
+        if reaches(bucket.level, threshold) {
             let reason = TripReason::Evidence {
                 level: bucket.level,
                 threshold,
@@ -276,8 +276,9 @@ impl Stage {
             };
         }
         let lasted = now.since(self.since);
-        let quickly = self.good_in_a_row >= gradual.successes.into() && lasted >= gradual.stage_duration;
-        let slowly = self.good > 0 && self.bucket.is_empty() && lasted >= gradual.stage_duration.saturating_mul(4);
+        let (least, enough) = gradual.durations(self.index);
+        let quickly = self.good_in_a_row >= gradual.successes.into() && lasted >= least;
+        let slowly = self.good > 0 && self.bucket.is_empty() && lasted >= enough;
         match self.index + 1 {
             _ if !quickly && !slowly => Progress::Stays,
             next if next < gradual.stages.len() => Progress::Moves { to: next, reason: None },

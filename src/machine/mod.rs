@@ -24,6 +24,7 @@ mod cooldown;
 mod evidence;
 mod half_open;
 mod invalid;
+mod latency;
 mod overdue;
 pub(crate) mod policy;
 mod promise;
@@ -35,6 +36,7 @@ mod ticket;
 mod time;
 mod view;
 mod window;
+mod yardstick;
 
 use std::time::Duration;
 
@@ -46,16 +48,17 @@ pub use self::{
     policy::{ConsecutiveFailures, CustomPolicy, FailureRate, Policy, SlowCallRate, TripPolicy},
     reason::TripReason,
     recovery::Recovery,
-    settings::{CancelledCalls, Settings},
+    settings::{CancelledCalls, Settings, SlowAfter},
     ticket::{Ending, Judgement, Outcome, Refusal, Settled, Ticket},
     time::Timestamp,
     view::{Mode, ModeView, PolicyReading, State, Transition, View},
     window::{Counts, SlidingWindow},
 };
 use self::{
-    cooldown::{Chance, PATIENCE},
+    cooldown::{Chance, Cooldown},
     half_open::{HalfOpen, Progress},
     tally::Tallies,
+    yardstick::Yardstick,
 };
 
 /// Closed for this long, the breaker forgets how often it has opened before.
@@ -68,6 +71,8 @@ const SHADOW_QUIET: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Machine {
     settings: Settings,
+    /// What [`SlowAfter::Auto`] stands for.
+    auto: SlowAfter,
     mode: ModeView,
     phase: Phase,
     since: Timestamp,
@@ -78,6 +83,9 @@ pub struct Machine {
     /// Until when the primary asked to be left alone.
     paused_until: Timestamp,
     chance: Chance,
+    yardstick: Yardstick,
+    /// The first generation that the yardstick learns from.
+    learns_from: u64,
     latest: Timestamp,
     /// Each with its generation.
     transitions: Vec<(u64, Transition)>,
@@ -90,23 +98,25 @@ enum Phase {
         /// In shadow mode: until when the last would-be trip is enough said.
         quiet_until: Timestamp,
     },
-    Open {
-        until: Timestamp,
-        /// Calls still to be refused before a trial.
-        refusals_due: u32,
-    },
+    Open(Cooldown),
     HalfOpen(HalfOpen),
 }
 
 impl Machine {
-    /// A closed machine. The same `seed` gives the same jitter.
+    /// A closed machine. The same `seed` gives the same jitter, and the same samples.
     ///
     /// # Errors
     ///
     /// The first setting that is out of range or contradicts another.
     pub fn new(settings: Settings, seed: u64) -> Result<Self, ConfigError> {
-        settings.check()?;
+        Self::with_auto_as(SlowAfter::Never, settings, seed)
+    }
+
+    /// A closed machine, and what [`SlowAfter::Auto`] stands for here.
+    pub(crate) fn with_auto_as(auto: SlowAfter, settings: Settings, seed: u64) -> Result<Self, ConfigError> {
+        settings.check_with_auto_as(auto)?;
         Ok(Self {
+            auto,
             phase: Phase::closed(&settings, Timestamp::START),
             mode: ModeView::default(),
             since: Timestamp::START,
@@ -115,6 +125,8 @@ impl Machine {
             last_trip: None,
             paused_until: Timestamp::START,
             chance: Chance::new(seed),
+            yardstick: Yardstick::new(seed),
+            learns_from: 0,
             latest: Timestamp::START,
             transitions: Vec::new(),
             settings,
@@ -131,8 +143,8 @@ impl Machine {
         self.start_trial(now, self.ready_to_probe(now));
         let admitted = match &mut self.phase {
             Phase::Closed { .. } => true,
-            Phase::Open { refusals_due, .. } => {
-                *refusals_due = refusals_due.saturating_sub(1);
+            Phase::Open(cooldown) => {
+                cooldown.refused();
                 false
             }
             Phase::HalfOpen(half_open) => half_open.admit(),
@@ -148,13 +160,14 @@ impl Machine {
     #[expect(clippy::needless_pass_by_value, reason = "a ticket is settled once")]
     pub fn settle(&mut self, ticket: Ticket, ending: Ending, now: Timestamp) -> Settled {
         let now = self.catch_up(now);
+        self.learn(&ticket, ending, now);
         if !self.is_current(&ticket) {
             return Settled::Stale;
         }
         if !ticket.is_recorded() {
             return Settled::Unrecorded;
         }
-        let settled = ticket.judge(ending, self.settings.cancelled_calls, now);
+        let settled = ticket.judge(ending, self.settings.cancelled_calls, self.given_up_after(), now);
         match &settled {
             Settled::Counted(judgement) => self.record(*judgement, now, now),
             Settled::Ignored | Settled::Cancelled | Settled::Unused => self.leave_undecided(&ticket, now),
@@ -240,7 +253,7 @@ impl Machine {
                 let progress = half_open.judge(&self.settings.recovery, judgement, at, now);
                 self.follow(progress, now);
             }
-            Phase::Open { .. } => {}
+            Phase::Open(_) => {}
         }
     }
 
@@ -306,13 +319,11 @@ impl Machine {
         }
         let attempt = self.attempt.map_or(0, |last| last.saturating_add(1));
         let asked_for = self.paused_until.since(now);
-        let open_for = self.settings.open_duration.of(attempt, self.chance.next(), asked_for);
+        let chance = self.chance.next();
+        let (cooldown, open_for) = self.settings.open_duration.begin(attempt, chance, asked_for, now);
         self.attempt = Some(attempt);
-        let phase = Phase::Open {
-            until: now + open_for,
-            refusals_due: self.settings.open_duration.refusals(attempt),
-        };
-        self.enter_new_generation(phase, now);
+        self.yardstick.sample_next();
+        self.enter_new_generation(Phase::Open(cooldown), now);
         self.note(Transition::Opened {
             from,
             reason,
@@ -346,35 +357,35 @@ impl Machine {
     }
 
     fn half_open(&self, now: Timestamp) -> HalfOpen {
-        let weight = self.settings.trip_when.evidence().weight();
-        HalfOpen::new(&self.settings.recovery, weight, now)
+        HalfOpen::new(&self.settings.recovery, self.settings.trip_when.evidence(), now)
     }
 
     fn open_time_is_up(&self, now: Timestamp) -> bool {
         match self.phase {
-            Phase::Open { until, .. } => until <= now && self.mode.mode != Mode::ForcedOpen,
+            Phase::Open(cooldown) => cooldown.time_is_up(now) && self.mode.mode != Mode::ForcedOpen,
             _ => false,
         }
     }
 
     fn ready_to_probe(&self, now: Timestamp) -> bool {
-        let Phase::Open { refusals_due, .. } = self.phase else {
-            return false;
-        };
-        self.open_time_is_up(now) && (refusals_due == 0 || now.since(self.since) >= PATIENCE)
+        match self.phase {
+            Phase::Open(cooldown) => cooldown.is_over(now) && self.mode.mode != Mode::ForcedOpen,
+            _ => false,
+        }
     }
 
     fn lease(&self) -> Duration {
         self.settings
             .recovery
-            .lease(self.settings.slow_after, self.attempt.unwrap_or(0))
+            .lease(self.slow_after(), self.attempt.unwrap_or(0))
     }
 
-    fn ticket(&self, now: Timestamp, lease: Option<u64>) -> Ticket {
+    fn ticket(&mut self, now: Timestamp, lease: Option<u64>) -> Ticket {
         let time_limit = matches!(self.phase, Phase::HalfOpen(_)).then(|| self.lease());
-        let ticket = Ticket::new(self.generation, now, self.settings.slow_after, time_limit, lease);
+        let ticket = Ticket::new(self.generation, now, self.slow_after(), time_limit, lease);
         if self.is_recording() {
-            ticket
+            let sampled = self.is_learning() && self.yardstick.picks(now);
+            ticket.sampled(sampled)
         } else {
             ticket.unrecorded()
         }
@@ -400,7 +411,7 @@ impl Phase {
     fn state(&self) -> State {
         match self {
             Self::Closed { .. } => State::Closed,
-            Self::Open { .. } => State::Open,
+            Self::Open(_) => State::Open,
             Self::HalfOpen(_) => State::HalfOpen,
         }
     }

@@ -33,7 +33,7 @@ impl Machine {
     pub fn ripe_at(&self) -> Option<Timestamp> {
         match &self.phase {
             Phase::Closed { tallies, .. } => tallies.ripe_at(),
-            Phase::Open { .. } | Phase::HalfOpen(_) => None,
+            Phase::Open(_) | Phase::HalfOpen(_) => None,
         }
     }
 

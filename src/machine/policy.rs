@@ -2,13 +2,13 @@ use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Duration,
 };
 
 use super::{
     evidence::Evidence,
     invalid::ConfigError,
     reason::TripReason,
+    settings::SlowAfter,
     window::{Counts, SlidingWindow},
 };
 
@@ -162,25 +162,29 @@ impl Policy {
         }
     }
 
-    pub(super) fn check(&self, slow_after: Option<Duration>) -> Result<(), ConfigError> {
+    pub(super) fn check(&self, slow_after: SlowAfter, auto: SlowAfter) -> Result<(), ConfigError> {
         match self {
             Self::Evidence(policy) => policy.check(),
             Self::FailureRate(FailureRate(rate)) => rate.check("failure_rate"),
             Self::SlowCallRate(SlowCallRate(rate)) => {
                 rate.check("slow_call_rate")?;
-                match slow_after {
-                    Some(_) => Ok(()),
-                    None => Err(ConfigError::new(
+                if slow_after.with_auto_as(auto) == SlowAfter::Never {
+                    return Err(ConfigError::new(
                         "slow_after",
-                        "unset",
-                        "a duration, since the slow-call rate asks which calls are slow,",
-                    )),
+                        if slow_after == SlowAfter::Never {
+                            "never"
+                        } else {
+                            "unset"
+                        },
+                        "a duration or learned, since the slow-call rate asks which calls are slow,",
+                    ));
                 }
+                Ok(())
             }
             Self::ConsecutiveFailures(policy) => policy.check(),
             Self::Custom(custom) => custom.window.map_or(Ok(()), |window| window.check("window")),
             Self::AnyOf(all) if all.is_empty() => Err(ConfigError::new("trip_when", "empty", "at least one policy")),
-            Self::AnyOf(all) => all.iter().try_for_each(|policy| policy.check(slow_after)),
+            Self::AnyOf(all) => all.iter().try_for_each(|policy| policy.check(slow_after, auto)),
         }
     }
 }
@@ -318,7 +322,8 @@ rate_policy! {
 }
 
 rate_policy! {
-    /// Trips when slow calls ÷ calls in a sliding window reaches a threshold. Needs `slow_after`.
+    /// Trips when slow calls ÷ calls in a sliding window reaches a threshold. Needs a `slow_after` other than
+    /// [`Never`](super::SlowAfter::Never).
     SlowCallRate, slow_call_rate, SlowCallRate
 }
 

@@ -15,7 +15,7 @@ impl Machine {
         let until = now + self.lease();
         match &mut self.phase {
             Phase::Closed { .. } => Ok(self.ticket(now, None)),
-            Phase::Open { .. } => Err(self.refusal(now)),
+            Phase::Open(_) => Err(self.refusal(now)),
             Phase::HalfOpen(half_open) => match half_open.lease(until) {
                 Some(lease) => Ok(self.ticket(now, Some(lease))),
                 None => Err(self.refusal(now)),

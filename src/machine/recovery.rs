@@ -5,8 +5,8 @@ use super::invalid::ConfigError;
 /// How access returns once the breaker has been open long enough.
 ///
 /// [`gradual`](Self::gradual), the default: one probe; then 20, 40, 80 and 100 % of the calls, spread evenly, the rest refused.
-/// A stage is passed on 5 good calls in a row and 0.25 s, or on 1 s with a good call and no bad ones outstanding. Evidence of
-/// max(3, 2·√(a·n)) (see [`Evidence`](super::Evidence)) halves the share, and reopens the breaker at the lowest.
+/// A stage is passed on 5 good calls in a row and 0.25 s, or on 1 s with a good call and no bad ones outstanding; the last one, with all calls,
+/// lasts 2 s. Evidence of max(3, 2·√(a·n)) (see [`Evidence`](super::Evidence)) halves the share, and reopens the breaker at the lowest.
 ///
 /// [`permitted_calls`](Self::permitted_calls) is the classical form.
 ///
@@ -32,6 +32,9 @@ pub(crate) enum Form {
     Gradual(Gradual),
     PermittedCalls { calls: u32, bad_rate: f64 },
 }
+
+/// So many times as long as the others lasts the last stage: all calls flow, and less evidence of a relapse is enough than once it is closed.
+const PROBATION: u32 = 8;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Gradual {
@@ -79,6 +82,17 @@ impl Gradual {
             ));
         }
         Ok(())
+    }
+
+    /// How long a stage lasts at least; and after how long a single good call is enough.
+    pub(super) fn durations(&self, stage: usize) -> (Duration, Duration) {
+        let enough = self.stage_duration.saturating_mul(4);
+        if stage + 1 < self.stages.len() {
+            (self.stage_duration, enough)
+        } else {
+            let probation = self.stage_duration.saturating_mul(PROBATION);
+            (probation, probation)
+        }
     }
 
     /// The largest stage at or below half of the share of `stage`.
@@ -134,7 +148,8 @@ impl Recovery {
         self.with_gradual("recovery.successes", |gradual| gradual.successes = calls)
     }
 
-    /// How long a stage lasts at least. After four times as long, a single good call passes it. Default: 250 ms.
+    /// How long a stage lasts at least; the last one, eight times as long. After four times as long (the last one, after eight), a single good
+    /// call passes it. Default: 250 ms.
     #[must_use]
     pub fn stage_duration(self, duration: Duration) -> Self {
         self.with_gradual("recovery.stage_duration", |gradual| gradual.stage_duration = duration)
@@ -147,7 +162,7 @@ impl Recovery {
     }
 
     /// After how long a half-open call that hasn't come back counts as bad, where no `slow_after` says so earlier, and how long a
-    /// readiness promise is kept. Default: max(1 s, 2 × `slow_after`); with no `slow_after`, 1 s × 1.5ᵏ up to
+    /// readiness promise is kept. Default: max(1 s, 2 × `slow_after`); with none, or none learned yet, 1 s × 1.5ᵏ up to
     /// 60 s, k being the number of failed attempts, so that a slow but healthy service does come back.
     #[must_use]
     pub fn probe_timeout(mut self, timeout: Duration) -> Self {

@@ -66,8 +66,8 @@ impl Tallies {
         for tally in &mut self.each {
             match &mut tally.memory {
                 Memory::Nothing => {}
-                Memory::Bucket(bucket) if judgement.is_bad() => bucket.bad(at),
-                Memory::Bucket(bucket) => bucket.good(),
+                Memory::Bucket(bucket) if judgement.is_bad() => bucket.bad(judgement, at),
+                Memory::Bucket(bucket) => bucket.good(now),
                 Memory::Window(window) => window.record(judgement, now),
             }
         }
@@ -85,9 +85,9 @@ impl Tallies {
 
     /// From when on a bucket that is full enough will have been above 0 for long enough.
     pub(super) fn ripe_at(&self) -> Option<Timestamp> {
-        let ripe = |tally: &Tally| match (&tally.policy, &tally.memory) {
-            (Policy::Evidence(evidence), Memory::Bucket(bucket)) => bucket.ripe_at(*evidence),
-            _ => None,
+        let ripe = |tally: &Tally| match &tally.memory {
+            Memory::Bucket(bucket) => bucket.ripe_at(),
+            Memory::Nothing | Memory::Window(_) => None,
         };
         self.each.iter().filter_map(ripe).min()
     }
@@ -122,7 +122,7 @@ impl Tallies {
 impl Tally {
     fn new(policy: Policy, now: Timestamp) -> Self {
         let memory = match (&policy, policy.window()) {
-            (Policy::Evidence(evidence), _) => Memory::Bucket(Bucket::new(evidence.weight())),
+            (Policy::Evidence(evidence), _) => Memory::Bucket(Bucket::new(*evidence)),
             (_, Some(window)) => Memory::Window(Window::new(window, now)),
             (_, None) => Memory::Nothing,
         };
@@ -133,7 +133,7 @@ impl Tally {
         let fresh = Self::new(policy, now);
         let memory = match (self.memory, fresh.memory, fresh.policy.window()) {
             (Memory::Bucket(bucket), _, _) => match &fresh.policy {
-                Policy::Evidence(evidence) => Memory::Bucket(bucket.reweighted(evidence.weight())),
+                Policy::Evidence(evidence) => Memory::Bucket(bucket.under(*evidence)),
                 _ => Memory::Bucket(bucket),
             },
             (Memory::Window(window), _, Some(size)) => Memory::Window(window.resized(size, now)),

@@ -30,7 +30,8 @@ pub enum Ending {
 pub struct Judgement {
     /// The primary failed.
     pub failed: bool,
-    /// It took longer than `slow_after`.
+    /// It took longer than `slow_after`, or was given up when it had taken longer than most: see
+    /// [`CancelledCalls::SlowIfOverdue`](super::CancelledCalls::SlowIfOverdue).
     pub slow: bool,
 }
 
@@ -78,6 +79,7 @@ pub struct Ticket {
     lease: Option<u64>,
     /// Whether its outcome is recorded at all.
     recorded: bool,
+    sampled: bool,
 }
 
 impl Ticket {
@@ -96,7 +98,12 @@ impl Ticket {
             time_limit,
             lease,
             recorded: true,
+            sampled: false,
         }
+    }
+
+    pub(super) fn sampled(self, sampled: bool) -> Self {
+        Self { sampled, ..self }
     }
 
     pub(super) fn unrecorded(self) -> Self {
@@ -110,6 +117,12 @@ impl Ticket {
     #[must_use]
     pub fn is_recorded(&self) -> bool {
         self.recorded
+    }
+
+    /// Whether the machine learns from it how long calls take: see [`SlowAfter::Learned`](super::SlowAfter::Learned).
+    #[must_use]
+    pub fn is_sampled(&self) -> bool {
+        self.sampled
     }
 
     /// A ticket that no machine issued: the call was promised before things changed. Its outcome is stale.
@@ -183,11 +196,16 @@ impl Ticket {
         }
     }
 
-    pub(super) fn judge(&self, ending: Ending, cancelled: CancelledCalls, now: Timestamp) -> Settled {
-        let slow = match (self.elapsed(now), self.slow_after) {
-            (Some(elapsed), Some(limit)) => elapsed > limit,
-            _ => false,
-        };
+    /// What its end is worth. A call that is given up is slow after `given_up_after`, too.
+    pub(super) fn judge(
+        &self,
+        ending: Ending,
+        cancelled: CancelledCalls,
+        given_up_after: Option<Duration>,
+        now: Timestamp,
+    ) -> Settled {
+        let takes_longer = |limit| self.elapsed(now).is_some_and(|elapsed| elapsed > limit);
+        let slow = self.slow_after.is_some_and(takes_longer);
         let counted = |failed| Settled::Counted(Judgement { failed, slow });
         match ending {
             Ending::Finished(Outcome::Success) => counted(false),
@@ -197,7 +215,9 @@ impl Ticket {
             // The primary was never called.
             Ending::Cancelled if self.started.is_none() => Settled::Cancelled,
             Ending::Cancelled => match cancelled {
-                CancelledCalls::SlowIfOverdue if slow => counted(false),
+                CancelledCalls::SlowIfOverdue if slow || given_up_after.is_some_and(takes_longer) => {
+                    Settled::Counted(Judgement::SLOW)
+                }
                 CancelledCalls::Failure => counted(true),
                 CancelledCalls::SlowIfOverdue | CancelledCalls::Ignore => Settled::Cancelled,
             },

@@ -222,6 +222,11 @@ pub struct View {
     pub attempt: u32,
     /// Why it last tripped, or would have in [`Mode::Shadow`].
     pub last_trip: Option<TripReason>,
+    /// From when on a call that starts now is slow: as set by hand or learned. `None` where no call is slow, or not enough has been learned.
+    pub slow_after: Option<Duration>,
+    /// How long the slowest 1 % of recent good calls have taken, as far as that has been learned: see [`SlowAfter::Learned`](super::SlowAfter::Learned).
+    /// `None` before the first 64 samples, and where `slow_after` is [`Never`](super::SlowAfter::Never).
+    pub learned_p99: Option<Duration>,
     /// While closed: each policy's counts.
     pub policies: Vec<PolicyReading>,
 }
@@ -238,7 +243,7 @@ impl Machine {
             };
         }
         match &self.phase {
-            Phase::Open { .. } if self.ready_to_probe(now) => State::ReadyToProbe,
+            Phase::Open(_) if self.ready_to_probe(now) => State::ReadyToProbe,
             Phase::HalfOpen(half_open) => match half_open.progress(&self.settings.recovery, now) {
                 Progress::Closes => State::Closed,
                 _ => State::HalfOpen,
@@ -272,6 +277,8 @@ impl Machine {
             },
             attempt: self.attempt.unwrap_or(0),
             last_trip: self.last_trip.clone(),
+            slow_after: self.slow_after(),
+            learned_p99: self.learned_p99(),
             policies: match &self.phase {
                 Phase::Closed { tallies, .. } => tallies
                     .readings(now)
@@ -280,7 +287,7 @@ impl Machine {
                         counts,
                     })
                     .collect(),
-                Phase::Open { .. } | Phase::HalfOpen(_) => Vec::new(),
+                Phase::Open(_) | Phase::HalfOpen(_) => Vec::new(),
             },
         }
     }
@@ -290,10 +297,11 @@ impl Machine {
         let now = self.latest.max(now);
         match &self.phase {
             Phase::Closed { .. } => Some(Duration::ZERO),
-            Phase::Open { .. } if self.mode.mode == Mode::ForcedOpen => self.mode.reverts_at.map(|at| at.since(now)),
+            Phase::Open(_) if self.mode.mode == Mode::ForcedOpen => self.mode.reverts_at.map(|at| at.since(now)),
             // Its time is up, and it waits for more calls to refuse.
-            Phase::Open { until, .. } if *until <= now && !self.ready_to_probe(now) => Some(RETRY_SOON),
-            Phase::Open { until, .. } => Some(until.since(now)),
+            Phase::Open(cooldown) if cooldown.time_is_up(now) && !cooldown.is_over(now) => Some(RETRY_SOON),
+            Phase::Open(cooldown) if cooldown.is_over(now) => Some(Duration::ZERO),
+            Phase::Open(cooldown) => Some(cooldown.until().since(now)),
             // The next answer of the primary may change everything; a moment is as good a guess as any.
             Phase::HalfOpen(half_open) => Some(match half_open.next_lapse() {
                 Some(lapse) => lapse.since(now).min(RETRY_SOON),

@@ -52,7 +52,8 @@ pub struct Counts {
     pub calls: u64,
     /// Those that failed.
     pub failed: u64,
-    /// Those that took longer than `slow_after`, or are still in flight past it. A slow failure counts in both.
+    /// Those that took longer than `slow_after`, are still in flight past it, or were given up when they had taken longer than most. A slow
+    /// failure counts in both.
     pub slow: u64,
     /// Those that were bad: failed, slow, or both.
     pub bad: u64,

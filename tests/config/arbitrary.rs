@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::{collection, option, prelude::*, sample};
 use tower_breaker::{
     CancelledCalls, Config, ConsecutiveFailures, Evidence, FailureRate, OpenDuration, Policy, Recovery, SlidingWindow,
-    SlowCallRate,
+    SlowAfter, SlowCallRate,
 };
 
 pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -16,14 +16,21 @@ pub(crate) fn config(most: u64) -> impl Strategy<Value = Config> {
         CancelledCalls::Ignore,
         CancelledCalls::Failure,
     ]);
-    let slow_after = option::of(duration());
+    let slow_after = prop_oneof![
+        3 => duration().prop_map(SlowAfter::After),
+        1 => sample::select(vec![SlowAfter::Learned, SlowAfter::Never, SlowAfter::Auto]),
+    ];
     (name, slow_after, policies(most), open_duration(), recovery(), cancelled).prop_map(
         |(name, slow_after, policies, open_duration, recovery, cancelled)| {
             let asks_for_slow_calls = flat(&policies)
                 .iter()
                 .any(|policy| matches!(policy, Policy::SlowCallRate(_)));
             Config::new(name)
-                .slow_after(slow_after.or(asks_for_slow_calls.then_some(YEAR)))
+                .slow_after(match slow_after {
+                    // There is no backup in these tests.
+                    SlowAfter::Never | SlowAfter::Auto if asks_for_slow_calls => SlowAfter::Learned,
+                    slow_after => slow_after,
+                })
                 .trip_when(policies)
                 .open_duration(open_duration)
                 .recovery(recovery)
@@ -105,6 +112,7 @@ fn open_duration() -> impl Strategy<Value = OpenDuration> {
                 .factor(factor)
                 .jitter(jitter)
                 .refused_before_trial(refused)
+                .ends_after_refusals(refused / 2)
         }),
     ];
     (form, option::of(duration())).prop_map(|(form, cap)| match cap {

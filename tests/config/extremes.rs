@@ -133,7 +133,8 @@ proptest! {
                 Err(open) => {
                     let after = open.retry_after().unwrap_or(Duration::MAX);
                     prop_assert!(after <= YEAR, "{after:?}");
-                    clock.advance(after.max(Duration::from_secs(60)));
+                    // As long as it waits for more calls to refuse.
+                    clock.advance(after.max(Duration::from_secs(600)));
                 }
             }
         }

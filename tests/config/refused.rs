@@ -41,7 +41,7 @@ fn a_message_reads_as_a_sentence() {
     );
     assert_eq!(
         error_of(builder().trip_when(SlowCallRate::at_least(0.5))).to_string(),
-        "slow_after can't be unset: a duration, since the slow-call rate asks which calls are slow, is accepted"
+        "slow_after can't be unset: a duration or learned, since the slow-call rate asks which calls are slow, is accepted"
     );
     assert_eq!(
         error_of(builder().open_duration(OpenDuration::growing(YEAR, YEAR / 365))).to_string(),
@@ -289,10 +289,16 @@ fn a_slow_call_rate_with_nothing_that_says_what_slow_is() {
         Policy::AnyOf(vec![Policy::AnyOf(vec![slow_calls().into()])]),
     ] {
         assert_refused(
-            builder().trip_when(policy),
+            builder().trip_when(policy.clone()),
             "slow_after",
             "unset",
-            "a duration, since the slow-call rate asks which calls are slow,",
+            "a duration or learned, since the slow-call rate asks which calls are slow,",
+        );
+        assert_refused(
+            builder().trip_when(policy).slow_after(None),
+            "slow_after",
+            "never",
+            "a duration or learned, since the slow-call rate asks which calls are slow,",
         );
     }
 }

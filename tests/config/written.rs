@@ -3,12 +3,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tower_breaker::{
     CancelledCalls, CircuitBreakerLayer, Config, ConsecutiveFailures, Counts, Evidence, FailureRate, OpenDuration,
-    Policy, Recovery, SlidingWindow, SlowCallRate, TripPolicy, TripReason,
+    Policy, Recovery, SlidingWindow, SlowAfter, SlowCallRate, TripPolicy, TripReason,
 };
 
 use crate::arbitrary::{config, flat};
 
 const DEFAULTS: &str = r#"name = "breaker"
+slow_after = "auto"
 cancelled_calls = "slow_if_overdue"
 
 [trip_when.evidence]
@@ -22,6 +23,7 @@ max = "3s"
 factor = 1.5
 jitter = 0.5
 refused_before_trial = 10
+ends_after_refusals = 200
 
 [recovery]
 stages = [20, 40, 80, 100]
@@ -41,6 +43,7 @@ max = "2m"
 factor = 2
 jitter = 0.25
 refused_before_trial = 3
+ends_after_refusals = 50
 retry_after_cap = "1h"
 
 [trip_when]
@@ -81,6 +84,7 @@ fn everything() -> Config {
                 .factor(2.0)
                 .jitter(0.25)
                 .refused_before_trial(3)
+                .ends_after_refusals(50)
                 .honour_retry_after(Duration::from_secs(3600)),
         )
         .trip_when(
@@ -145,6 +149,28 @@ fn what_is_not_written_has_its_default() {
 #[test]
 fn the_defaults_are_written_out() {
     assert_eq!(toml::to_string(&Config::default()).unwrap(), DEFAULTS);
+}
+
+#[test]
+fn slow_after_in_words() {
+    for (text, slow_after) in [
+        ("learned", SlowAfter::Learned),
+        ("never", SlowAfter::Never),
+        ("auto", SlowAfter::Auto),
+        ("300ms", Duration::from_millis(300).into()),
+    ] {
+        let config = Config::default().slow_after(slow_after);
+        assert_eq!(read(&format!("slow_after = {text:?}")), config);
+        assert_eq!(serde_json::to_value(&config).unwrap()["slow_after"], text);
+    }
+}
+
+#[test]
+fn whether_slow_after_is_learned_is_not_known_before_there_is_a_layer() {
+    let config = read("trip_when.slow_call_rate.threshold = 0.5");
+    let builder = || CircuitBreakerLayer::builder().config(config.clone());
+    assert!(builder().build().is_err());
+    assert!(builder().backup(()).build().is_ok());
 }
 
 #[test]
@@ -222,20 +248,21 @@ fn durations_are_exact_to_the_nanosecond() {
 #[test]
 fn a_value_of_the_wrong_form_is_named_with_its_field_and_what_is_accepted() {
     let duration = "a duration such as \"300ms\" or \"1m 30s\"";
+    let slow_after = "a duration such as \"300ms\", or \"learned\", \"never\" or \"auto\"";
     let rates = "a table, or a list of tables";
     let percentages = "a list of percentages";
     for (toml, value, field, accepted) in [
         ("name = 5", "integer `5`", "name", "a text"),
-        ("slow_after = 300", "integer `300`", "slow_after", duration),
-        ("slow_after = '300'", "string \"300\"", "slow_after", duration),
+        ("slow_after = 300", "integer `300`", "slow_after", slow_after),
+        ("slow_after = '300'", "string \"300\"", "slow_after", slow_after),
         (
             "slow_after = '5 parsecs'",
             "string \"5 parsecs\"",
             "slow_after",
-            duration,
+            slow_after,
         ),
-        ("slow_after = '-5s'", "string \"-5s\"", "slow_after", duration),
-        ("slow_after = ''", "string \"\"", "slow_after", duration),
+        ("slow_after = '-5s'", "string \"-5s\"", "slow_after", slow_after),
+        ("slow_after = ''", "string \"\"", "slow_after", slow_after),
         ("open_duration.max = 3", "integer `3`", "open_duration.max", duration),
         (
             "trip_when.evidence.sustained_for = 0.5",
@@ -342,7 +369,7 @@ fn another_type_altogether_is_named_too() {
     let null = serde_json::from_str::<Config>(r#"{ "slow_after": null }"#).unwrap_err();
     assert_eq!(
         null.to_string(),
-        "invalid type: null, expected slow_after to be a duration such as \"300ms\" or \"1m 30s\" at line 1 column 20"
+        "invalid type: null, expected slow_after to be a duration such as \"300ms\", or \"learned\", \"never\" or \"auto\" at line 1 column 20"
     );
 }
 
@@ -447,8 +474,10 @@ fn what_build_refuses_is_refused_here_in_the_same_words() {
             Config::default().trip_when(FailureRate::at_least(-1.0)),
         ),
         (
-            "trip_when.slow_call_rate.threshold = 0.5",
-            Config::default().trip_when(SlowCallRate::at_least(0.5)),
+            "slow_after = 'never'\ntrip_when.slow_call_rate.threshold = 0.5",
+            Config::default()
+                .slow_after(SlowAfter::Never)
+                .trip_when(SlowCallRate::at_least(0.5)),
         ),
         (
             "recovery.stages = [20]",

@@ -176,6 +176,8 @@ impl Tally {
                 near(bucket.level as f64 / GOOD as f64, got.level)
                     && near(*weight as f64 / GOOD as f64, got.weight)
                     && (bucket.judged, bucket.bad, over) == (got.judged, got.bad, got.above_zero_for)
+                    && bucket.lasted(now).map(Duration::from_nanos) == got.lasted
+                    && bucket.silent_for(now).map(Duration::from_nanos) == got.silent_for
             }
             (None, None, _) => true,
             _ => false,

@@ -61,7 +61,7 @@ fn breaker(config: Config) -> (Breaker, HandClock) {
 #[test]
 fn a_probe_timeout_shorter_than_slow_after_comes_first() {
     let mut machine = half_open(Settings {
-        slow_after: Some(millis(10_000)),
+        slow_after: millis(10_000).into(),
         recovery: Recovery::gradual().probe_timeout(millis(1000)),
         ..touchy()
     });
@@ -72,7 +72,7 @@ fn a_probe_timeout_shorter_than_slow_after_comes_first() {
 #[test]
 fn a_call_from_before_a_mode_lapsed_is_not_overdue_after_it() {
     let mut machine = machine(Settings {
-        slow_after: Some(millis(100)),
+        slow_after: millis(100).into(),
         ..touchy()
     });
     machine.set_mode(Mode::Disabled, "by hand".into(), Some(millis(50)), ms(0));

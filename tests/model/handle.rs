@@ -10,12 +10,13 @@ use std::{
 
 use proptest::{collection::vec, option, prelude::*, sample::select, test_runner::TestCaseError};
 use tower_breaker::{
-    Breaker, CallTotals, CancelledCalls, CircuitBreakerLayer, Clock, Events, Mode, Outcome, Permit, State, Transition,
+    Breaker, CallTotals, CancelledCalls, CircuitBreakerLayer, Clock, Events, Mode, Outcome, Permit, SlowAfter, State,
+    Transition, View,
 };
 
 use crate::{
     op::{Ends, all_ends, modes, sleeps, starts},
-    plan::{Change, Plan, changes, plans, slow_afters},
+    plan::{Change, Plan, changes, millis, plans, slow_afters},
     reference::{END_OF_TIME, Nanos, nanos},
 };
 
@@ -40,7 +41,9 @@ pub(crate) enum Act {
     Back(Duration),
     Reconfigure(Change),
     /// A call, then another `slow_after`; and again.
-    Retune(Vec<Option<Duration>>),
+    Retune(Vec<SlowAfter>),
+    /// So many good calls, one after the other, that take so long.
+    Teach(u8, Duration),
     SetMode(Mode, Option<Duration>),
     Reset,
 }
@@ -79,6 +82,7 @@ fn acts() -> impl Strategy<Value = Act> {
         1 => sleeps().prop_map(Act::Back),
         2 => changes().prop_map(Act::Reconfigure),
         2 => vec(slow_afters(), 1..4).prop_map(Act::Retune),
+        1 => (1_u8..140, sleeps()).prop_map(|(calls, takes)| Act::Teach(calls, takes)),
         2 => (modes(), option::of(sleeps())).prop_map(|(mode, ttl)| Act::SetMode(mode, ttl)),
         1 => Just(Act::Reset),
     ]
@@ -225,6 +229,14 @@ impl Handle {
                 self.acquire()?;
                 self.reconfigure(&Change::SlowAfter(*slow_after))
             }),
+            Act::Teach(calls, takes) => (0..*calls).try_for_each(|_| {
+                self.clock.sleep(millis(60));
+                if self.acquire()? {
+                    self.clock.sleep((*takes).min(millis(3000)));
+                    self.end(self.lines.len() - 1, Ends::Good)?;
+                }
+                Ok(())
+            }),
             Act::SetMode(mode, ttl) => self.update(|handle| match mode {
                 Mode::ForcedOpen => handle.breaker.force_open("by hand", *ttl),
                 Mode::Disabled => handle.breaker.disable("by hand", *ttl),
@@ -270,8 +282,8 @@ impl Handle {
         let Ok(permit) = acquired else {
             return Ok(false);
         };
-        let slow_after = self.plan.slow_after.map(nanos);
-        let lease = (after.view.state == State::HalfOpen).then(|| self.lease(after.view.attempt));
+        let slow_after = after.view.slow_after.map(nanos);
+        let lease = (after.view.state == State::HalfOpen).then(|| self.lease(&after.view));
         let limit = slow_after.into_iter().chain(lease).min();
         if let Some(limit) = limit {
             self.limits_differ |= self.longest_limit != 0 && self.longest_limit != limit;
@@ -291,9 +303,9 @@ impl Handle {
         Ok(true)
     }
 
-    fn lease(&self, attempt: u32) -> Nanos {
-        let growth = Duration::from_secs_f64(1.5_f64.powf(attempt.into()).min(60.0));
-        let lease = match (self.plan.recovery.probe_timeout, self.plan.slow_after) {
+    fn lease(&self, view: &View) -> Nanos {
+        let growth = Duration::from_secs_f64(1.5_f64.powf(view.attempt.into()).min(60.0));
+        let lease = match (self.plan.recovery.probe_timeout, view.slow_after) {
             (Some(timeout), _) => timeout,
             (None, Some(slow_after)) => (2 * slow_after).max(Duration::from_secs(1)),
             (None, None) => growth,
@@ -349,19 +361,19 @@ impl Handle {
         };
         let fits = moved == expected(was_stale) || moved == expected(is_stale);
         prop_assert!(fits, "it ended as [good, bad, ignored, cancelled, stale] = {:?}", moved);
-        self.note_slow_end(&line, ends, was_stale, is_stale);
+        self.note_slow_end(&line, ends, &before.view, is_stale);
         self.check_latency(&line, ends, &before.totals.primary, &after.totals.primary)?;
         self.check()
     }
 
-    fn note_slow_end(&mut self, line: &Line, ends: Ends, was_stale: bool, is_stale: bool) {
-        let end = line.answered.unwrap_or(self.latest);
-        let took_too_long = line
-            .slow_after
-            .is_some_and(|limit| end.saturating_sub(line.started) > limit);
-        let judged = match ends {
-            Ends::Good | Ends::Bad => took_too_long,
-            Ends::Cancelled | Ends::Unused => took_too_long && self.plan.cancelled != CancelledCalls::Ignore,
+    fn note_slow_end(&mut self, line: &Line, ends: Ends, before: &View, is_stale: bool) {
+        let was_stale = before.generation != line.generation;
+        let took = line.answered.unwrap_or(self.latest).saturating_sub(line.started);
+        let took_too_long = line.slow_after.is_some_and(|limit| took > limit);
+        let for_most = before.learned_p99.is_some_and(|p99| took > nanos(p99 * 3 / 2));
+        let judged = match (ends, self.plan.cancelled) {
+            (Ends::Good | Ends::Bad, _) | (Ends::Cancelled | Ends::Unused, CancelledCalls::Failure) => took_too_long,
+            (Ends::Cancelled | Ends::Unused, CancelledCalls::SlowIfOverdue) => took_too_long || for_most,
             _ => false,
         };
         let slow = match line.slow {
@@ -468,7 +480,13 @@ impl Handle {
         if self.clock.nanos() > END_OF_TIME {
             return Ok(());
         }
-        let longest_limit = self.plan.longest_limit().max(Duration::from_nanos(self.longest_limit));
+        let learned = self.breaker.snapshot().view.slow_after.unwrap_or_default() * 2;
+        let limits = [
+            self.plan.longest_limit(),
+            Duration::from_nanos(self.longest_limit),
+            learned,
+        ];
+        let longest_limit = limits.into_iter().max().expect("there are three");
         let mut calls = 0;
         while self.breaker.state() == State::HalfOpen {
             let most = self.plan.most_half_open_calls();

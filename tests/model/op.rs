@@ -11,6 +11,8 @@ use crate::plan::{Change, Plan, changes, millis, plans};
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Traffic(Traffic),
+    /// Many good calls, of which not each is looked at closely.
+    Teach(Traffic),
     /// Bad calls, until it opens.
     Break,
     /// Waits for the end of the open time, then makes good calls until the share is as large.
@@ -25,6 +27,8 @@ pub(crate) enum Op {
     StartWaiting(u8),
     /// The answer is in, and goes on.
     Answer(u8),
+    /// A call that is given up after as long as few calls take: a nanosecond before that, then, or one after.
+    GiveUp(i8),
     /// A bad answer that asks for a pause.
     AskForPause(Duration),
     /// So many calls one after the other, all of which turn out to hang.
@@ -129,6 +133,7 @@ pub(crate) fn starts() -> impl Strategy<Value = Duration> {
 fn ops() -> impl Strategy<Value = Op> {
     let traffic_and_time = prop_oneof![
         8 => traffic().prop_map(Op::Traffic),
+        4 => lessons().prop_map(Op::Teach),
         4 => Just(Op::Break),
         8 => (select(vec![100, 0, 20, 40, 50, 80]), pauses()).prop_map(|(share, every)| Op::Recover { share, every }),
         4 => sleeps().prop_map(Op::Sleep),
@@ -141,6 +146,7 @@ fn ops() -> impl Strategy<Value = Op> {
         1 => Just(Op::AskAndWait),
         1 => any::<u8>().prop_map(Op::StartWaiting),
         2 => any::<u8>().prop_map(Op::Answer),
+        3 => (-1_i8..=1).prop_map(Op::GiveUp),
         3 => sleeps().prop_map(Op::AskForPause),
         2 => (1_u8..6, pauses()).prop_map(|(calls, every)| Op::Hang { calls, every }),
         2 => (1_u8..6).prop_map(Op::FailLate),
@@ -183,6 +189,22 @@ fn traffic() -> impl Strategy<Value = Traffic> {
             ends,
             until_change,
         })
+}
+
+/// Good calls, enough to learn from.
+fn lessons() -> impl Strategy<Value = Traffic> {
+    let every = select(vec![60, 30, 100, 5000, 20_000]).prop_map(millis);
+    let takes = prop_oneof![
+        2 => select(vec![40, 0, 1, 500, 3000]).prop_map(millis),
+        1 => (0_u64..2_000_000_000).prop_map(Duration::from_nanos),
+    ];
+    (prop_oneof![2 => 64_u8..=80, 1 => 1_u8..=200], every, takes).prop_map(|(calls, every, takes)| Traffic {
+        calls,
+        every,
+        takes,
+        ends: Ends::Good,
+        until_change: false,
+    })
 }
 
 pub(crate) fn all_ends() -> impl Strategy<Value = Ends> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::{prelude::*, test_runner::TestCaseError};
 use tower_breaker::{
-    Mode, Outcome, Policy, State, Timestamp, Transition, TripPolicy, View,
+    Mode, Outcome, Policy, SlowAfter, State, Timestamp, Transition, TripPolicy, View,
     machine::{Ending, Machine, Settled, Ticket},
 };
 
@@ -23,6 +23,8 @@ pub(crate) struct Pair {
     clock: Nanos,
     live: Vec<Live>,
     prompt: bool,
+    /// Only transitions are compared.
+    hasty: bool,
     turns: Turns,
     transitions: usize,
     longest_limit: Duration,
@@ -63,6 +65,7 @@ impl Pair {
             clock: nanos(story.starts_at),
             live: Vec::new(),
             prompt: story.prompt,
+            hasty: false,
             turns: Turns::default(),
             transitions: 0,
             longest_limit: story.plan.longest_limit(),
@@ -81,6 +84,7 @@ impl Pair {
         }
         match op {
             Op::Traffic(traffic) => self.traffic(traffic),
+            Op::Teach(traffic) => self.teach(traffic),
             Op::Break => self.break_it(),
             Op::Recover { share, every } => self.recover(*share, *every),
             Op::Ask(calls) => (0..*calls).try_for_each(|_| self.admit().map(drop)),
@@ -90,6 +94,7 @@ impl Pair {
                 Ok(())
             }
             Op::Answer(call) => self.answer(*call),
+            Op::GiveUp(offset) => self.give_up(*offset),
             Op::AskForPause(pause) => self.ask_for_pause(*pause),
             Op::Hang { calls, every } => self.hang(*calls, *every),
             Op::FailLate(calls) => (0..*calls).try_for_each(|_| {
@@ -171,6 +176,18 @@ impl Pair {
             if traffic.until_change && self.transitions > before {
                 break;
             }
+        }
+        Ok(())
+    }
+
+    fn teach(&mut self, traffic: &Traffic) -> Checked {
+        let some = Traffic { calls: 8, ..*traffic };
+        for _ in 0..traffic.calls / some.calls {
+            self.hasty = true;
+            let done = self.traffic(&some);
+            self.hasty = false;
+            done?;
+            self.check()?;
         }
         Ok(())
     }
@@ -269,6 +286,17 @@ impl Pair {
         Ok(())
     }
 
+    fn give_up(&mut self, offset: i8) -> Checked {
+        if self.admit()? {
+            let long = self.reference.learned_p99().map_or(Duration::ZERO, |p99| p99 * 3 / 2);
+            // The call has begun by the machine's clock, which doesn't go back.
+            let given_up = self.reference.now.saturating_add(nanos(long));
+            self.clock = given_up.saturating_add_signed(offset.into());
+            self.end(self.live.len() - 1, Ends::Cancelled)?;
+        }
+        Ok(())
+    }
+
     fn ask_for_pause(&mut self, pause: Duration) -> Checked {
         if self.admit()? {
             let index = self.live.len() - 1;
@@ -331,8 +359,15 @@ impl Pair {
         self.check()
     }
 
-    fn keep(&mut self, ticket: Ticket, call: Call) -> Checked {
+    fn keep(&mut self, ticket: Ticket, mut call: Call) -> Checked {
         prop_assert_eq!(ticket.generation(), call.generation);
+        let sampled = ticket.is_sampled();
+        prop_assert!(self.reference.may_sample(&mut call, sampled), "sampled: {}", sampled);
+        let limit = self
+            .reference
+            .slow_after()
+            .map_or(Duration::ZERO, |slow_after| 2 * slow_after);
+        self.longest_limit = self.longest_limit.max(limit);
         prop_assert!(self.machine.is_current(&ticket));
         self.live.push(Live {
             promised_in: ticket.is_promise().then_some(self.turns.stage),
@@ -375,6 +410,9 @@ impl Pair {
             ..
         } = self.live.remove(index);
         if reported {
+            self.reference.learn(&call, ending, self.clock);
+            self.machine.learn(&ticket, ending, at(self.clock));
+            self.hear()?;
             // Its verdict is in, but for one thing that nobody could know by then.
             if due.is_some() && ends == Ends::Bad && self.machine.is_current(&ticket) {
                 self.reference.overdue_failed(&call, self.clock);
@@ -389,8 +427,9 @@ impl Pair {
         let expected = self.reference.settle(&call, ending, self.clock);
         let got = self.machine.settle(ticket, ending, at(self.clock));
         prop_assert_eq!(got, expected, "settled");
-        // Rule 1: whatever is stale changes nothing at all.
-        if matches!(got, Settled::Stale | Settled::Unrecorded) {
+        // Rule 1: whatever is stale changes nothing at all, but for what is learned of the latency.
+        let teaches = self.reference.may_teach(&call) && ends == Ends::Good;
+        if matches!(got, Settled::Stale | Settled::Unrecorded) && !teaches {
             prop_assert_eq!(format!("{:?}", self.machine), format!("{untouched:?}"));
         }
         self.hear()?;
@@ -461,7 +500,7 @@ impl Pair {
     fn misconfigure(&mut self, mistake: Mistake) -> Checked {
         let mut settings = self.reference.plan.settings();
         match mistake {
-            Mistake::NoTimeAtAll => settings.slow_after = Some(Duration::ZERO),
+            Mistake::NoTimeAtAll => settings.slow_after = Duration::ZERO.into(),
             Mistake::NotANumber => settings.open_duration = settings.open_duration.factor(f64::NAN),
             Mistake::StagesThatFall => settings.recovery = tower_breaker::Recovery::gradual().stages([40, 20, 100]),
             Mistake::NoPermittedCalls => settings.recovery = tower_breaker::Recovery::permitted_calls(0),
@@ -521,6 +560,10 @@ impl Pair {
 
     /// Compares what both have to tell.
     fn hear(&mut self) -> Checked {
+        let view = self.machine.view(at(self.clock));
+        let is_learned = self.reference.plan.slow_after == SlowAfter::Learned;
+        let slow_after = view.slow_after.filter(|_| is_learned);
+        self.reference.yardstick.pin(view.learned_p99, slow_after);
         let got = self.machine.take_transitions();
         let expected = std::mem::take(&mut self.reference.heard);
         let matches = got.len() == expected.len() && got.iter().zip(&expected).all(|(got, heard)| heard.is(got));
@@ -542,6 +585,9 @@ impl Pair {
     }
 
     fn check(&self) -> Checked {
+        if self.hasty {
+            return Ok(());
+        }
         prop_assert_eq!(self.machine.generation(), self.reference.generation, "generation");
         prop_assert_eq!(self.machine.is_recording(), self.reference.mode != Mode::Disabled);
         prop_assert_eq!(self.machine.ripe_at(), self.reference.ripe_at().map(at), "ripe at");
@@ -558,6 +604,8 @@ impl Pair {
         prop_assert_eq!(view.mode.mode, seen.mode);
         prop_assert_eq!(view.mode.reason.as_deref(), seen.mode_reason.as_deref());
         prop_assert_eq!(view.mode.reverts_at, seen.reverts_at.map(at));
+        prop_assert_eq!(view.slow_after, seen.slow_after(), "slow after");
+        prop_assert_eq!(view.learned_p99, seen.learned_p99(), "p99");
         prop_assert_eq!(&view.attempt, &self.reference.attempt.unwrap_or(0), "attempt");
         let same_trip = match (&view.last_trip, &seen.last_trip) {
             (Some(got), Some(why)) => why.is(got),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use tower_breaker::{
     CancelledCalls, Config, ConsecutiveFailures, Counts, Evidence, FailureRate, OpenDuration, Policy, Recovery,
-    SlidingWindow, SlowCallRate, TripPolicy, TripReason, machine::Settings,
+    SlidingWindow, SlowAfter, SlowCallRate, TripPolicy, TripReason, machine::Settings,
 };
 
 /// What one good call takes out of the failure bucket, in the unit that its level is counted in: so that the reference
@@ -18,7 +18,7 @@ const LEAST_WEIGHT: u64 = 10;
 /// One valid configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    pub(crate) slow_after: Option<Duration>,
+    pub(crate) slow_after: SlowAfter,
     pub(crate) policies: Vec<PolicyPlan>,
     /// Whether the policies are nested to the right, as a user may well write them.
     pub(crate) nested: bool,
@@ -59,6 +59,8 @@ pub(crate) struct OpenPlan {
     pub(crate) factor: f64,
     pub(crate) jitter: f64,
     pub(crate) refused: u32,
+    /// How many refused calls end it early; 0 where none do, and where jitter would make it another number.
+    pub(crate) enough: u32,
     /// How long the primary may ask to be left alone for.
     pub(crate) pause_cap: Option<Duration>,
 }
@@ -123,6 +125,11 @@ impl Plan {
         self.policies.iter().find_map(weight).unwrap_or(GOOD)
     }
 
+    /// Whether anything is learned of the latency. There is no backup here, so that [`SlowAfter::Auto`] is never.
+    pub(crate) fn learns(&self) -> bool {
+        matches!(self.slow_after, SlowAfter::After(_) | SlowAfter::Learned)
+    }
+
     /// The shares after the probe, if there are any.
     pub(crate) fn stages(&self) -> &[u8] {
         match &self.recovery.form {
@@ -133,7 +140,10 @@ impl Plan {
 
     /// No call has longer to come back than this.
     pub(crate) fn longest_limit(&self) -> Duration {
-        let slow_after = self.slow_after.map(|slow_after| 2 * slow_after);
+        let slow_after = match self.slow_after {
+            SlowAfter::After(slow_after) => Some(2 * slow_after),
+            _ => None,
+        };
         let limits = [slow_after, self.recovery.probe_timeout].into_iter().flatten();
         limits.fold(Duration::from_secs(60), Duration::max)
     }
@@ -198,7 +208,8 @@ impl OpenPlan {
         let growing = OpenDuration::growing(self.initial, self.max)
             .factor(self.factor)
             .jitter(self.jitter)
-            .refused_before_trial(self.refused);
+            .refused_before_trial(self.refused)
+            .ends_after_refusals(self.enough);
         match self.pause_cap {
             Some(cap) => growing.honour_retry_after(cap),
             None => growing,
@@ -276,7 +287,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     All(Box<Plan>),
-    SlowAfter(Option<Duration>),
+    SlowAfter(SlowAfter),
     Policies(Vec<PolicyPlan>),
     /// Of all rate policies.
     Windows(SlidingWindow),
@@ -323,7 +334,7 @@ impl Plan {
     /// Where nothing says which calls are slow, nothing can ask for their rate.
     fn made_valid(mut self) -> Self {
         for policy in &mut self.policies {
-            if let (PolicyPlan::SlowCallRate(rate), None) = (&policy, self.slow_after) {
+            if let (PolicyPlan::SlowCallRate(rate), SlowAfter::Auto | SlowAfter::Never) = (&policy, self.slow_after) {
                 *policy = PolicyPlan::FailureRate(rate.clone());
             }
         }
@@ -355,10 +366,15 @@ impl RatePlan {
     }
 }
 
-pub(crate) fn slow_afters() -> impl Strategy<Value = Option<Duration>> {
+pub(crate) fn slow_afters() -> impl Strategy<Value = SlowAfter> {
     let usual = select(vec![100, 20, 300, 1000, 10_000]).prop_map(millis);
     let extreme = select(vec![1, 40, 365 * 24 * 3600 * 1_000_000_000]).prop_map(Duration::from_nanos);
-    option::weighted(0.6, prop_oneof![12 => usual, 1 => extreme])
+    prop_oneof![
+        3 => prop_oneof![12 => usual, 1 => extreme].prop_map(SlowAfter::After),
+        3 => Just(SlowAfter::Learned),
+        1 => Just(SlowAfter::Never),
+        1 => Just(SlowAfter::Auto),
+    ]
 }
 
 fn several_policies() -> impl Strategy<Value = Vec<PolicyPlan>> {
@@ -413,21 +429,25 @@ fn windows() -> impl Strategy<Value = SlidingWindow> {
 
 fn opens() -> impl Strategy<Value = OpenPlan> {
     let caps = option::weighted(0.3, select(vec![10_000, 700, 100_000]).prop_map(millis));
-    let fixed = select(vec![1000, 1, 500, 5000, 90_000]).prop_map(|time| (time, time, 1.0, 0.0, 0));
+    let fixed = select(vec![1000, 1, 500, 5000, 90_000]).prop_map(|time| (time, time, 1.0, 0.0, 0, 0));
     let growing = (
         select(vec![500, 100, 2000]),
         select(vec![3000, 2000, 30_000, 100_000]),
         select(vec![1.5, 1.0, 2.0, 100.0]),
         prop_oneof![3 => Just(0.0), 1 => select(vec![0.5, 0.1, 1.0])],
         prop_oneof![1 => Just(0), 1 => Just(10), 2 => 0_u32..5],
+        prop_oneof![1 => Just(0), 1 => Just(200), 2 => 1_u32..12],
     );
-    (prop_oneof![fixed, growing], caps).prop_map(|((initial, max, factor, jitter, refused), pause_cap)| OpenPlan {
-        initial: millis(initial),
-        max: millis(max),
-        factor,
-        jitter,
-        refused,
-        pause_cap,
+    (prop_oneof![fixed, growing], caps).prop_map(|((initial, max, factor, jitter, refused, enough), pause_cap)| {
+        OpenPlan {
+            initial: millis(initial),
+            max: millis(max),
+            factor,
+            jitter,
+            refused,
+            enough: if jitter > 0.0 { 0 } else { enough },
+            pause_cap,
+        }
     })
 }
 

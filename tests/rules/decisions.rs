@@ -9,19 +9,8 @@ use crate::support::*;
 fn under(policy: impl Into<Policy>) -> Machine {
     machine(Settings {
         trip_when: policy.into(),
-        slow_after: Some(ms(100)),
+        slow_after: ms(100).into(),
         ..settings()
-    })
-}
-
-/// A reproducible stream of numbers between 0 and 1.
-fn chances(mut seed: u64) -> impl Iterator<Item = f64> {
-    std::iter::repeat_with(move || {
-        // An LCG (Knuth, MMIX).
-        seed = seed
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 11) as f64 / (1_u64 << 53) as f64
     })
 }
 
@@ -92,12 +81,59 @@ fn seven_bad_calls_are_not_enough_and_eight_are_once_they_have_lasted() {
     call(&mut machine, BAD, at(700));
     assert_eq!(machine.state(at(700)), State::Closed, "3·√8 is above 8");
     call(&mut machine, BAD, at(800));
-    assert_eq!(machine.state(at(800)), State::Open);
-    let reason = machine.view(at(800)).last_trip.unwrap();
+    assert_eq!(
+        machine.state(at(800)),
+        State::Closed,
+        "three quarters of it have lasted since 500"
+    );
+    machine.reconsider(at(999));
+    assert_eq!(machine.state(at(999)), State::Closed);
+    machine.reconsider(at(1000));
+    assert_eq!(machine.state(at(1000)), State::Open);
+    let reason = machine.view(at(1000)).last_trip.unwrap();
     assert_eq!(
         (reason.name(), reason.measured(), reason.threshold()),
         ("evidence", 9.0, 9.0)
     );
+}
+
+/// A machine of which so many calls hang from 0 on, each overdue a tenth of a second later, and the time of its last good answer.
+fn hanging(calls: u64, last_good: u64) -> Machine {
+    let mut machine = under(Evidence::default());
+    call(&mut machine, GOOD, at(last_good));
+    for _ in 0..calls {
+        machine.overdue(at(last_good + 100), at(last_good + 100));
+    }
+    machine
+}
+
+#[test]
+fn a_silence_is_no_outage_before_it_has_lasted_a_second() {
+    let mut machine = hanging(20, 1000);
+    machine.reconsider(at(1999));
+    assert_eq!(machine.state(at(1999)), State::Closed);
+    machine.reconsider(at(2000));
+    assert_eq!(machine.state(at(2000)), State::Open);
+}
+
+#[test]
+fn the_first_good_answer_after_a_silence_begins_the_half_second_anew() {
+    let mut machine = hanging(40, 1000);
+    call(&mut machine, GOOD, at(1900));
+    machine.reconsider(at(2399));
+    assert_eq!(machine.state(at(2399)), State::Closed);
+    machine.reconsider(at(2400));
+    assert_eq!(machine.state(at(2400)), State::Open);
+}
+
+#[test]
+fn an_error_breaks_the_silence() {
+    let mut machine = hanging(20, 1000);
+    call(&mut machine, BAD, at(1200));
+    machine.reconsider(at(1599));
+    assert_eq!(machine.state(at(1599)), State::Closed);
+    machine.reconsider(at(1600));
+    assert_eq!(machine.state(at(1600)), State::Open);
 }
 
 #[test]

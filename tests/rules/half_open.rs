@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use tower_breaker::{
-    Outcome, Recovery, State,
-    machine::{Ending, Machine, Timestamp},
+    ConsecutiveFailures, OpenDuration, Outcome, Recovery, State,
+    machine::{Ending, Machine, Settings, Timestamp},
 };
 
 use crate::support::*;
@@ -90,7 +92,10 @@ fn access_returns_by_20_40_80_100_percent_then_closes() {
     // The last 100 is the closed state's: it follows the last stage without a change of share.
     assert_eq!(shares, [20, 40, 80, 100]);
     assert_eq!(machine.state(at(now)), State::Closed);
-    assert!((2000..2100).contains(&now), "four stages of 250 ms: {now}");
+    assert!(
+        (3750..3850).contains(&now),
+        "three stages of 250 ms, and one of 2 s: {now}"
+    );
 }
 
 #[test]
@@ -360,4 +365,37 @@ fn open_times_grow_and_are_forgotten_after_ten_closed_seconds() {
     now += 10_000;
     fail(&mut machine, &mut now);
     assert_eq!(open_for, [500, 750, 1125, 1687, 2531, 3000, 3000, 500]);
+}
+
+#[test]
+fn many_refused_calls_end_the_open_time_early_but_not_at_once() {
+    let settings = Settings {
+        trip_when: ConsecutiveFailures::of(1).into(),
+        open_duration: OpenDuration::growing(Duration::from_secs(10), Duration::from_secs(10)).jitter(0.0),
+        ..Settings::default()
+    };
+    let mut machine = Machine::new(settings, 0).unwrap();
+    call(&mut machine, BAD, at(0));
+    for _ in 0..200 {
+        assert!(machine.admit(at(50)).is_err());
+    }
+    assert_eq!(machine.state(at(99)), State::Open);
+    assert_eq!(machine.state(at(100)), State::ReadyToProbe);
+}
+
+#[test]
+fn jitter_also_spreads_how_many_refused_calls_are_enough() {
+    let enough = |seed| {
+        let settings = Settings {
+            trip_when: ConsecutiveFailures::of(1).into(),
+            open_duration: OpenDuration::growing(Duration::from_secs(10), Duration::from_secs(10)),
+            ..Settings::default()
+        };
+        let mut machine = Machine::new(settings, seed).unwrap();
+        call(&mut machine, BAD, at(0));
+        (1..).find(|_| machine.admit(at(100)).is_ok()).unwrap()
+    };
+    let many: Vec<u32> = (0..50).map(enough).collect();
+    assert!(many.iter().all(|calls| (101..=201).contains(calls)), "{many:?}");
+    assert!(many.iter().max().unwrap() - many.iter().min().unwrap() > 50, "{many:?}");
 }

@@ -4,6 +4,8 @@
 mod decisions;
 mod events;
 mod half_open;
+mod healthy;
+mod learned;
 mod manual;
 mod panics;
 mod permits;
@@ -12,4 +14,5 @@ mod stacks;
 mod stress;
 mod support;
 mod time;
+mod traffic;
 mod waiting;

@@ -83,7 +83,7 @@ async fn a_call_cancelled_past_slow_after_is_slow() {
 fn cancelled_calls_may_be_ignored_or_count_as_failures() {
     let outcome = |cancelled_calls| {
         let mut settings = settings();
-        settings.slow_after = Some(ms(100));
+        settings.slow_after = ms(100).into();
         settings.cancelled_calls = cancelled_calls;
         let mut machine = machine(settings);
         let [early, late] = [1, 2].map(|_| machine.admit(at(0)).unwrap());
@@ -154,7 +154,7 @@ async fn an_overdue_call_counts_once_and_its_end_does_not_count_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_primary_that_hangs_for_ever_trips_within_slow_after_and_half_a_second() {
+async fn a_primary_that_hangs_for_ever_trips_once_nothing_has_answered_for_a_second() {
     let layer = tower_breaker::CircuitBreakerLayer::builder()
         .slow_after(ms(300))
         .trip_when(Evidence::default())
@@ -163,16 +163,28 @@ async fn a_primary_that_hangs_for_ever_trips_within_slow_after_and_half_a_second
     let (primary, _) = primary(Behaviour::Hangs);
     let service = layer.layer(primary);
     let mut hung = Vec::new();
-    for _ in 0..80 {
+    for _ in 0..100 {
         hung.push(tokio::spawn(service.clone().oneshot(1)));
         tokio::task::yield_now().await;
         advance(ms(10)).await;
     }
-    // The call at 800 ms finds the evidence.
+    // The call at 1000 ms finds the evidence.
     assert_eq!(layer.breaker().state(), State::Closed);
     assert!(service.clone().oneshot(1).await.is_err());
     assert_eq!(layer.breaker().state(), State::Open);
     hung.into_iter().for_each(|call| call.abort());
+}
+
+#[tokio::test(start_paused = true)]
+async fn evidence_that_has_lasted_long_enough_refuses_the_next_permit_though_nothing_came_in_between() {
+    let layer = tower_breaker::CircuitBreakerLayer::builder().build().unwrap();
+    let breaker = layer.breaker();
+    for _ in 0..20 {
+        breaker.try_acquire().expect("closed").record(Outcome::Failure);
+    }
+    assert_eq!(breaker.state(), State::Closed, "a blip so far");
+    advance(ms(500)).await;
+    assert!(breaker.try_acquire().is_err());
 }
 
 #[test]

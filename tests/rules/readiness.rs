@@ -378,7 +378,7 @@ async fn calls_that_hang_behind_a_limit_are_noticed_though_all_others_only_wait(
     let service = layer.layer(ConcurrencyLimit::new(primary(Behaviour::Hangs).0, 10));
     let calls: Vec<_> = (0..30).map(|n| tokio::spawn(service.clone().oneshot(n))).collect();
     // Nobody but those who wait is there to look.
-    tokio::time::sleep(ms(700)).await;
+    tokio::time::sleep(ms(1200)).await;
     assert_eq!(layer.breaker().state(), State::Open);
     let served = calls.iter().filter(|call| call.is_finished()).count();
     assert_eq!(served, 20, "all but the ten that hang");

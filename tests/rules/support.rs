@@ -43,6 +43,17 @@ pub(crate) fn machine(settings: Settings) -> Machine {
     Machine::new(settings, 1).unwrap()
 }
 
+/// A reproducible stream of numbers between 0 and 1.
+pub(crate) fn chances(mut seed: u64) -> impl Iterator<Item = f64> {
+    std::iter::repeat_with(move || {
+        // An LCG (Knuth, MMIX).
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 11) as f64 / (1_u64 << 53) as f64
+    })
+}
+
 /// One call that takes no time.
 pub(crate) fn call(machine: &mut Machine, ending: Ending, now: Timestamp) -> Settled {
     let ticket = machine.admit(now).expect("admitted");

@@ -92,8 +92,8 @@ impl Memory {
                 sustained,
             } => tally
                 .bucket
-                .filter(|bucket| bucket.is_full(*weight, *excess, 3))
-                .filter(|bucket| bucket.above_zero_for(now) >= nanos(*sustained))
+                .filter(|bucket| bucket.is_full(*weight, *excess, 3, 4))
+                .filter(|bucket| bucket.has_lasted(nanos(*sustained), now))
                 .map(|bucket| bucket.reason(*weight, *excess, 3, now)),
             PolicyPlan::FailureRate(plan) => {
                 reaches(tally.failed, plan.percent, plan.minimum_calls()).map(|rate| Why::FailureRate {
@@ -173,11 +173,20 @@ impl Closed {
     pub(super) fn note(&mut self, call: Judged, now: Nanos) {
         self.log.push(call);
         for memory in &mut self.memories {
-            let weight = match memory.policy {
-                PolicyPlan::Evidence { weight, .. } => weight,
-                _ => 0,
+            let (weight, excess, sustained) = match memory.policy {
+                PolicyPlan::Evidence {
+                    weight,
+                    excess,
+                    sustained,
+                } => (weight, excess, nanos(sustained)),
+                _ => (0, 1, 0),
             };
-            memory.log.push(Judged { weight, ..call });
+            memory.log.push(Judged {
+                weight,
+                excess,
+                sustained,
+                ..call
+            });
             memory.touched = now;
         }
     }
@@ -208,8 +217,8 @@ impl Closed {
                 sustained,
             } => {
                 let bucket = Bucket::replay(&memory.log);
-                let full = bucket.is_full(weight, excess, 3);
-                full.then(|| bucket.since.saturating_add(nanos(sustained)))
+                let full = bucket.is_full(weight, excess, 3, 4);
+                bucket.ripe_after(nanos(sustained)).filter(|_| full)
             }
             _ => None,
         };

@@ -5,11 +5,12 @@ mod bucket;
 mod closed;
 mod half_open;
 mod moments;
+mod yardstick;
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use tower_breaker::{
-    CancelledCalls, Mode, Outcome, State,
+    CancelledCalls, Mode, Outcome, SlowAfter, State,
     machine::{Ending, Judgement, Settled},
 };
 
@@ -17,6 +18,7 @@ pub(crate) use self::{
     bucket::Bucket,
     closed::{Closed, Memory, Tally},
     half_open::HalfOpen,
+    yardstick::Yardstick,
 };
 use self::{
     bucket::Judged,
@@ -32,6 +34,7 @@ pub(crate) fn nanos(duration: Duration) -> Nanos {
 }
 
 /// From here on, there may be no time left to wait for.
+const SECOND_TENTH: Duration = Duration::from_millis(100);
 pub(crate) const END_OF_TIME: Nanos = u64::MAX - 100 * 365 * 24 * 3600 * SECOND;
 
 const SECOND: Nanos = 1_000_000_000;
@@ -51,6 +54,9 @@ pub(crate) struct Reference {
     pub(crate) last_trip: Option<Why>,
     /// Until when the primary asked to be left alone.
     paused_until: Nanos,
+    pub(crate) yardstick: Yardstick,
+    /// Calls from before the last reset are forgotten.
+    learns_from: u64,
     /// What has changed, in order.
     pub(crate) heard: Vec<Heard>,
     calls: u64,
@@ -59,7 +65,14 @@ pub(crate) struct Reference {
 #[derive(Clone, Debug)]
 pub(crate) enum Phase {
     Closed(Closed),
-    Open { until: Nanos, refused: u32, needed: u32 },
+    Open {
+        until: Nanos,
+        /// As many refused calls as end it early, and when they do at the soonest.
+        early: Option<(u32, Nanos)>,
+        refused: u32,
+        needed: u32,
+        patient_until: Nanos,
+    },
     HalfOpen(HalfOpen),
 }
 
@@ -73,6 +86,8 @@ pub(crate) struct Call {
     slow_after: Option<Duration>,
     time_limit: Option<Duration>,
     pub(crate) promised: bool,
+    /// Whether it is one to learn from.
+    sampled: bool,
 }
 
 /// A trip's reason, with what was measured.
@@ -158,6 +173,8 @@ impl Reference {
             attempt: None,
             last_trip: None,
             paused_until: 0,
+            yardstick: Yardstick::default(),
+            learns_from: 0,
             heard: Vec::new(),
             calls: 0,
         }
@@ -203,20 +220,34 @@ impl Reference {
     pub(crate) fn open_for(&self) -> Option<Nanos> {
         match self.phase {
             Phase::Open { .. } if self.mode == Mode::ForcedOpen => self.reverts_at.map(|at| at - self.now.min(at)),
+            Phase::Open { .. } if self.open_time_is_up() => Some(0),
             Phase::Open { until, .. } => Some(until - self.now.min(until)),
             _ => None,
         }
     }
 
     fn open_time_is_up(&self) -> bool {
-        matches!(self.phase, Phase::Open { until, .. } if until <= self.now) && self.mode != Mode::ForcedOpen
+        let Phase::Open {
+            until, early, refused, ..
+        } = self.phase
+        else {
+            return false;
+        };
+        let is_early = early.is_some_and(|(enough, from)| refused >= enough && from <= self.now);
+        (until <= self.now || is_early) && self.mode != Mode::ForcedOpen
     }
 
     fn is_ready_to_probe(&self) -> bool {
-        let Phase::Open { refused, needed, .. } = self.phase else {
+        let Phase::Open {
+            refused,
+            needed,
+            patient_until,
+            ..
+        } = self.phase
+        else {
             return false;
         };
-        self.open_time_is_up() && (refused >= needed || self.now - self.since >= 60 * SECOND)
+        self.open_time_is_up() && (refused >= needed || patient_until <= self.now)
     }
 
     fn begin_trial(&mut self) {
@@ -269,15 +300,56 @@ impl Reference {
             generation: self.generation,
             started,
             answered: None,
-            slow_after: self.plan.slow_after,
+            slow_after: self.slow_after(),
             time_limit: matches!(self.phase, Phase::HalfOpen(_)).then(|| self.lease()),
             promised,
+            sampled: false,
         }
+    }
+
+    /// From when on calls that begin now are slow.
+    pub(crate) fn slow_after(&self) -> Option<Duration> {
+        match self.plan.slow_after {
+            SlowAfter::After(duration) => Some(duration),
+            SlowAfter::Learned => self.yardstick.reading().map(|reading| reading.slow_after),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn learned_p99(&self) -> Option<Duration> {
+        let reading = self.yardstick.reading().filter(|_| self.plan.learns());
+        reading.map(|reading| reading.p99)
+    }
+
+    /// Whether this call may be sampled, or left out, as it was.
+    pub(crate) fn may_sample(&mut self, call: &mut Call, sampled: bool) -> bool {
+        call.sampled = sampled;
+        match self.plan.learns() && self.mode != Mode::Disabled {
+            true => self.yardstick.may(sampled, self.now),
+            false => !sampled,
+        }
+    }
+
+    /// What is learned from a call's end, whatever it is worth otherwise.
+    pub(crate) fn learn(&mut self, call: &Call, ending: Ending, clock: Nanos) {
+        let good = ending == Ending::Finished(Outcome::Success);
+        let Some(started) = call.started.filter(|_| self.may_teach(call) && good) else {
+            return;
+        };
+        self.catch_up(clock);
+        if self.mode != Mode::Disabled && self.plan.learns() {
+            let took = call.answered.unwrap_or(self.now).saturating_sub(started);
+            self.yardstick.learn(took, self.now);
+        }
+    }
+
+    pub(crate) fn may_teach(&self, call: &Call) -> bool {
+        call.sampled && call.generation >= self.learns_from
     }
 
     /// How long a half-open call or a promise may take.
     fn lease(&self) -> Duration {
-        match (self.plan.recovery.probe_timeout, self.plan.slow_after) {
+        match (self.plan.recovery.probe_timeout, self.slow_after()) {
             (Some(timeout), _) => timeout,
             (None, Some(slow_after)) => (2 * slow_after).max(Duration::from_secs(1)),
             (None, None) => {
@@ -318,20 +390,29 @@ impl Reference {
         call.promised = false;
         if !held {
             call.generation = 0;
+            call.sampled = false;
         }
         held
     }
 
     pub(crate) fn settle(&mut self, call: &Call, ending: Ending, clock: Nanos) -> Settled {
         self.catch_up(clock);
+        self.learn(call, ending, clock);
         if call.generation != self.generation {
             return Settled::Stale;
         }
         if self.mode == Mode::Disabled {
             return Settled::Unrecorded;
         }
-        let slow = match (call.started, call.slow_after) {
-            (Some(started), Some(limit)) => call.answered.unwrap_or(self.now).saturating_sub(started) > nanos(limit),
+        let took = call
+            .started
+            .map(|started| call.answered.unwrap_or(self.now).saturating_sub(started));
+        let slow = match (took, call.slow_after) {
+            (Some(took), Some(limit)) => took > nanos(limit),
+            _ => false,
+        };
+        let too_long_for_most = match (took, self.learned_p99()) {
+            (Some(took), Some(p99)) => 2 * u128::from(took) > 3 * p99.as_nanos(),
             _ => false,
         };
         let settled = match (ending, self.plan.cancelled) {
@@ -341,7 +422,7 @@ impl Reference {
             // The primary was never called.
             (Ending::Cancelled, _) if call.started.is_none() => Settled::Cancelled,
             (Ending::Cancelled, CancelledCalls::Failure) => counted(true, slow),
-            (Ending::Cancelled, CancelledCalls::SlowIfOverdue) if slow => counted(false, true),
+            (Ending::Cancelled, CancelledCalls::SlowIfOverdue) if slow || too_long_for_most => counted(false, true),
             (Ending::Cancelled, _) => Settled::Cancelled,
         };
         match &settled {
@@ -415,11 +496,14 @@ impl Reference {
     fn record(&mut self, call: &Call, judgement: Judgement, since: Nanos) {
         let now = self.now;
         let judged = |weight| Judged {
+            at_once: judgement.failed,
             failed: judgement.failed,
             slow: judgement.slow,
             since,
             known: now,
             weight,
+            excess: 1,
+            sustained: 0,
         };
         match &mut self.phase {
             Phase::Closed(closed) if now < closed.quiet_until => {}
@@ -517,7 +601,7 @@ impl Reference {
             return;
         };
         let bucket = Bucket::replay(log);
-        if bucket.is_full(half_open.weight, *net_failures, 2) {
+        if bucket.is_full(half_open.weight, *net_failures, 2, 4) {
             let why = bucket.reason(half_open.weight, *net_failures, 2, self.now);
             let half = |stage: &u8| 2 * u32::from(*stage) <= u32::from(stages[*index]);
             match stages.iter().rposition(half) {
@@ -528,9 +612,10 @@ impl Reference {
         }
         let lasted = self.now - since;
         let good_in_a_row = log.iter().rev().take_while(|call| !call.bad()).count();
-        let quickly = good_in_a_row >= *successes as usize && lasted >= nanos(*stage_duration);
+        let (least, enough) = if index + 1 == stages.len() { (8, 8) } else { (1, 4) };
+        let quickly = good_in_a_row >= *successes as usize && lasted >= least * nanos(*stage_duration);
         let any_good = log.iter().any(|call| !call.bad());
-        let slowly = any_good && bucket.level == 0 && lasted >= 4 * nanos(*stage_duration);
+        let slowly = any_good && bucket.level == 0 && lasted >= enough * nanos(*stage_duration);
         if !quickly && !slowly {
             return;
         }
@@ -578,6 +663,7 @@ impl Reference {
             self.heard.push(Heard::WouldHaveTripped(why));
             return;
         }
+        self.yardstick.start_sampling();
         let attempt = self.attempt.map_or(0, |last| last + 1);
         self.attempt = Some(attempt);
         let open = &self.plan.open;
@@ -599,10 +685,16 @@ impl Reference {
         });
         // How long exactly is known once the machine has told of it: see `pin_open_time`.
         let until = self.now;
+        let soonest = asked_for.min(open.pause_cap.unwrap_or_default()).max(SECOND_TENTH);
+        let early = (open.enough > 0).then(|| (open.enough, self.now.saturating_add(nanos(soonest))));
+        let patience = (0..attempt).fold(60.0, |patience: f64, _| (patience * 1.5).min(600.0));
+        let patient_until = self.now.saturating_add(nanos(Duration::from_secs_f64(patience)));
         self.new_generation(Phase::Open {
             until,
+            early,
             refused: 0,
             needed,
+            patient_until,
         });
     }
 
@@ -637,8 +729,10 @@ impl Reference {
         self.attempt = None;
         let open = Phase::Open {
             until: self.now,
+            early: None,
             refused: 0,
             needed: 0,
+            patient_until: self.now,
         };
         // After a forced opening, access returns by way of a probe.
         self.new_generation(match (from, to) {
@@ -662,6 +756,8 @@ impl Reference {
         self.last_trip = None;
         self.paused_until = 0;
         self.new_generation(Phase::Closed(Closed::new(&self.plan, self.now)));
+        self.yardstick = Yardstick::default();
+        self.learns_from = self.generation;
         self.heard.push(Heard::Reset);
     }
 
