@@ -1,0 +1,23 @@
+//! Runs the benchmark from the command line.
+
+mod args;
+mod command;
+mod progress;
+
+use std::process::ExitCode;
+
+use self::args::Args;
+
+/// A wrong command line or file, as for `clap`.
+const MISUSE: u8 = 2;
+
+fn main() -> ExitCode {
+    let args = match Args::read() {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
+    command::run(&args).unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::from(MISUSE)
+    })
+}

@@ -1,0 +1,112 @@
+//! Who takes part.
+
+use std::{fmt, time::Duration};
+
+use tower_breaker::{Config, SlowAfter};
+
+use crate::{
+    contestant::Contestant,
+    ours::{self, Keyed},
+    peers,
+};
+
+/// One row of the table.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// Short, for tables and the command line.
+    pub name: &'static str,
+    /// One line: what it is, and with which parameters.
+    pub about: &'static str,
+    /// It stands behind a client's timeout at the objective, as a breaker that knows no slow calls should.
+    pub timeout_at_objective: bool,
+    pub make: fn(Setup) -> Box<dyn Contestant>,
+}
+
+/// What a contestant is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    pub seed: u64,
+    pub objective: Duration,
+    /// Refused requests end in an error, and go to no backup.
+    pub reject: bool,
+}
+
+impl Entry {
+    /// The row without a breaker.
+    pub const NONE: &'static str = "none";
+
+    /// Whether it is one of this project's.
+    pub fn is_ours(&self) -> bool {
+        OURS.iter().any(|entry| entry.name == self.name)
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+fn ours(config: Config, setup: Setup) -> Box<dyn Contestant> {
+    ours::contestant(config, setup.seed, setup.reject)
+}
+
+/// All rows: this project's, then the others.
+pub fn all() -> Vec<Entry> {
+    OURS.iter().copied().chain(peers::roster()).collect()
+}
+
+/// This project's rows.
+pub const OURS: &[Entry] = &[
+    Entry {
+        name: "tower-breaker",
+        about: "the layer, slow_after = the objective, all else by default",
+        timeout_at_objective: false,
+        make: |setup| ours(Config::new("it").slow_after(setup.objective), setup),
+    },
+    Entry {
+        name: "tower-breaker-learned",
+        about: "the layer, all by default: slow_after sets itself",
+        timeout_at_objective: false,
+        make: |setup| ours(Config::new("it").slow_after(SlowAfter::Learned), setup),
+    },
+    Entry {
+        name: "tower-breaker-keyed",
+        about: "a layer for each key, slow_after = the objective, all else by default",
+        timeout_at_objective: false,
+        make: |setup| {
+            let config = Config::new("it").slow_after(setup.objective);
+            Box::new(Keyed::new(config, setup.seed, setup.reject))
+        },
+    },
+    Entry {
+        name: "tower-breaker-never-slow",
+        about: "the layer, without slow_after",
+        timeout_at_objective: false,
+        make: |setup| ours(Config::new("it").slow_after(None), setup),
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_in_kebab_case_and_tell_all_apart() {
+        let mut seen = HashSet::new();
+        for entry in all() {
+            let is_kebab = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+            assert!(
+                entry.name.chars().all(is_kebab) && entry.name.len() <= 32,
+                "{}",
+                entry.name
+            );
+            assert!(seen.insert(entry.name), "{} is there twice", entry.name);
+            assert!(!entry.about.is_empty() && !entry.about.contains('\n'), "{}", entry.name);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+use std::{collections::BTreeMap, ops::Range};
+
+use serde::{Deserialize, de::IgnoredAny};
+use toml::Spanned;
+
+use super::check::Section;
+
+type Fields = BTreeMap<String, Spanned<IgnoredAny>>;
+
+/// Where in a file its fields are.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Places {
+    name: Option<Spanned<IgnoredAny>>,
+    duration: Option<Spanned<IgnoredAny>>,
+    arrivals: Option<Spanned<Fields>>,
+    service: Option<Spanned<Fields>>,
+    client: Option<Spanned<Fields>>,
+    backup: Option<Spanned<Fields>>,
+    pool: Option<Spanned<Fields>>,
+    fault: Vec<Spanned<Fields>>,
+}
+
+impl Places {
+    /// Of a field's value; of its table, where the field is not in the file; or of nothing, where the table isn't either.
+    pub(super) fn find(&self, section: Section, field: &str) -> (Option<Range<usize>>, Option<Range<usize>>) {
+        let table = match section {
+            Section::Top if field == "name" => return (None, self.name.as_ref().map(Spanned::span)),
+            Section::Top => return (None, self.duration.as_ref().map(Spanned::span)),
+            Section::Table("arrivals") => self.arrivals.as_ref(),
+            Section::Table("service") => self.service.as_ref(),
+            Section::Table("client") => self.client.as_ref(),
+            Section::Table("backup") => self.backup.as_ref(),
+            Section::Table(_) => self.pool.as_ref(),
+            Section::Fault(index) => self.fault.get(index),
+        };
+        let value = table.and_then(|table| table.get_ref().get(field)).map(Spanned::span);
+        (table.map(Spanned::span), value)
+    }
+}
+
+/// The line that a position lies on: its number, from one, and its text.
+pub(super) fn line(text: &str, position: usize) -> (usize, &str) {
+    let before = text.get(..position).unwrap_or(text);
+    let number = before.matches('\n').count() + 1;
+    (number, text.lines().nth(number - 1).unwrap_or("").trim())
+}

@@ -1,0 +1,54 @@
+/// A mean over the seeds, and how far to trust it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    pub mean: f64,
+    /// The mean's standard error; a single seed has none.
+    pub error: Option<f64>,
+}
+
+impl Estimate {
+    /// `None` without values.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        if values.is_empty() {
+            return None;
+        }
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let error = (values.len() > 1).then(|| {
+            let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+            (squares / (count - 1.0) / count).sqrt()
+        });
+        Some(Self { mean, error })
+    }
+
+    /// Whether the mean lies below zero by more than chance explains: by more than two standard errors.
+    pub fn is_below_zero(self) -> bool {
+        self.error.is_some_and(|error| self.mean < -2.0 * error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standard_error_is_that_of_the_mean() {
+        let estimate = Estimate::of(&[1.0, 2.0, 3.0, 4.0]).unwrap();
+        assert_eq!(estimate.mean, 2.5);
+        // The variance is 5/3, that of the mean a quarter of it.
+        assert!((estimate.error.unwrap() - (5.0_f64 / 12.0).sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn one_value_tells_nothing_of_its_error() {
+        assert_eq!(Estimate::of(&[7.0]), Some(Estimate { mean: 7.0, error: None }));
+        assert_eq!(Estimate::of(&[]), None);
+        assert!(
+            !Estimate {
+                mean: -1.0,
+                error: None
+            }
+            .is_below_zero()
+        );
+    }
+}

@@ -1,0 +1,8 @@
+//! What the benchmark promises: sound scenarios, a sound simulator, repeatable results.
+
+mod command_line;
+mod contestants;
+mod readme;
+mod repeatable;
+mod scenario_files;
+mod simulator;
