@@ -7,7 +7,7 @@ use std::{
 
 use tower_breaker::{
     CancelledCalls, CircuitBreakerLayer, Config, ConsecutiveFailures, Event, Evidence, FailureRate, OpenDuration,
-    Outcome, Recovery, SlidingWindow, SlowCallRate, Transition, TripPolicy,
+    Outcome, Recovery, SlidingWindow, SlowAfter, SlowCallRate, Transition, TripPolicy,
     replay::{Recorder, Replay, Trace},
 };
 
@@ -20,7 +20,8 @@ fn configs() -> Vec<Config> {
     let window = SlidingWindow::last(ms(2000));
     vec![
         Config::new("by evidence").slow_after(ms(250)),
-        Config::new("failures only"),
+        Config::new("failures only").slow_after(None),
+        Config::new("learned").slow_after(SlowAfter::Learned),
         Config::new("sensitive")
             .slow_after(ms(120))
             .trip_when(Evidence::tolerating(0.1).sustained_for(ms(50)))
