@@ -1,0 +1,119 @@
+//! What a breaker can't be cheaper than: the call itself, and the reading of clocks.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use pin_project_lite::pin_project;
+use tower::Service;
+
+use crate::{
+    path::Path,
+    primary::{Primary, Request},
+    subject::{Driven, Subject},
+};
+
+/// What the other contestants are compared with, by path.
+pub(crate) fn bare<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject>> {
+    let driven = Driven::new(primary);
+    Some(match path {
+        Path::Errors => Box::new(driven.first_of_ten(Request::Fail)),
+        Path::Closed | Path::SlowAfter | Path::Learned | Path::Rejecting | Path::Backup | Path::HalfOpen => {
+            Box::new(driven)
+        }
+    })
+}
+
+pub(crate) fn instant<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject>> {
+    timed(path, primary, Instant::now, |start| start.elapsed())
+}
+
+pub(crate) fn quanta<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject>> {
+    timed(path, primary, quanta::Instant::now, |start| start.elapsed())
+}
+
+fn timed<P: Primary, T: Copy + Send + 'static>(
+    path: Path,
+    primary: P,
+    now: fn() -> T,
+    since: fn(T) -> Duration,
+) -> Option<Box<dyn Subject>> {
+    let sums = Arc::default();
+    let service = Timed {
+        primary,
+        now,
+        since,
+        sums,
+    };
+    (path == Path::SlowAfter).then(|| Box::new(Driven::new(service)) as _)
+}
+
+/// Times each call, and adds that up.
+#[derive(Clone)]
+struct Timed<P, T> {
+    primary: P,
+    now: fn() -> T,
+    since: fn(T) -> Duration,
+    sums: Arc<Sums>,
+}
+
+#[derive(Debug, Default)]
+struct Sums {
+    calls: AtomicU64,
+    nanoseconds: AtomicU64,
+}
+
+impl Sums {
+    fn record(&self, took: Duration) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.nanoseconds.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
+    }
+}
+
+impl<P: Primary, T: Copy> Service<Request> for Timed<P, T> {
+    type Response = P::Response;
+    type Error = P::Error;
+    type Future = TimedFuture<P::Future, T>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), P::Error>> {
+        self.primary.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let start = (self.now)();
+        TimedFuture {
+            start,
+            since: self.since,
+            sums: Arc::clone(&self.sums),
+            future: self.primary.call(request),
+        }
+    }
+}
+
+pin_project! {
+    struct TimedFuture<F, T> {
+        start: T,
+        since: fn(T) -> Duration,
+        sums: Arc<Sums>,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future, T: Copy> Future for TimedFuture<F, T> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let output = ready!(this.future.poll(cx));
+        this.sums.record((this.since)(*this.start));
+        Poll::Ready(output)
+    }
+}

@@ -1,0 +1,88 @@
+use std::{thread, time::Duration};
+
+use tower::Layer;
+use tower_breaker::{
+    Builder, CircuitBreaker, CircuitBreakerLayer, CircuitOpen, ConsecutiveFailures, Policy, Recovery, Reject,
+    SlowAfter, State,
+};
+
+use crate::{
+    path::Path,
+    primary::{Backup, Failed, Primary, Request},
+    subject::{Driven, Subject},
+};
+
+impl From<CircuitOpen> for Failed {
+    fn from(_open: CircuitOpen) -> Self {
+        Self::Rejected
+    }
+}
+
+/// Longer than any measurement.
+const LONG: Duration = Duration::from_secs(86_400);
+
+pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Box<dyn Subject> {
+    let closed = |slow_after| Driven::new(around(builder().slow_after(slow_after), primary.clone()));
+    match path {
+        Path::Closed => Box::new(closed(SlowAfter::Never)),
+        Path::SlowAfter => Box::new(closed(SlowAfter::After(Duration::from_secs(1)))),
+        Path::Learned => Box::new(having_learned(closed(SlowAfter::Learned))),
+        Path::Errors => Box::new(closed(SlowAfter::Never).first_of_ten(Request::Fail)),
+        Path::Rejecting => Box::new(tripped(around(tripping().open_duration(LONG), primary))),
+        Path::Backup => {
+            let layer = tripping().open_duration(LONG).backup(Backup).build();
+            Box::new(tripped(layer.expect("the settings are within bounds").layer(primary)))
+        }
+        Path::HalfOpen => Box::new(probing(primary)),
+    }
+}
+
+/// Closed, with this policy, no call is slow.
+pub(crate) fn with_policy<P: Primary>(policy: impl Into<Policy>, primary: P) -> Box<dyn Subject> {
+    let builder = builder().slow_after(SlowAfter::Never).trip_when(policy);
+    Box::new(Driven::new(around(builder, primary)))
+}
+
+fn builder() -> Builder {
+    CircuitBreakerLayer::builder()
+}
+
+fn around<P: Primary>(builder: Builder, primary: P) -> CircuitBreaker<P, Reject> {
+    builder.build().expect("the settings are within bounds").layer(primary)
+}
+
+fn tripping() -> Builder {
+    builder().trip_when(ConsecutiveFailures::of(1))
+}
+
+fn tripped<S>(service: S) -> Driven<S>
+where
+    Driven<S>: Subject,
+    S: tower::Service<Request>,
+{
+    let mut driven = Driven::new(service);
+    let _ = driven.call(Request::Fail);
+    driven
+}
+
+/// In the last stage, which lasts for days: all calls flow.
+fn probing<P: Primary>(primary: P) -> Driven<CircuitBreaker<P, Reject>> {
+    let open_duration = Duration::from_millis(1);
+    let recovery = Recovery::gradual().stages([100]).stage_duration(LONG);
+    let builder = tripping().open_duration(open_duration).recovery(recovery);
+    let mut driven = tripped(around(builder, primary));
+    while driven.service().breaker().state() != State::HalfOpen {
+        thread::sleep(open_duration);
+        let _ = driven.call(Request::Succeed);
+    }
+    driven
+}
+
+/// It takes 64 good calls, about ten a second.
+fn having_learned<P: Primary>(mut driven: Driven<CircuitBreaker<P, Reject>>) -> Driven<CircuitBreaker<P, Reject>> {
+    while driven.service().breaker().snapshot().view.slow_after.is_none() {
+        thread::sleep(Duration::from_millis(20));
+        driven.run(10);
+    }
+    driven
+}

@@ -1,0 +1,58 @@
+use seatbelt::{
+    RecoveryInfo, ResilienceContext,
+    breaker::{Breaker, BreakerConfig},
+};
+use tick::Clock;
+use tower::Layer;
+
+use super::{LONG, fed};
+use crate::{
+    path::Path,
+    primary::{Answer, Failed, Primary, Request},
+    subject::{Driven, Subject},
+};
+
+/// After which, by default, it looks at the rate.
+const CALLS: u64 = 100;
+
+/// What it does with a call that it refuses.
+type Refused = fn() -> Result<Answer, Failed>;
+
+const REJECT: Refused = || Err(Failed::Rejected);
+
+/// Its half-open state lets a thousandth of the calls through at first: there are no probes to time.
+pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject>> {
+    let mut config = BreakerConfig::default();
+    Some(match path {
+        Path::Closed => Box::new(Driven::new(around(&config, REJECT, primary))),
+        Path::Errors => {
+            config.failure_threshold = 0.5;
+            Box::new(Driven::new(around(&config, REJECT, primary)).first_of_ten(Request::Fail))
+        }
+        Path::Rejecting => {
+            config.break_duration = LONG;
+            Box::new(fed(around(&config, REJECT, primary), CALLS))
+        }
+        Path::Backup => {
+            config.break_duration = LONG;
+            Box::new(fed(around(&config, || Ok(Answer::Backup), primary), CALLS))
+        }
+        Path::SlowAfter | Path::Learned | Path::HalfOpen => return None,
+    })
+}
+
+fn around<P: Primary>(
+    config: &BreakerConfig,
+    refused: Refused,
+    primary: P,
+) -> Breaker<Request, Result<Answer, Failed>, P> {
+    let context = ResilienceContext::new(Clock::new_tokio());
+    Breaker::layer("peer", &context)
+        .config(config)
+        .recovery_with(|result, _| match result {
+            Ok(_) => RecoveryInfo::never(),
+            Err(_) => RecoveryInfo::retry(),
+        })
+        .rejected_input(move |_, _| refused())
+        .layer(primary)
+}

@@ -1,0 +1,52 @@
+use std::time::{Duration, Instant};
+
+use crate::subject::{Subject, TEN};
+
+/// How long a measurement takes, and how often it is repeated.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    pub rounds: usize,
+    /// How long each subject is called for in a round.
+    pub batch: Duration,
+}
+
+/// Nanoseconds per call of each subject, round by round. The subjects take turns, so that what slows the machine down for a while meets all of
+/// them; and each round begins with another one, so that none always follows the same.
+pub fn interleaved(subjects: &mut [Box<dyn Subject>], effort: Effort, done: &dyn Fn()) -> Vec<Vec<f64>> {
+    let calls: Vec<u64> = subjects
+        .iter_mut()
+        .map(|subject| calls_in(subject.as_mut(), effort.batch))
+        .collect();
+    let mut times = vec![vec![0.0; effort.rounds]; subjects.len()];
+    for round in 0..effort.rounds {
+        for turn in 0..subjects.len() {
+            let index = (round + turn) % subjects.len();
+            // What the one before left in the caches is its own affair.
+            subjects[index].run(calls[index] / 20);
+            times[index][round] = nanoseconds_per_call(subjects[index].as_mut(), calls[index]);
+        }
+        done();
+    }
+    times
+}
+
+fn nanoseconds_per_call(subject: &mut dyn Subject, calls: u64) -> f64 {
+    let start = Instant::now();
+    subject.run(calls);
+    start.elapsed().as_nanos() as f64 / calls as f64
+}
+
+/// How many calls take about as long as that.
+pub(crate) fn calls_in(subject: &mut dyn Subject, time: Duration) -> u64 {
+    let mut calls = TEN;
+    loop {
+        let start = Instant::now();
+        subject.run(calls);
+        let took = start.elapsed();
+        if 4 * took >= time {
+            let fitting = calls as f64 * time.as_secs_f64() / took.as_secs_f64();
+            return (fitting as u64 / TEN).max(1) * TEN;
+        }
+        calls *= 2;
+    }
+}
