@@ -31,6 +31,11 @@ pub(crate) fn bare<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject
     })
 }
 
+/// What an allocation adds, the counting of it included.
+pub(crate) fn boxed<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject>> {
+    (path == Path::Closed).then(|| Box::new(Driven::new(Boxed(primary))) as _)
+}
+
 pub(crate) fn instant<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject>> {
     timed(path, primary, Instant::now, |start| start.elapsed())
 }
@@ -53,6 +58,23 @@ fn timed<P: Primary, T: Copy + Send + 'static>(
         sums,
     };
     (path == Path::SlowAfter).then(|| Box::new(Driven::new(service)) as _)
+}
+
+#[derive(Clone)]
+struct Boxed<P>(P);
+
+impl<P: Primary> Service<Request> for Boxed<P> {
+    type Response = P::Response;
+    type Error = P::Error;
+    type Future = Pin<Box<P::Future>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), P::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        Box::pin(self.0.call(request))
+    }
 }
 
 /// Times each call, and adds that up.

@@ -1,14 +1,25 @@
 //! What a call through a circuit breaker costs.
 
+pub mod budget;
 pub mod contestant;
+pub mod figures;
 mod floors;
+pub mod guard;
 pub mod instructions;
 mod lazy;
+mod memory;
 mod ours;
 pub mod path;
 mod peers;
+mod plot;
 pub mod primary;
+pub mod report;
+pub mod row;
+pub mod run;
+pub mod scaling;
 pub mod statistics;
 pub mod subject;
-pub mod threads;
+pub mod table;
+mod threads;
 pub mod timing;
+mod undisturbed;

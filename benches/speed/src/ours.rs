@@ -37,7 +37,12 @@ pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Box<dyn Subject> {
     }
 }
 
-/// Closed, with this policy, no call is slow.
+/// Closed, with a hand-set `slow_after` that no call will ever take.
+pub(crate) fn never_overdue<P: Primary>(primary: P) -> Box<dyn Subject> {
+    Box::new(Driven::new(around(builder().slow_after(LONG), primary)))
+}
+
+/// Closed, with this policy; no call is slow.
 pub(crate) fn with_policy<P: Primary>(policy: impl Into<Policy>, primary: P) -> Box<dyn Subject> {
     let builder = builder().slow_after(SlowAfter::Never).trip_when(policy);
     Box::new(Driven::new(around(builder, primary)))
@@ -85,4 +90,23 @@ fn having_learned<P: Primary>(mut driven: Driven<CircuitBreaker<P, Reject>>) -> 
         driven.run(10);
     }
     driven
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::primary::Steady;
+
+    #[test]
+    fn half_open_lasts() {
+        let mut driven = probing(Steady);
+        driven.run(100_000);
+        assert_eq!(driven.service().breaker().state(), State::HalfOpen);
+    }
+
+    #[test]
+    fn what_has_been_learned_is_in_force() {
+        let driven = having_learned(Driven::new(around(builder().slow_after(SlowAfter::Learned), Steady)));
+        assert!(driven.service().breaker().snapshot().view.slow_after.is_some());
+    }
 }

@@ -1,3 +1,5 @@
+use std::{sync::OnceLock, time::Duration};
+
 use seatbelt::{
     RecoveryInfo, ResilienceContext,
     breaker::{Breaker, BreakerConfig},
@@ -41,12 +43,25 @@ pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subj
     })
 }
 
+/// Closed, with a window this long.
+pub(crate) fn with_window<P: Primary>(time: Duration, primary: P) -> Box<dyn Subject> {
+    let mut config = BreakerConfig::default();
+    config.sampling_duration = time;
+    Box::new(Driven::new(around(&config, REJECT, primary)))
+}
+
+/// One for all, as in a program: it has a task of its own.
+fn clock() -> Clock {
+    static CLOCK: OnceLock<Clock> = OnceLock::new();
+    CLOCK.get_or_init(Clock::new_tokio).clone()
+}
+
 fn around<P: Primary>(
     config: &BreakerConfig,
     refused: Refused,
     primary: P,
 ) -> Breaker<Request, Result<Answer, Failed>, P> {
-    let context = ResilienceContext::new(Clock::new_tokio());
+    let context = ResilienceContext::new(clock());
     Breaker::layer("peer", &context)
         .config(config)
         .recovery_with(|result, _| match result {

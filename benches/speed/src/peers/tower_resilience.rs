@@ -84,3 +84,16 @@ fn probing<P: Primary>(primary: P) -> Driven<CircuitBreaker<P, DefaultClassifier
     }
     driven
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::primary::Steady;
+
+    #[test]
+    fn half_open_lasts() {
+        let mut driven = probing(Steady);
+        driven.run(100_000);
+        assert_eq!(driven.service().state_sync(), CircuitState::HalfOpen);
+    }
+}

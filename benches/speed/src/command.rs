@@ -1,0 +1,86 @@
+use std::{error::Error, fs, io, path::Path, process::ExitCode};
+
+use tower_breaker_speed::{
+    guard::{self, Comparison, Counts, Standing},
+    instructions, report,
+    row::Row,
+    run::{self, Plan},
+    table,
+};
+
+use crate::{args::Args, progress::Progress};
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
+    // Clocks, timers and tasks of the contestants are tokio's. Nothing is ever run on it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let _in_runtime = runtime.enter();
+    if !args.under_callgrind.is_empty() {
+        instructions::run_regions(args.under_callgrind.iter().copied().map(Row::subject));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.guard {
+        return guard(args.record);
+    }
+    measure(args)
+}
+
+fn measure(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
+    let plan = Plan {
+        contestants: args.contestants(),
+        paths: args.paths(),
+        quick: args.quick,
+    };
+    let progress = Progress::new(plan.work());
+    let figures = plan.run(&|work| progress.advance(work), &|text| eprintln!("{text}"))?;
+    progress.finish();
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let directory = args
+        .out
+        .clone()
+        .or_else(|| args.is_full().then(|| package.join("docs")));
+    if let Some(directory) = &directory {
+        report::write(&figures, directory)?;
+    }
+    if args.is_full() && args.out.is_none() {
+        report::into_readme(&figures, &package.join("README.md"))?;
+    }
+    print!(
+        "{}\n{}\n{}",
+        table::caption(),
+        table::overview(&figures),
+        table::budgets(&figures)
+    );
+    if let Some(directory) = directory {
+        println!("\nAll figures are in {}.", directory.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn guard(record: bool) -> Result<ExitCode, Box<dyn Error>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("bounds.toml");
+    let named = |error: io::Error| format!("{}: {error}", path.display());
+    let counts = run::instructions(&guard::rows())?.ok_or("no valgrind here: nothing was counted, and nothing held")?;
+    let measured = Counts::of(&counts);
+    let recorded = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Counts::default(),
+        text => Counts::parse(&text.map_err(named)?).map_err(|error| format!("{}: {error}", path.display()))?,
+    };
+    let comparisons = recorded.compare(&measured);
+    println!("Instructions per call, recorded → counted:");
+    comparisons.iter().for_each(|comparison| println!("{comparison}"));
+    if record {
+        fs::write(&path, measured.to_string()).map_err(named)?;
+        println!("Recorded in {}.", path.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if comparisons
+        .iter()
+        .any(|comparison| comparison.standing() == Standing::Better)
+    {
+        println!("Better than recorded: `cargo run --release -- --guard --record` keeps it so.");
+    }
+    if comparisons.iter().any(Comparison::fails) {
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,148 @@
+use std::fmt::{self, Write};
+
+/// How pictures look, on a light page and on a dark one. The colours are told apart by those who see fewer of them, too: Okabe and
+/// Ito's (2008), or near them.
+const STYLE: &str = include_str!("style.css");
+
+/// A picture that is being drawn. What is drawn later lies above.
+#[derive(Debug)]
+pub(super) struct Svg {
+    width: f64,
+    height: f64,
+    body: String,
+}
+
+/// What a text's position is of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rect {
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) width: f64,
+    pub(super) height: f64,
+}
+
+impl Svg {
+    /// An empty card. `label` tells those who can't see it what it shows.
+    pub(super) fn new(width: f64, height: f64, label: &str) -> Self {
+        let mut svg = Self {
+            width,
+            height,
+            body: String::new(),
+        };
+        svg.draw(format_args!("<title>{}</title>", Escaped(label)));
+        svg.draw(format_args!(
+            "<rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"6\"/>",
+            Number(width - 1.0),
+            Number(height - 1.0)
+        ));
+        svg
+    }
+
+    pub(super) fn rect(&mut self, class: &str, rect: Rect) {
+        let Rect { x, y, width, height } = rect;
+        self.draw(format_args!(
+            "<rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
+            Number(x),
+            Number(y),
+            Number(width),
+            Number(height)
+        ));
+    }
+
+    pub(super) fn text(&mut self, class: &str, (x, y): (f64, f64), anchor: Anchor, text: &str) {
+        let anchor = match anchor {
+            Anchor::Start => "",
+            Anchor::Middle => " text-anchor=\"middle\"",
+            Anchor::End => " text-anchor=\"end\"",
+        };
+        self.draw(format_args!(
+            "<text class=\"{class}\" x=\"{}\" y=\"{}\"{anchor}>{}</text>",
+            Number(x),
+            Number(y),
+            Escaped(text)
+        ));
+    }
+
+    pub(super) fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
+        self.draw(format_args!(
+            "<path class=\"{class}\" d=\"M{} {}L{} {}\"/>",
+            Number(x1),
+            Number(y1),
+            Number(x2),
+            Number(y2)
+        ));
+    }
+
+    /// What `tip` says is shown to those who point at it.
+    pub(super) fn circle(&mut self, class: &str, (x, y): (f64, f64), radius: f64, tip: &str) {
+        self.draw(format_args!(
+            "<circle class=\"{class}\" cx=\"{}\" cy=\"{}\" r=\"{}\"><title>{}</title></circle>",
+            Number(x),
+            Number(y),
+            Number(radius),
+            Escaped(tip)
+        ));
+    }
+
+    fn draw(&mut self, element: fmt::Arguments<'_>) {
+        let _ = writeln!(self.body, "{element}"); // Writing to a string can't fail.
+    }
+
+    pub(super) fn finish(self) -> String {
+        let (width, height) = (Number(self.width), Number(self.height));
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
+             role=\"img\">\n<style>\n{STYLE}</style>\n{}</svg>\n",
+            self.body
+        )
+    }
+}
+
+/// To a hundredth, and no longer than it has to be.
+pub(super) struct Number(pub(super) f64);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hundredths = (self.0 * 100.0).round() as i64;
+        write!(f, "{}", hundredths as f64 / 100.0)
+    }
+}
+
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|letter| match letter {
+            '&' => f.write_str("&amp;"),
+            '<' => f.write_str("&lt;"),
+            '>' => f.write_str("&gt;"),
+            // XML knows no control characters.
+            letter if letter.is_control() => f.write_char(' '),
+            letter => f.write_char(letter),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        for (number, written) in [(1.0, "1"), (-0.001, "0"), (12.346, "12.35"), (-0.5, "-0.5")] {
+            assert_eq!(Number(number).to_string(), written);
+        }
+    }
+
+    #[test]
+    fn text_is_no_markup() {
+        assert_eq!(Escaped("a<b & c\u{7}").to_string(), "a&lt;b &amp; c ");
+    }
+}
