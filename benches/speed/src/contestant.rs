@@ -207,10 +207,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let _in_runtime = runtime.enter();
         let failing = |path| {
-            Contestant::Bare
-                .subject(path, OneInTenFails::default())
-                .unwrap()
-                .run(CALLS)
+            let mut subject = Contestant::Bare.subject(path, OneInTenFails::default()).unwrap();
+            subject.run(CALLS);
         };
         failing(Path::Errors);
         assert!(

@@ -22,4 +22,4 @@ pub mod subject;
 pub mod table;
 mod threads;
 pub mod timing;
-mod undisturbed;
+mod waited;

@@ -38,7 +38,12 @@ pub(crate) fn live(make: &dyn Fn() -> Box<dyn Subject>) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{contestant::Contestant, path::Path, row::Row};
+    use crate::{
+        contestant::Contestant,
+        path::Path,
+        primary::{Answer, Failed},
+        row::Row,
+    };
 
     fn row(contestant: Contestant) -> Row {
         let path = Path::Closed;
@@ -52,7 +57,7 @@ mod tests {
             Allocated { times: 0.0, bytes: 0.0 }
         );
         let mut boxed = row(Contestant::Boxed).subject();
-        let bytes = size_of::<std::future::Ready<Result<(), ()>>>() as f64;
+        let bytes = size_of::<std::future::Ready<Result<Answer, Failed>>>() as f64;
         assert_eq!(per_call(boxed.as_mut()), Allocated { times: 1.0, bytes });
     }
 

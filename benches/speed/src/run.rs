@@ -174,7 +174,7 @@ impl Plan {
     }
 
     fn threads_effort(&self) -> Effort {
-        self.effort_of((120, 4000), (20, 2000))
+        self.effort_of((200, 1000), (40, 500))
     }
 
     fn scaling_effort(&self) -> Effort {

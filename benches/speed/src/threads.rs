@@ -8,7 +8,7 @@ use std::{
 use crate::{
     subject::Subject,
     timing::{Effort, calls_in},
-    undisturbed::watched,
+    waited::{waited, waited_since},
 };
 
 /// Two threads, two subjects: with a breaker each, or with one for both.
@@ -21,9 +21,9 @@ struct Pair {
 }
 
 /// A round that others disturbed is repeated, up to so many times.
-const TRIES: usize = 5;
+const TRIES: usize = 25;
 
-/// Of the time of a round, what a thread may have waited for a processor.
+/// Of the time of a round, what a thread may have waited for a processor, or for the other one to start.
 const DISTURBANCE: u32 = 50;
 
 /// The throughput of two threads that share a breaker, as a part of that with one breaker each, round by round. Threads that don't stand in
@@ -35,7 +35,7 @@ pub(crate) fn shared_to_own(make: &[&dyn Fn() -> Box<dyn Subject>], effort: Effo
     let mut ratios = vec![Vec::new(); pairs.len()];
     for round in 0..effort.rounds {
         for (pair, ratios) in pairs.iter_mut().zip(&mut ratios) {
-            let mut tries = (0..TRIES).map(|_| pair.ratio(round % 2 == 0, effort.batch));
+            let mut tries = (0..TRIES).map(|_| pair.ratio(round % 2 == 0));
             // A round that is always disturbed is better left out.
             ratios.extend(tries.find_map(|ratio| ratio));
         }
@@ -56,15 +56,14 @@ impl Pair {
     }
 
     /// `None` where the round was disturbed. Which comes first changes, so that a machine that slows down favours neither.
-    fn ratio(&mut self, own_first: bool, batch: Duration) -> Option<f64> {
+    fn ratio(&mut self, own_first: bool) -> Option<f64> {
         let Self {
             one,
             sharing,
             other,
             calls,
         } = self;
-        let allowed = batch / DISTURBANCE;
-        let mut both = |with: &mut dyn Subject| both(one.as_mut(), with, *calls, allowed);
+        let mut both = |with: &mut dyn Subject| both(one.as_mut(), with, *calls);
         let (own, shared) = if own_first {
             let own = both(other.as_mut())?;
             (own, both(sharing.as_mut())?)
@@ -78,7 +77,7 @@ impl Pair {
 
 /// How long both take, each in a thread of its own; `None` if they were disturbed, or not at it at the same time: threads that share a
 /// processor take turns, and are never in each other's way.
-fn both(one: &mut dyn Subject, other: &mut dyn Subject, calls: u64, allowed: Duration) -> Option<Duration> {
+fn both(one: &mut dyn Subject, other: &mut dyn Subject, calls: u64) -> Option<Duration> {
     let waiting = AtomicUsize::new(2);
     let timed = |subject: &mut dyn Subject| {
         subject.run(calls / 20);
@@ -87,34 +86,38 @@ fn both(one: &mut dyn Subject, other: &mut dyn Subject, calls: u64, allowed: Dur
         while waiting.load(Ordering::Acquire) > 0 {
             spin_loop();
         }
-        let (span, undisturbed) = watched(allowed, || {
-            let start = Instant::now();
-            subject.run(calls);
-            Span {
-                start,
-                end: Instant::now(),
-            }
-        });
-        undisturbed.then_some(span)
+        let waited = waited();
+        let start = Instant::now();
+        subject.run(calls);
+        Span {
+            start,
+            end: Instant::now(),
+            waited: waited_since(waited),
+        }
     };
     let (one, other) = thread::scope(|scope| {
         let other = scope.spawn(|| timed(other));
         (timed(one), other.join().expect("a subject doesn't panic"))
     });
-    one?.with(other?, allowed)
+    one.with(other)
 }
 
+/// When a thread was at it.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: Instant,
     end: Instant,
+    /// For a processor.
+    waited: Duration,
 }
 
 impl Span {
-    /// How long both lasted together, if they started together.
-    fn with(self, other: Self, allowed: Duration) -> Option<Duration> {
-        let (first, second) = (self.start.min(other.start), self.start.max(other.start));
-        (second - first <= allowed).then(|| self.end.max(other.end) - first)
+    /// How long both lasted together, if they did and were not disturbed.
+    fn with(self, other: Self) -> Option<Duration> {
+        let lasted = self.end.max(other.end) - self.start.min(other.start);
+        let apart = self.start.max(other.start) - self.start.min(other.start);
+        let worst = apart.max(self.waited).max(other.waited);
+        (worst <= lasted / DISTURBANCE).then_some(lasted)
     }
 }
 
@@ -122,18 +125,29 @@ impl Span {
 mod tests {
     use super::*;
 
+    fn span(start: u64, end: u64, waited: u64) -> Span {
+        // Any moment will do, if it is always the same.
+        static T0: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        let at = |us| *T0.get_or_init(Instant::now) + Duration::from_micros(us);
+        Span {
+            start: at(start),
+            end: at(end),
+            waited: Duration::from_micros(waited),
+        }
+    }
+
     #[test]
     fn spans_count_where_they_start_together() {
-        let t0 = Instant::now();
-        let us = |us| t0 + Duration::from_micros(us);
-        let span = |start, end| Span {
-            start: us(start),
-            end: us(end),
-        };
-        let allowed = Duration::from_micros(10);
-        let together = span(0, 100).with(span(10, 120), allowed);
-        assert_eq!(together, Some(Duration::from_micros(120)));
-        assert_eq!(together, span(10, 120).with(span(0, 100), allowed));
-        assert_eq!(span(0, 100).with(span(100, 200), allowed), None);
+        let together = span(0, 1000, 0).with(span(20, 1200, 0));
+        assert_eq!(together, Some(Duration::from_micros(1200)));
+        assert_eq!(together, span(20, 1200, 0).with(span(0, 1000, 0)));
+        assert_eq!(span(0, 1000, 0).with(span(1000, 2000, 0)), None, "one after the other");
+    }
+
+    #[test]
+    fn span_with_a_long_wait_is_disturbed() {
+        assert!(span(0, 1000, 20).with(span(0, 1000, 0)).is_some());
+        assert!(span(0, 1000, 21).with(span(0, 1000, 0)).is_none());
+        assert!(span(0, 1000, 0).with(span(0, 1000, 500)).is_none());
     }
 }

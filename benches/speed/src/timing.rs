@@ -17,13 +17,13 @@ pub fn interleaved(subjects: &mut [Box<dyn Subject>], effort: Effort, done: &dyn
         .iter_mut()
         .map(|subject| calls_in(subject.as_mut(), effort.batch))
         .collect();
-    let mut times = vec![vec![0.0; effort.rounds]; subjects.len()];
+    let mut times = vec![Vec::with_capacity(effort.rounds); subjects.len()];
     for round in 0..effort.rounds {
         for turn in 0..subjects.len() {
             let index = (round + turn) % subjects.len();
             // What the one before left in the caches is its own affair.
             subjects[index].run(calls[index] / 20);
-            times[index][round] = nanoseconds_per_call(subjects[index].as_mut(), calls[index]);
+            times[index].push(nanoseconds_per_call(subjects[index].as_mut(), calls[index]));
         }
         done();
     }
