@@ -73,7 +73,7 @@ pub fn all(figures: &Figures) -> Vec<Budget> {
             limit: Limit::AtLeast(0.9),
             measured: ours(Measure::TwoThreads, Path::Closed),
         },
-        at_most(4096.0, "bytes of one breaker", live(figures)),
+        at_most(4096.0, "bytes of one breaker", ours(Measure::Live, Path::Closed)),
     ]);
     budgets.extend(Scaling::ALL.iter().flat_map(|scaling| flat(figures, *scaling)));
     budgets
@@ -98,12 +98,6 @@ fn best_peer(figures: &Figures) -> Option<(f64, &'static str)> {
         Some((spread.median, peer.name()))
     });
     times.min_by(|(one, _), (other, _)| one.total_cmp(other))
-}
-
-/// The subject around it is the measurement's.
-fn live(figures: &Figures) -> Option<f64> {
-    let of = |contestant: Contestant| figures.get(Measure::Live, contestant.name(), Path::Closed.name());
-    Some(of(Contestant::Ours)?.median - of(Contestant::Bare)?.median)
 }
 
 fn flat(figures: &Figures, scaling: Scaling) -> Vec<Budget> {

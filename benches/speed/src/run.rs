@@ -30,6 +30,9 @@ const BY_TWO_THREADS: [Path; 2] = [Path::Closed, Path::SlowAfter];
 /// What it takes to start callgrind, in the milliseconds that progress is told in.
 const CALLGRIND: u64 = 8000;
 
+/// How much longer than its two batches a round of two threads takes: where others are at work, it is repeated.
+const THREADS: u64 = 6;
+
 impl Plan {
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
@@ -75,15 +78,7 @@ impl Plan {
         progress(CALLGRIND);
         self.time_rows(&rows, &mut figures, progress);
         self.time_threads(&rows, &mut figures, progress);
-        for row in rows.iter().filter(|row| row.path == Path::Closed) {
-            let live = memory::live(&|| row.subject()) as f64;
-            figures.add(
-                Measure::Live,
-                row.contestant.name(),
-                row.path.name(),
-                Spread::of(&[live]),
-            );
-        }
+        weigh(&rows, &mut figures);
         for scaling in self.scalings() {
             self.time_scaling(scaling, &mut figures, progress);
         }
@@ -126,7 +121,7 @@ impl Plan {
         let make: Vec<_> = rows.iter().map(|row| || row.subject()).collect();
         let make: Vec<_> = make.iter().map(|make| make as &dyn Fn() -> Box<dyn Subject>).collect();
         let effort = self.threads_effort();
-        let a_round = 2 * rows.len() as u64 * ms(effort) / effort.rounds as u64;
+        let a_round = THREADS * rows.len() as u64 * ms(effort) / effort.rounds as u64;
         let ratios = threads::shared_to_own(&make, effort, &|| progress(a_round));
         for (row, ratios) in rows.iter().zip(&ratios) {
             figures.add(
@@ -142,14 +137,22 @@ impl Plan {
         let settings = self.subjects_of(scaling);
         let mut subjects: Vec<_> = settings
             .iter()
+            .filter(|(line, _)| !line.grows)
             .map(|(line, step)| scaling.subject(*line, *step))
             .collect();
         subjects.push(scaling.bare());
         let effort = self.scaling_effort();
         let a_round = settings.len() as u64 * ms(effort) / effort.rounds as u64;
         let times = timing::interleaved(&mut subjects, effort, &|| progress(a_round));
-        for ((line, step), time) in settings.iter().zip(&times) {
-            let over_bare = Spread::of_differences(time, &times[settings.len()]);
+        let bare = &times[times.len() - 1];
+        let mut times = times.iter();
+        for (line, step) in settings {
+            let over_bare = if line.grows {
+                let times = timing::unchanged(&|| scaling.subject(line, step), step, effort.rounds);
+                Spread::of_differences(&times, bare)
+            } else {
+                times.next().and_then(|times| Spread::of_differences(times, bare))
+            };
             figures.add(scaling.measure(), line.name, step.to_string(), over_bare);
         }
     }
@@ -186,6 +189,18 @@ impl Plan {
         let (rounds, batch) = if self.quick { quick } else { full };
         let batch = Duration::from_micros(batch);
         Effort { rounds, batch }
+    }
+}
+
+/// What one breaker holds. The subject around it is the measurement's, and as large around a bare service.
+fn weigh(rows: &[Row], figures: &mut Figures) {
+    let path = Path::Closed;
+    let live = |row: Row| memory::live(&|| row.subject());
+    let contestant = Contestant::Bare;
+    let bare = live(Row { contestant, path });
+    for row in rows.iter().filter(|row| row.path == path) {
+        let held = (live(*row) - bare) as f64;
+        figures.add(Measure::Live, row.contestant.name(), path.name(), Spread::of(&[held]));
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Scaling {
 pub struct Line {
     pub name: &'static str,
     pub contestant: Contestant,
+    /// Whether each call that is timed stays in what is remembered, and costs those that follow.
+    pub grows: bool,
     make: fn(u64) -> Box<dyn Subject>,
 }
 
@@ -101,41 +103,49 @@ const WINDOW: &[Line] = &[
     Line {
         name: "tower-breaker, evidence (no window)",
         contestant: Contestant::Ours,
+        grows: false,
         make: |_| ours::with_policy(Evidence::default(), Steady),
     },
     Line {
         name: "tower-breaker, rate over calls",
         contestant: Contestant::Ours,
+        grows: false,
         make: |calls| ours::with_policy(rate_over(SlidingWindow::last_calls(calls as usize)), Steady),
     },
     Line {
         name: "tower-breaker, rate over an hour",
         contestant: Contestant::Ours,
+        grows: false,
         make: |_| ours::with_policy(rate_over(SlidingWindow::last(HOUR)), Steady),
     },
     Line {
         name: "tower-resilience, calls",
         contestant: Contestant::TowerResilience,
+        grows: false,
         make: |calls| tower_resilience::with_window(Window::Calls(calls as usize), Steady),
     },
     Line {
         name: "tower-resilience, an hour",
         contestant: Contestant::TowerResilience,
+        grows: true,
         make: |_| tower_resilience::with_window(Window::Time(HOUR), Steady),
     },
     Line {
         name: "seatbelt, an hour",
         contestant: Contestant::Seatbelt,
+        grows: false,
         make: |_| seatbelt::with_window(HOUR, Steady),
     },
     Line {
         name: "failsafe, half a minute",
         contestant: Contestant::Failsafe,
+        grows: false,
         make: |_| made(Contestant::Failsafe, Path::Closed),
     },
     Line {
         name: "recloser, calls",
         contestant: Contestant::Recloser,
+        grows: false,
         make: |calls| recloser::with_window(calls as usize, Steady),
     },
 ];
@@ -144,11 +154,13 @@ const WINDOW_TIME: &[Line] = &[
     Line {
         name: "tower-breaker, rate over time",
         contestant: Contestant::Ours,
+        grows: false,
         make: |seconds| ours::with_policy(rate_over(SlidingWindow::last(Duration::from_secs(seconds))), Steady),
     },
     Line {
         name: "seatbelt",
         contestant: Contestant::Seatbelt,
+        grows: false,
         make: |seconds| seatbelt::with_window(Duration::from_secs(seconds), Steady),
     },
 ];
@@ -157,31 +169,37 @@ const IN_FLIGHT: &[Line] = &[
     Line {
         name: "tower-breaker",
         contestant: Contestant::Ours,
+        grows: false,
         make: |_| holding(Contestant::Ours),
     },
     Line {
         name: "tower-breaker, slow_after",
         contestant: Contestant::Ours,
+        grows: false,
         make: |_| ours::never_overdue(Holding),
     },
     Line {
         name: "tower-resilience",
         contestant: Contestant::TowerResilience,
+        grows: false,
         make: |_| holding(Contestant::TowerResilience),
     },
     Line {
         name: "seatbelt",
         contestant: Contestant::Seatbelt,
+        grows: false,
         make: |_| holding(Contestant::Seatbelt),
     },
     Line {
         name: "failsafe",
         contestant: Contestant::Failsafe,
+        grows: false,
         make: |_| holding(Contestant::Failsafe),
     },
     Line {
         name: "recloser",
         contestant: Contestant::Recloser,
+        grows: false,
         make: |_| holding(Contestant::Recloser),
     },
 ];

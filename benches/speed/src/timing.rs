@@ -30,6 +30,22 @@ pub fn interleaved(subjects: &mut [Box<dyn Subject>], effort: Effort, done: &dyn
     times
 }
 
+/// As [`interleaved`], of a subject that changes with each call: it is made anew before it has had more than a tenth of `step` calls.
+pub(crate) fn unchanged(make: &dyn Fn() -> Box<dyn Subject>, step: u64, rounds: usize) -> Vec<f64> {
+    let mut subject = make();
+    let mut left = step / TEN;
+    (0..rounds)
+        .map(|_| {
+            if left < TEN {
+                subject = make();
+                left = step / TEN;
+            }
+            left = left.saturating_sub(TEN);
+            nanoseconds_per_call(subject.as_mut(), TEN)
+        })
+        .collect()
+}
+
 fn nanoseconds_per_call(subject: &mut dyn Subject, calls: u64) -> f64 {
     let start = Instant::now();
     subject.run(calls);
