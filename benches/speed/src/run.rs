@@ -77,7 +77,7 @@ impl Plan {
         }
         progress(CALLGRIND);
         self.time_rows(&rows, &mut figures, progress);
-        self.time_threads(&rows, &mut figures, progress);
+        self.time_threads(&rows, &mut figures, progress, tell);
         weigh(&rows, &mut figures);
         for scaling in self.scalings() {
             self.time_scaling(scaling, &mut figures, progress);
@@ -116,7 +116,7 @@ impl Plan {
         }
     }
 
-    fn time_threads(&self, rows: &[Row], figures: &mut Figures, progress: &dyn Fn(u64)) {
+    fn time_threads(&self, rows: &[Row], figures: &mut Figures, progress: &dyn Fn(u64), tell: &dyn Fn(&str)) {
         let rows: Vec<_> = rows.iter().filter(|row| BY_TWO_THREADS.contains(&row.path)).collect();
         let make: Vec<_> = rows.iter().map(|row| || row.subject()).collect();
         let make: Vec<_> = make.iter().map(|make| make as &dyn Fn() -> Box<dyn Subject>).collect();
@@ -124,6 +124,12 @@ impl Plan {
         let a_round = THREADS * rows.len() as u64 * ms(effort) / effort.rounds as u64;
         let ratios = threads::shared_to_own(&make, effort, &|| progress(a_round));
         for (row, ratios) in rows.iter().zip(&ratios) {
+            if ratios.len() < effort.rounds / 2 {
+                let (got, rounds) = (ratios.len(), effort.rounds);
+                tell(&format!(
+                    "{row}: two threads had two processors to themselves in {got} of {rounds} rounds only."
+                ));
+            }
             figures.add(
                 Measure::TwoThreads,
                 row.contestant.name(),

@@ -66,3 +66,42 @@ pub(crate) fn calls_in(subject: &mut dyn Subject, time: Duration) -> u64 {
         calls *= 2;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::{contestant::Contestant, path::Path, row::Row};
+
+    fn bare() -> Box<dyn Subject> {
+        let (contestant, path) = (Contestant::Bare, Path::Closed);
+        Row { contestant, path }.subject()
+    }
+
+    #[test]
+    fn each_round_times_each_subject() {
+        let rounds = Cell::new(0);
+        let effort = Effort {
+            rounds: 7,
+            batch: Duration::from_micros(50),
+        };
+        let times = interleaved(&mut [bare(), bare()], effort, &|| rounds.set(rounds.get() + 1));
+        assert_eq!(times.iter().map(Vec::len).collect::<Vec<_>>(), [7, 7]);
+        assert_eq!(rounds.get(), 7);
+        assert!(times.iter().flatten().all(|time| *time > 0.0));
+    }
+
+    #[test]
+    fn subject_that_grows_is_made_anew_in_time() {
+        let made = Cell::new(0);
+        let make = || {
+            made.set(made.get() + 1);
+            bare()
+        };
+        assert_eq!(unchanged(&make, 1000, 25).len(), 25);
+        assert_eq!(made.get(), 3, "each of them has a hundred calls");
+        assert_eq!(unchanged(&make, 100, 4).len(), 4);
+        assert_eq!(made.get(), 3 + 4);
+    }
+}

@@ -1,33 +1,27 @@
-/// A logarithmic axis.
+/// A logarithmic axis, from 1: below that there is nothing to tell apart.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
-    least: f64,
-    most: f64,
+    /// As a power of ten.
+    most: i32,
 }
 
 impl Scale {
-    /// From and to a power of ten, around these values. What is less than 1 is drawn as 1: there is nothing to tell apart.
+    /// To a power of ten at or above these values.
     pub(super) fn over(values: impl Iterator<Item = f64>) -> Self {
-        let (least, most) = values
-            .map(|value| value.max(1.0))
-            .fold((f64::MAX, 10.0_f64), |(least, most), value| {
-                (least.min(value), most.max(value))
-            });
+        let most = values.fold(10.0_f64, f64::max);
         Self {
-            least: least.min(most).log10().floor(),
-            most: most.log10().ceil(),
+            most: most.log10().ceil() as i32,
         }
     }
 
     /// From 0 to 1.
     pub(super) fn place(self, value: f64) -> f64 {
-        let span = (self.most - self.least).max(1.0);
-        ((value.max(1.0).log10() - self.least) / span).clamp(0.0, 1.0)
+        (value.max(1.0).log10() / f64::from(self.most)).min(1.0)
     }
 
     /// The powers of ten.
     pub(super) fn marks(self) -> impl Iterator<Item = f64> {
-        (self.least as i32..=self.most as i32).map(|power| 10_f64.powi(power))
+        (0..=self.most).map(|power| 10_f64.powi(power))
     }
 }
 
@@ -36,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn axis_spans_powers_of_ten() {
+    fn axis_ends_at_a_power_of_ten() {
         let scale = Scale::over([3.0, 250.0].into_iter());
         assert_eq!(scale.marks().collect::<Vec<_>>(), [1.0, 10.0, 100.0, 1000.0]);
         assert_eq!((scale.place(1.0), scale.place(1000.0)), (0.0, 1.0));

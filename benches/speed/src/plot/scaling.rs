@@ -12,7 +12,7 @@ const WIDTH: f64 = 760.0;
 const PANEL: f64 = 240.0;
 const TOP: f64 = 64.0;
 const LEFT: f64 = 60.0;
-const PLOT_END: f64 = 520.0;
+const PLOT_END: f64 = 470.0;
 /// Of a panel, its lines.
 const HEIGHT: f64 = 160.0;
 const LABEL: f64 = 12.0;
@@ -87,24 +87,25 @@ fn draw_panel(svg: &mut Svg, figures: &Figures, scaling: Scaling, top: f64) {
             let tip = format!("{who}, {}: {:.1} ns", figure.case, figure.spread.median);
             svg.circle(fill, *point, 3.0, &tip);
         }
-        labels.extend(points.last().map(|(_, y)| (*y, who)));
+        let last = points.last().zip(figures.last());
+        labels.extend(last.map(|((_, y), figure)| (*y, format!("{who}: {:.0}", figure.spread.median))));
     }
     draw_labels(svg, labels);
 }
 
 /// Beside the ends of their lines, and one below the other.
-fn draw_labels(svg: &mut Svg, mut labels: Vec<(f64, &str)>) {
+fn draw_labels(svg: &mut Svg, mut labels: Vec<(f64, String)>) {
     labels.sort_by(|(one, _), (other, _)| one.total_cmp(other));
     let mut free = f64::MIN;
-    for (y, who) in labels {
+    for (y, label) in labels {
         let y = f64::max(y, free);
         free = y + LABEL;
-        let text = if who.starts_with(Contestant::Ours.name()) {
+        let text = if label.starts_with(Contestant::Ours.name()) {
             "bold"
         } else {
             ""
         };
-        svg.text(text, (PLOT_END + 10.0, y + 4.0), Anchor::Start, who);
+        svg.text(text, (PLOT_END + 28.0, y + 4.0), Anchor::Start, &label);
     }
 }
 
