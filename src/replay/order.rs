@@ -54,7 +54,7 @@ pub(super) fn steps_of(trace: &Trace, key: Option<u32>) -> Vec<Step> {
     let one_breaker = key.is_some() || trace.keys.len() <= 1;
     if one_breaker && placed.iter().all(|(place, _)| place.step > 0) {
         placed.sort_unstable_by_key(|(place, _)| *place);
-        if placed.is_sorted_by(|(a, _), (b, _)| a.step < b.step) {
+        if placed.is_sorted_by(|(a, _), (b, _)| a.step < b.step || a.row == b.row) {
             return placed.into_iter().map(to_step).collect();
         }
         // Two recordings in one file.

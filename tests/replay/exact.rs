@@ -190,3 +190,17 @@ fn a_replay_of_what_many_threads_did_at_once_is_exact_too() {
         .collect();
     assert_eq!(replayed, changes);
 }
+
+#[test]
+fn steps_that_two_rows_share_are_two_recordings_and_give_way_to_time() {
+    let trips = |steps: [&str; 3]| {
+        let [a, b, c] = steps;
+        let rows = format!("1,failure,0,{a}\n1,success,0,{b}\n1,failure,0,{c}\n");
+        let trace = Trace::read_csv(format!("time,outcome,latency,steps\n{rows}").as_bytes()).unwrap();
+        let config = Config::new("two in a row").trip_when(ConsecutiveFailures::of(2));
+        Replay::new(config).run(&trace).unwrap().trips.len()
+    };
+    assert_eq!(trips(["1-1", "2-3", "4-4"]), 0);
+    assert_eq!(trips(["1-1", "3-4", "2-2"]), 1);
+    assert_eq!(trips(["1-1", "2-3", "1-1"]), 0);
+}

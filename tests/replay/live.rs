@@ -41,7 +41,15 @@ pub(crate) struct Life {
 /// What the primary does with the next call: nothing but a note of when it ends and how.
 #[derive(Clone, Debug, Default)]
 struct Primary {
-    is_ready: Arc<Mutex<bool>>,
+    readiness: Arc<Mutex<Readiness>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Readiness {
+    #[default]
+    Ready,
+    Pending,
+    Fails,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -65,10 +73,10 @@ impl Service<Answer> for Primary {
     type Future = Answer;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        if *self.is_ready.lock().unwrap() {
-            Poll::Ready(Ok(()))
-        } else {
-            Poll::Pending
+        match *self.readiness.lock().unwrap() {
+            Readiness::Ready => Poll::Ready(Ok(())),
+            Readiness::Pending => Poll::Pending,
+            Readiness::Fails => Poll::Ready(Err("not ready".into())),
         }
     }
 
@@ -100,7 +108,7 @@ struct Simulation {
     clock: HandClock,
     breaker: Breaker,
     service: Protected,
-    is_ready: Arc<Mutex<bool>>,
+    readiness: Arc<Mutex<Readiness>>,
     /// By the time of what is next, and a number.
     calls: BTreeMap<(u64, u64), (Live, Ends)>,
     number: u64,
@@ -125,15 +133,14 @@ pub(crate) fn live(config: Config, how: Use, length: u64) -> Life {
         .build()
         .unwrap();
     let primary = Primary::default();
-    let is_ready = primary.is_ready.clone();
-    *is_ready.lock().unwrap() = true;
+    let readiness = primary.readiness.clone();
     let simulation = Simulation {
         how,
         random: Random(how.seed),
         clock,
         breaker: layer.breaker().clone(),
         service: layer.layer(primary),
-        is_ready,
+        readiness,
         calls: BTreeMap::new(),
         number: 0,
     };
@@ -157,13 +164,21 @@ impl Simulation {
             match self.random.below(20) {
                 // A look with no call.
                 0 => drop(self.service.poll_ready(&mut Context::from_waker(Waker::noop()))),
-                1 => *self.is_ready.lock().unwrap() = !self.random.percent(30),
+                1 => *self.readiness.lock().unwrap() = self.draw_readiness(),
                 _ => self.call(now),
             }
         }
         self.end_until(length + 5 * S);
         self.set(length + 6 * S);
         // Those that hang are given up.
+    }
+
+    fn draw_readiness(&mut self) -> Readiness {
+        match self.random.below(100) {
+            0..25 => Readiness::Pending,
+            25..35 => Readiness::Fails,
+            _ => Readiness::Ready,
+        }
     }
 
     fn set(&self, nanos: u64) {
@@ -213,9 +228,9 @@ impl Simulation {
             Live::Permit(permit)
         } else {
             let mut cx = Context::from_waker(Waker::noop());
-            if self.service.poll_ready(&mut cx).is_pending() {
+            let Poll::Ready(Ok(())) = self.service.poll_ready(&mut cx) else {
                 return;
-            }
+            };
             // What comes between may change everything.
             let between = self.random.below(3) * self.random.below(2_000);
             self.set(now + between);

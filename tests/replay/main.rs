@@ -3,6 +3,7 @@
 
 mod exact;
 mod live;
+mod readiness;
 mod reading;
 mod recorder;
 mod reports;

@@ -147,7 +147,7 @@ fn what_a_recorder_adds_is_checked_as_well() {
         ("5,success,1,,x,", "line 2: `lasted` is \"x\"; accepted: seconds"),
         (
             "5,success,1,,,1",
-            "line 2: `steps` is \"1\"; accepted: whole numbers from 1, rising",
+            "line 2: `steps` is \"1\"; accepted: whole numbers from 1, never falling",
         ),
         (
             "5,success,1,1,,1-2",
@@ -174,8 +174,8 @@ fn what_a_recorder_adds_is_checked_as_well() {
         let error = Trace::read_csv(text.as_bytes()).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{error}");
     }
-    let text = "time,outcome,latency,waited,lasted,steps\n5,success,1,5,1,1-2-3-4\n6,looked,,,,5\n6,unused,0,,,6-7\n";
-    assert_eq!(Trace::read_csv(text.as_bytes()).unwrap().calls().len(), 2);
+    let text = "time,outcome,latency,waited,lasted,steps\n5,success,1,5,1,1-2-3-4\n6,looked,,,,5\n6,unused,0,,,6-7\n6,failure,0,,,8-8\n";
+    assert_eq!(Trace::read_csv(text.as_bytes()).unwrap().calls().len(), 3);
 }
 
 #[test]
