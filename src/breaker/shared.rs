@@ -201,6 +201,7 @@ impl Core {
 
     /// The primary's `poll_ready` failed, with no call to blame. Whether the breaker would have let a call through.
     pub(super) fn readiness_failed(&mut self, now: Timestamp) -> bool {
+        self.machine.reconsider(now);
         let admitted = self.machine.admit(now);
         let counts = admitted.is_ok();
         if let Ok(ticket) = admitted {

@@ -8,18 +8,21 @@ use std::{
 
 use tower::{BoxError, Layer, Service};
 use tower_breaker::{
-    CircuitBreakerLayer, Config, ConsecutiveFailures, Event, Transition,
+    CircuitBreakerLayer, Config, ConsecutiveFailures, Event, Evidence, Outcome, Transition, TripReason,
     replay::{Recorder, Replay, Trace},
 };
 
 use crate::{
-    live::MS,
+    live::{MS, ms},
     support::{HandClock, Memory},
 };
 
-/// Never ready: it fails each time that it is asked.
+/// Fails each time that it is asked whether it is ready, which takes a while.
 #[derive(Clone, Debug)]
-struct Unready;
+struct Unready {
+    clock: HandClock,
+    asked_until: u64,
+}
 
 impl Service<()> for Unready {
     type Response = ();
@@ -27,6 +30,7 @@ impl Service<()> for Unready {
     type Future = Ready<Result<(), BoxError>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.clock.set(self.asked_until);
         Poll::Ready(Err("not ready".into()))
     }
 
@@ -45,6 +49,13 @@ struct Recorded {
 }
 
 impl Recorded {
+    fn unready(&self, asked_until: u64) -> Unready {
+        Unready {
+            clock: self.clock.clone(),
+            asked_until,
+        }
+    }
+
     fn layer(&self, config: Config) -> CircuitBreakerLayer {
         let changes = self.changes.clone();
         CircuitBreakerLayer::builder()
@@ -86,16 +97,38 @@ fn poll_ready(service: &mut impl Service<(), Error = BoxError>) -> Poll<Result<(
 fn a_primary_that_is_never_ready_trips_a_replay_when_it_tripped_the_live_breaker() {
     let config = Config::new("unready").trip_when(ConsecutiveFailures::of(3));
     let recorded = Recorded::default();
-    let mut service = recorded.layer(config.clone()).layer(Unready);
+    let layer = recorded.layer(config.clone());
     for call in 1..=5 {
-        recorded.clock.set(call * 100 * MS);
+        let mut service = layer.layer(recorded.unready(call * 100 * MS));
         assert!(poll_ready(&mut service).is_ready());
     }
-    drop(service);
+    drop(layer);
     let rows = recorded.csv.text();
     assert_eq!(rows.lines().nth(1).unwrap(), "0.1,unready,failure,0,,,1-1");
     let changes = recorded.changes.lock().unwrap().clone();
     assert_eq!(changes.len(), 1);
     assert_eq!(changes[0].0, 300 * MS);
+    recorded.assert_replay_is_exact(&config);
+}
+
+#[test]
+fn evidence_that_ripens_while_readiness_is_asked_for_trips_before_its_failure_counts() {
+    let config = Config::new("ripe").trip_when(Evidence::tolerating(0.5).sustained_for(ms(500)));
+    let recorded = Recorded::default();
+    let layer = recorded.layer(config.clone());
+    recorded.clock.set(100 * MS);
+    for _ in 0..20 {
+        layer.breaker().try_acquire().unwrap().record(Outcome::Failure);
+    }
+    recorded.clock.set(599 * MS);
+    let mut service = layer.layer(recorded.unready(601 * MS));
+    assert!(poll_ready(&mut service).is_ready());
+    drop((service, layer));
+    let changes = recorded.changes.lock().unwrap().clone();
+    let [(at, Transition::Opened { reason, .. })] = &*changes else {
+        panic!("{changes:?}");
+    };
+    assert_eq!(*at, 601 * MS);
+    assert!(matches!(reason, TripReason::Evidence { bad: 20, .. }), "{reason:?}");
     recorded.assert_replay_is_exact(&config);
 }
