@@ -1,14 +1,17 @@
 use std::{fmt, time::Duration};
 
 use super::latencies::Latencies;
+use crate::machine::SlowAfter;
 
-/// A value that is tried, and where it comes from.
+/// A `slow_after` that is tried.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Value {
-    pub(super) slow_after: Option<Duration>,
-    pub(super) origin: Origin,
+pub(super) enum Value {
+    Learned,
+    ByHand { slow_after: Duration, origin: Origin },
+    Never,
 }
 
+/// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Origin {
     Objective,
@@ -17,7 +20,6 @@ pub(super) enum Origin {
         factor: f64,
         part: f64,
     },
-    Unset,
 }
 
 /// Multiples of quantiles: close to what healthy calls take, and well above; and from quantiles that a brownout in the trace doesn't reach.
@@ -33,30 +35,52 @@ const TRIED: [(f64, f64); 9] = [
     (3.0, 0.999),
 ];
 
-/// The values to try, shortest first; last, none at all. A value above the objective would let worthless answers pass for good ones.
+/// What to try: learned; by hand, shortest first; never. A value above the objective would let worthless answers pass for good ones.
 pub(super) fn values(latencies: &Latencies, objective: Option<Duration>) -> Vec<Value> {
-    let mut values: Vec<_> = TRIED
+    let mut by_hand: Vec<_> = TRIED
         .iter()
-        .map(|(factor, part)| Value {
-            slow_after: Some(rounded_up(latencies.quantile(*part).mul_f64(*factor))),
-            origin: Origin::Quantile {
+        .map(|(factor, part)| {
+            let slow_after = rounded_up(latencies.quantile(*part).mul_f64(*factor));
+            let origin = Origin::Quantile {
                 factor: *factor,
                 part: *part,
-            },
+            };
+            (slow_after, origin)
         })
-        .filter(|value| objective.is_none_or(|objective| value.slow_after < Some(objective)))
+        .filter(|(slow_after, _)| objective.is_none_or(|objective| *slow_after < objective))
         .collect();
-    values.extend(objective.map(|_| Value {
-        slow_after: objective,
-        origin: Origin::Objective,
-    }));
-    values.sort_by_key(|value| value.slow_after);
-    values.dedup_by_key(|value| value.slow_after);
-    values.push(Value {
-        slow_after: None,
-        origin: Origin::Unset,
-    });
+    by_hand.extend(objective.map(|objective| (objective, Origin::Objective)));
+    by_hand.sort_by_key(|(slow_after, _)| *slow_after);
+    by_hand.dedup_by_key(|(slow_after, _)| *slow_after);
+
+    let mut values = vec![Value::Learned];
+    values.extend(
+        by_hand
+            .into_iter()
+            .map(|(slow_after, origin)| Value::ByHand { slow_after, origin }),
+    );
+    values.push(Value::Never);
     values
+}
+
+impl Value {
+    pub(super) fn slow_after(self) -> SlowAfter {
+        match self {
+            Self::Learned => SlowAfter::Learned,
+            Self::ByHand { slow_after, .. } => SlowAfter::After(slow_after),
+            Self::Never => SlowAfter::Never,
+        }
+    }
+
+    /// Of those that lose the same, the greatest is best: what is learned needs no upkeep, a long value is far from healthy calls, and
+    /// any is better than none, for the next outage may hang.
+    pub(super) fn preference(self) -> impl Ord {
+        match self {
+            Self::Learned => (2, Duration::ZERO),
+            Self::ByHand { slow_after, .. } => (1, slow_after),
+            Self::Never => (0, Duration::ZERO),
+        }
+    }
 }
 
 /// Two digits, and at least a microsecond: more would pretend to be exact.
@@ -71,7 +95,6 @@ impl fmt::Display for Origin {
         match self {
             Self::Objective => f.write_str("the objective"),
             Self::Quantile { factor, part } => write!(f, "{factor} × the p{}", (part * 1000.0).round() / 10.0),
-            Self::Unset => f.write_str("unset"),
         }
     }
 }

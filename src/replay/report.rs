@@ -169,7 +169,7 @@ impl fmt::Display for Report {
 }
 
 /// "1 trip", "2 trips".
-struct Counted(usize, &'static str);
+pub(super) struct Counted(pub(super) usize, pub(super) &'static str);
 
 impl fmt::Display for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

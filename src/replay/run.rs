@@ -20,7 +20,7 @@ use crate::{
 /// The breaker is a real one, over a clock that the trace sets: it is told of each call's start and end, and finds calls that hang as a live one
 /// does. Shown what a [`Recorder`](super::Recorder) has recorded from its beginning, with the same configuration and
 /// [seed](Self::seed), it trips where the live one did, to the nanosecond. That is unless somebody steered that one by hand, it used
-/// [`Wait`](crate::Wait) or heeded a `Retry-After`: a trace knows nothing of these.
+/// [`Wait`](crate::Wait), heeded a `Retry-After`, or was stopped with calls in flight: a trace knows nothing of these.
 ///
 /// ```
 /// use std::time::Duration;
@@ -54,7 +54,8 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// A replay under this configuration. [`SlowAfter::Auto`] is taken as if there were a backup: `slow_after` sets itself.
+    /// A replay under this configuration. [`SlowAfter::Auto`] is taken as [`Learned`](SlowAfter::Learned), as where there is a backup; for a
+    /// breaker that has none, say [`Never`](SlowAfter::Never). What is learned is learned anew, so nothing is slow at first.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
@@ -66,7 +67,7 @@ impl Replay {
         }
     }
 
-    /// Where jitter starts from: see [`Builder::seed`](crate::Builder::seed). Default: 0.
+    /// Where jitter, and the choice of calls to learn from, start from: see [`Builder::seed`](crate::Builder::seed). Default: 0.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
@@ -80,7 +81,8 @@ impl Replay {
     }
 
     /// From when on an answer of the primary is worth nothing; with `None`, never. It changes nothing but the report. Default: the
-    /// configuration's `slow_after`.
+    /// configuration's `slow_after` where that is a duration. Where it is learned, or automatic, or never: `None`, so that a slow answer is as
+    /// good as a quick one.
     #[must_use]
     pub fn objective(self, objective: impl Into<Option<Duration>>) -> Self {
         Self {

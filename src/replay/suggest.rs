@@ -11,21 +11,22 @@ use super::{
 };
 use crate::{
     config::Config,
-    machine::{ConfigError, Evidence},
+    machine::{ConfigError, Evidence, SlowAfter},
 };
 
 /// Finds parameters in a trace.
 ///
 /// - The tolerated rate of bad calls is θ = min(0.5, 1 − worth of the backup's answer).
-/// - `slow_after` is the value under which a replay loses the fewest answers, among some multiples of the latency quantiles of successful calls and
-///   the objective. An answer of the primary counts 1 if it is good and within the objective, one of the backup what it is worth, any
-///   other 0. A value that [trips on healthy calls](super::Trip::was_healthy) is out, where there is another; of those that lose the same, to
-///   2 %, it is the longest.
+/// - `slow_after` is the one under which a replay loses the fewest answers, among [learned](SlowAfter::Learned), some multiples of the latency
+///   quantiles of successful calls, the objective, and [never](SlowAfter::Never). An answer of the primary counts 1 if it is good and
+///   within the objective, one of the backup what it is worth, any other 0. One that [trips on healthy
+///   calls](super::Trip::was_healthy) is out, where there is another; of those that lose the same, to 2 %, it is learned, which needs no
+///   upkeep, else the longest value.
 /// - Evidence has to last longer than half a second where that loses fewer answers still, or trips less on healthy calls.
 ///
 /// ```
-/// use std::{cmp::Ordering, time::Duration};
-/// use tower_breaker::replay::{Suggest, Trace};
+/// use std::time::Duration;
+/// use tower_breaker::{SlowAfter, replay::{Suggest, Trace}};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let mut csv = String::from("time,outcome,latency\n");
@@ -36,7 +37,7 @@ use crate::{
 /// let trace = Trace::read_csv(csv.as_bytes())?;
 /// let suggestion = Suggest::new(0.8).objective(Duration::from_millis(500)).run(&trace)?;
 /// println!("{suggestion}");
-/// assert!(suggestion.slow_after <= Some(Duration::from_millis(500)));
+/// assert_ne!(suggestion.slow_after, SlowAfter::Never);
 /// # Ok(())
 /// # }
 /// ```
@@ -114,7 +115,7 @@ impl Suggest {
         let mut tried = Vec::new();
         let mut attempt = |tried: &mut Vec<Tried>, value: Value, sustained_for| {
             tell(tried.len());
-            let config = self.config(value.slow_after, sustained_for);
+            let config = self.config(value.slow_after(), sustained_for);
             tried.push(Tried {
                 value,
                 sustained_for,
@@ -126,7 +127,7 @@ impl Suggest {
         for value in values(&latencies, self.objective) {
             attempt(&mut tried, value, SUSTAINED[0])?;
         }
-        let mut chosen = longest_of_the_best(&tried);
+        let mut chosen = preferred_of_the_best(&tried);
         let Tried { value, .. } = tried[chosen];
         for sustained_for in SUSTAINED.into_iter().skip(1) {
             attempt(&mut tried, value, sustained_for)?;
@@ -137,7 +138,7 @@ impl Suggest {
         }
         let Tried { sustained_for, .. } = tried[chosen];
         Ok(Suggestion {
-            slow_after: value.slow_after,
+            slow_after: value.slow_after(),
             tolerated_rate: rounded(tolerated_rate(self.worth)),
             sustained_for,
             config: tried[chosen].config.clone(),
@@ -153,7 +154,7 @@ impl Suggest {
         if self.per_key { replay.per_key() } else { replay }
     }
 
-    fn config(&self, slow_after: Option<Duration>, sustained_for: Duration) -> Config {
+    fn config(&self, slow_after: SlowAfter, sustained_for: Duration) -> Config {
         let evidence = Evidence::tolerating(rounded(tolerated_rate(self.worth))).sustained_for(sustained_for);
         Config::default().slow_after(slow_after).trip_when(evidence)
     }
@@ -194,11 +195,11 @@ impl Tried {
     }
 }
 
-/// Of those that none is better than, the one with the longest `slow_after`. That is better than none: the next outage may hang.
-fn longest_of_the_best(tried: &[Tried]) -> usize {
+/// Of those that none is better than, the one with the [preferred](Value::preference) `slow_after`.
+fn preferred_of_the_best(tried: &[Tried]) -> usize {
     let is_best = |one: &Tried| !tried.iter().any(|other| other.merit().is_better_than(one.merit()));
     let best = (0..tried.len()).filter(|index| is_best(&tried[*index]));
-    best.max_by_key(|index| tried[*index].value.slow_after).unwrap_or(0)
+    best.max_by_key(|index| tried[*index].value.preference()).unwrap_or(0)
 }
 
 /// 1 − 0.9 isn't 0.1 in binary.

@@ -4,21 +4,21 @@ use super::{
     candidates::{Origin, Value},
     comparison::Comparison,
     latencies::Latencies,
-    report::Report,
+    report::{Counted, Report},
     suggest::Suggest,
     trace::Trace,
 };
 use crate::{
     config::Config,
-    machine::{ConfigError, Rough},
+    machine::{ConfigError, Rough, SlowAfter},
 };
 
 /// Parameters that a trace suggests, and why. Displayed, it has the lines to paste.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Suggestion {
-    /// From when on a call is slow; `None` where no value that was tried is better than none.
-    pub slow_after: Option<Duration>,
+    /// From when on a call is slow: [`Learned`](SlowAfter::Learned), [`After`](SlowAfter::After) a time, or [`Never`](SlowAfter::Never).
+    pub slow_after: SlowAfter,
     /// θ, the tolerated rate of bad calls.
     pub tolerated_rate: f64,
     /// How long evidence has to last.
@@ -81,39 +81,48 @@ impl Suggestion {
 
     fn reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let chosen = &self.tried[self.chosen];
-        let calls = self.latencies.calls();
-        match (chosen.value.slow_after, chosen.value.origin) {
-            (Some(slow_after), Origin::Quantile { part, .. }) => write!(
+        let tried = self.at_first().count();
+        match chosen.value {
+            Value::Learned => write!(
                 f,
-                "slow_after {}: {} ({}) of {calls} successful calls",
-                Rough(slow_after),
-                chosen.value.origin,
-                Rough(self.latencies.quantile(part)),
+                "slow_after learned: it sets itself, so there is nothing to maintain, and none of the {} others that were tried is clearly better",
+                tried - 1
             )?,
-            (Some(slow_after), origin) => write!(f, "slow_after {}: {origin}", Rough(slow_after))?,
-            (None, _) => f.write_str("no slow_after: each value that was tried was worse than none")?,
+            Value::ByHand { slow_after, origin } => {
+                write!(f, "slow_after {}: {origin}", Rough(slow_after))?;
+                if let Origin::Quantile { part, .. } = origin {
+                    let (quantile, calls) = (self.latencies.quantile(part), self.latencies.calls());
+                    write!(f, " ({}) of {calls} successful calls", Rough(quantile))?;
+                }
+                write!(
+                    f,
+                    ". Of the {tried} tried, it is the longest of those that lose the fewest answers, to 2 %"
+                )?;
+            }
+            Value::Never => write!(f, "slow_after never: of the {tried} tried, each other one is worse")?,
         }
         write!(
             f,
-            ". Of the {} values tried, it is the longest of those that lose the fewest answers, to 2 %: {:.1} of 1000, and {:.1} with no breaker",
-            self.tried
-                .iter()
-                .filter(|tried| tried.sustained_for == self.tried[0].sustained_for)
-                .count(),
+            ": {:.1} of 1000 answers are lost, and {:.1} with no breaker",
             chosen.lost(),
             chosen.report.per_thousand(chosen.report.lost_without()),
         )?;
         match chosen.healthy_trips() {
             0 => writeln!(f, "; it never tripped on healthy calls.")?,
-            trips => writeln!(f, "; but like all others it tripped on healthy calls ({trips} times).")?,
+            trips => writeln!(
+                f,
+                "; but like all others it tripped on healthy calls ({}).",
+                Counted(trips, "time")
+            )?,
         }
+        self.why_by_hand(f)?;
         writeln!(
             f,
             "Tolerated rate {}: min(0.5, 1 − worth), as a backup's answer is worth {} of a good one.",
             self.tolerated_rate,
             self.search.worth()
         )?;
-        let at_first = self.tried.iter().find(|tried| tried.value == chosen.value);
+        let at_first = self.at_first().find(|tried| tried.value == chosen.value);
         if let Some(at_first) = at_first.filter(|at_first| at_first.sustained_for != self.sustained_for) {
             writeln!(
                 f,
@@ -124,6 +133,28 @@ impl Suggestion {
             )?;
         }
         Ok(())
+    }
+
+    /// Those that were tried with evidence as by default.
+    fn at_first(&self) -> impl Iterator<Item = &Tried> {
+        let default = self.tried[0].sustained_for;
+        self.tried.iter().filter(move |tried| tried.sustained_for == default)
+    }
+
+    /// A value by hand has to be maintained: what would it be to leave that?
+    fn why_by_hand(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chosen = &self.tried[self.chosen];
+        let learned = self.at_first().find(|tried| tried.value == Value::Learned);
+        match (chosen.value, learned) {
+            (Value::ByHand { .. }, Some(learned)) if learned.healthy_trips() > chosen.healthy_trips() => {
+                let times = Counted(learned.healthy_trips(), "time");
+                writeln!(f, "Learned, it would have tripped on healthy calls ({times}).")
+            }
+            (Value::ByHand { .. }, Some(learned)) => {
+                writeln!(f, "Learned, it would have lost {:.1} of 1000.", learned.lost())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn figures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,9 +187,11 @@ impl Suggestion {
     fn lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sustained = self.sustained_for != self.tried[0].sustained_for;
         writeln!(f, "\nIn Rust:")?;
+        // Where it is unset, it depends on whether there is a backup.
         match self.slow_after {
-            Some(slow_after) => writeln!(f, "    .slow_after({})", Code(slow_after))?,
-            None => writeln!(f, "    .slow_after(None)")?,
+            SlowAfter::After(slow_after) => writeln!(f, "    .slow_after({})", Code(slow_after))?,
+            SlowAfter::Never => writeln!(f, "    .slow_after(None)")?,
+            SlowAfter::Learned | SlowAfter::Auto => writeln!(f, "    .slow_after(SlowAfter::Learned)")?,
         }
         write!(f, "    .trip_when(Evidence::tolerating({})", self.tolerated_rate)?;
         if sustained {
@@ -166,8 +199,11 @@ impl Suggestion {
         }
         writeln!(f, ")\n\nIn TOML:")?;
         match self.slow_after {
-            Some(slow_after) => writeln!(f, "    slow_after = \"{}\"", humantime::format_duration(slow_after))?,
-            None => writeln!(f, "    slow_after = \"never\"")?,
+            SlowAfter::After(slow_after) => {
+                writeln!(f, "    slow_after = \"{}\"", humantime::format_duration(slow_after))?;
+            }
+            SlowAfter::Never => writeln!(f, "    slow_after = \"never\"")?,
+            SlowAfter::Learned | SlowAfter::Auto => writeln!(f, "    slow_after = \"learned\"")?,
         }
         write!(
             f,
@@ -205,5 +241,18 @@ impl fmt::Display for Code {
             (_, 0) => write!(f, "Duration::from_millis({})", micros / 1000),
             _ => write!(f, "Duration::from_micros({micros})"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_written_in_the_largest_unit_that_holds_it_whole() {
+        let of = |micros| Code(Duration::from_micros(micros)).to_string();
+        assert_eq!(of(2_000_000), "Duration::from_secs(2)");
+        assert_eq!(of(1_200_000), "Duration::from_millis(1200)");
+        assert_eq!(of(8_500), "Duration::from_micros(8500)");
     }
 }

@@ -204,3 +204,23 @@ fn steps_that_two_rows_share_are_two_recordings_and_give_way_to_time() {
     assert_eq!(trips(["1-1", "3-4", "2-2"]), 1);
     assert_eq!(trips(["1-1", "2-3", "1-1"]), 0);
 }
+
+#[test]
+fn another_seed_learns_from_other_calls() {
+    let how = Use {
+        seed: 7,
+        tick: 1,
+        gap: 20 * MS,
+        permits: false,
+    };
+    // A fixed time has no jitter, which the seed would change as well.
+    let config = |slow_after: SlowAfter| Config::new("learned").slow_after(slow_after).open_duration(ms(700));
+    for (slow_after, is_drawn) in [(SlowAfter::Learned, true), (ms(250).into(), false)] {
+        let config = config(slow_after);
+        let life = live(config.clone(), how, 63 * S);
+        let trace = Trace::read_csv(life.csv.as_bytes()).unwrap();
+        assert_eq!(changes_of(&config, how.seed, &trace), life.changes);
+        let differs = |seed| changes_of(&config, seed, &trace) != life.changes;
+        assert_eq!((8..12).any(differs), is_drawn, "{slow_after:?}");
+    }
+}
