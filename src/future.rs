@@ -10,9 +10,8 @@ use tower::Service;
 
 use crate::{
     backup::OnOpen,
-    breaker::{Breaker, Permit},
+    breaker::{Breaker, Permit, Refused},
     classify::Classify,
-    error::CircuitOpen,
     machine::Outcome,
     panics::failing_on_panic,
     waiting_task::WaitingTask,
@@ -35,7 +34,7 @@ pin_project! {
 }
 
 pin_project! {
-    // The rare states are boxed, so that the future of a healthy call stays small.
+    // The rare state is boxed, so that the future of a healthy call stays small.
     #[project = StateProj]
     enum State<F, D, W> {
         /// Waits for the primary's answer.
@@ -43,7 +42,7 @@ pin_project! {
         /// Waits for the primary to be ready: while half-open that can't be left to `poll_ready`, which must not block.
         Waiting { call: Box<W> },
         /// Waits for what takes the primary's place.
-        Diverted { future: Pin<Box<D>> },
+        Diverted { #[pin] future: D },
         /// Waits for nothing: the primary has answered, and has let go of the request.
         Answered,
     }
@@ -77,8 +76,7 @@ where
     }
 
     /// Calls the primary once it is ready.
-    pub(crate) fn waiting(primary: S, request: Req, on_open: B, permit: Permit, classify: C) -> Self {
-        let breaker = permit.breaker().clone();
+    pub(crate) fn waiting(primary: S, request: Req, on_open: B, breaker: Breaker, permit: Permit, classify: C) -> Self {
         let call = Box::new(Waiting {
             primary,
             request: Some(request),
@@ -94,9 +92,10 @@ where
     }
 
     /// The primary may not have the call.
-    pub(crate) fn refused(request: Req, open: CircuitOpen, on_open: &B, breaker: &Breaker, classify: C) -> Self {
-        let mut permit = Some(breaker.refused_permit(B::HAS_BACKUP));
-        let future = failing_on_panic(&mut permit, || Box::pin(on_open.refuse(request, open)));
+    pub(crate) fn refused(request: Req, refused: Refused, on_open: &B, classify: C) -> Self {
+        let Refused { open, permit } = refused;
+        let mut permit = Some(permit);
+        let future = failing_on_panic(&mut permit, || on_open.refuse(request, open));
         Self {
             state: State::Diverted { future },
             permit,
@@ -120,7 +119,7 @@ where
             let result = match this.state.as_mut().project() {
                 StateProj::Primary { future } => ready!(failing_on_panic(this.permit, || future.poll(cx))),
                 StateProj::Diverted { future } => {
-                    ready!(failing_on_panic(this.permit, || B::poll(future.as_mut(), cx)))
+                    ready!(failing_on_panic(this.permit, || B::poll(future, cx)))
                 }
                 StateProj::Waiting { call } => match ready!(call.poll_ready(cx, this.permit)) {
                     Next::Call(request) => {
@@ -130,10 +129,9 @@ where
                         this.state.set(State::Primary { future });
                         continue;
                     }
-                    Next::Divert(request, open) => {
-                        let breaker = call.wait.breaker();
-                        *this.permit = Some(breaker.refused_permit(B::HAS_BACKUP));
-                        let future = failing_on_panic(this.permit, || Box::pin(call.on_open.refuse(request, open)));
+                    Next::Divert(request, Refused { open, permit }) => {
+                        *this.permit = Some(permit);
+                        let future = failing_on_panic(this.permit, || call.on_open.refuse(request, open));
                         this.state.set(State::Diverted { future });
                         continue;
                     }
@@ -151,12 +149,10 @@ where
             let Some(future) = B::fail_over(kept, result.as_ref()) else {
                 break (result, permit);
             };
-            let breaker = permit.breaker().clone();
+            let handle = permit.handle().clone();
             this.classify.failing_over(result.as_ref(), permit);
-            *this.permit = Some(breaker.failed_over_permit());
-            this.state.set(State::Diverted {
-                future: Box::pin(future),
-            });
+            *this.permit = Some(handle.failed_over_permit());
+            this.state.set(State::Diverted { future });
         };
         Poll::Ready(match result {
             Ok(response) => Ok(this.classify.response(response, permit)),
@@ -206,7 +202,7 @@ impl<S, Req, B> fmt::Debug for Waiting<S, Req, B> {
 /// What comes after the wait.
 enum Next<Req, Err> {
     Call(Req),
-    Divert(Req, CircuitOpen),
+    Divert(Req, Refused),
     Fail(Err),
 }
 
@@ -225,9 +221,9 @@ impl<S, Req, B> Waiting<S, Req, B> {
                 if let Some(permit) = permit.take() {
                     permit.release();
                 }
-                match breaker.acquire_waiting() {
+                match breaker.acquire_waiting(B::HAS_BACKUP) {
                     Ok(renewed) => *permit = Some(renewed),
-                    Err(open) => return Poll::Ready(Next::Divert(self.take_request(), open)),
+                    Err(refused) => return Poll::Ready(Next::Divert(self.take_request(), refused)),
                 }
             }
             match failing_on_panic(permit, || self.primary.poll_ready(cx)) {
@@ -243,11 +239,11 @@ impl<S, Req, B> Waiting<S, Req, B> {
             return Poll::Ready(Next::Call(self.take_request()));
         };
         breaker.note_readiness_error();
-        if let Some(failed) = permit.replace(breaker.refused_permit(false)) {
+        if let Some(failed) = permit.replace(breaker.permit_for_nothing()) {
             failed.record(Outcome::Failure);
         }
         Poll::Ready(if B::DIVERTS {
-            Next::Divert(self.take_request(), breaker.divert())
+            Next::Divert(self.take_request(), breaker.divert(B::HAS_BACKUP))
         } else {
             Next::Fail(error)
         })

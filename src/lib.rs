@@ -72,10 +72,13 @@ mod panics;
 pub mod replay;
 mod respond;
 mod service;
+mod sync;
 #[cfg(feature = "tower-http")]
 pub mod tower_http;
 mod waiting_task;
 
+#[cfg(feature = "fast-clock")]
+pub use self::breaker::FastClock;
 pub use self::{
     backup::{Backup, BackupFuture, OnOpen, Reject, RejectFuture, Wait},
     breaker::{Breaker, CallTotals, Clock, Permit, ReadinessTotals, Snapshot, Totals},

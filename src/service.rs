@@ -205,7 +205,7 @@ where
                     self.give_up_primary();
                     return Poll::Pending;
                 }
-            } else if !self.breaker.is_flowing() {
+            } else if !self.breaker.seems_flowing() {
                 // The gate comes first: an open breaker never waits for the primary.
                 self.release_primary();
                 return Poll::Ready(Ok(()));
@@ -230,14 +230,14 @@ where
         let classify = self.classify.begin(&request);
         let ready = replace(&mut self.readiness, Readiness::Unknown);
         if ready == Readiness::Failed {
-            let open = self.breaker.divert();
-            return CallFuture::<S, Req, B, C>::refused(request, open, &self.on_open, &self.breaker, classify);
+            let refused = self.breaker.divert(B::HAS_BACKUP);
+            return CallFuture::<S, Req, B, C>::refused(request, refused, &self.on_open, classify);
         }
         let acquired = match self.promise.take() {
             Some(promise) => Ok(promise),
             None if B::WAITS => Ok(self.breaker.acquire_promised()),
-            None if ready == Readiness::Ready => self.breaker.try_acquire(),
-            None => self.breaker.acquire_waiting(),
+            None if ready == Readiness::Ready => self.breaker.acquire(B::HAS_BACKUP),
+            None => self.breaker.acquire_waiting(B::HAS_BACKUP),
         };
         match acquired {
             Ok(mut permit) if ready == Readiness::Ready => {
@@ -248,13 +248,14 @@ where
                 self.primary.clone(),
                 request,
                 self.on_open.clone(),
+                self.breaker.clone(),
                 permit,
                 classify,
             ),
-            Err(open) => {
+            Err(refused) => {
                 self.readiness = ready;
                 self.release_primary();
-                CallFuture::<S, Req, B, C>::refused(request, open, &self.on_open, &self.breaker, classify)
+                CallFuture::<S, Req, B, C>::refused(request, refused, &self.on_open, classify)
             }
         }
     }

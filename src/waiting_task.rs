@@ -63,7 +63,15 @@ impl WaitingTask {
     }
 
     /// It is over, however it ended.
+    #[inline]
     pub(crate) fn end(&mut self) {
+        // Where there never was one, as for most calls, that is all.
+        if self.place.is_some() || self.since.is_some() || self.look.is_some() {
+            self.end_waiting();
+        }
+    }
+
+    fn end_waiting(&mut self) {
         self.end_of_readiness();
         if let Some(place) = self.place.take() {
             self.breaker.stop_waking(place);

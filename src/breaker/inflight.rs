@@ -1,5 +1,6 @@
-use std::time::Duration;
+use std::{num::NonZeroU8, time::Duration};
 
+use super::{lanes::RingTerms, slots::Slot};
 use crate::machine::Timestamp;
 
 /// The calls in flight, by the time at which they will be overdue: a ring of counts, so that finding overdue calls needs
@@ -10,15 +11,9 @@ use crate::machine::Timestamp;
 #[derive(Debug, Default)]
 pub(super) struct Inflight {
     rings: Vec<Ring>,
-    last_id: u64,
-}
-
-/// Where a call is noted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a call that is never finished is overdue in the end"]
-pub(super) struct Watch {
-    ring: u64,
-    slot: u64,
+    last_id: u8,
+    /// The ring whose slots the lanes note calls in.
+    lent: Option<NonZeroU8>,
 }
 
 /// Calls that have become overdue, and since when.
@@ -30,11 +25,36 @@ pub(super) struct Overdue {
 
 impl Inflight {
     /// Notes a call that starts at `now` and is overdue after `due`.
-    pub(super) fn watch(&mut self, now: Timestamp, due: Timestamp) -> Watch {
+    #[must_use = "a call that is never finished is overdue in the end"]
+    pub(super) fn watch(&mut self, now: Timestamp, due: Timestamp) -> Slot {
         let limit = due.since(now);
-        match self.rings.iter_mut().position(|ring| ring.fits(limit)) {
-            Some(index) => self.rings[index].watch(now, due),
-            None => self.begin_ring(limit, now).watch(now, due),
+        let index = match self.rings.iter().position(|ring| ring.fits(limit)) {
+            Some(index) => index,
+            None => self.begin_ring(limit, now, false),
+        };
+        self.rings[index].watch(now, due)
+    }
+
+    /// A ring whose slots the lanes note calls in, of this time limit, and nobody else. It is given the counts of slots whose time is up.
+    pub(super) fn ring_for_lanes(&mut self, limit: Duration, now: Timestamp) -> RingTerms {
+        let index = self.begin_ring(limit, now, true);
+        let ring = &self.rings[index];
+        self.lent = Some(ring.id);
+        RingTerms {
+            id: ring.id,
+            shift: ring.length.ilog2() as u8,
+        }
+    }
+
+    /// The lanes note no more calls.
+    pub(super) fn take_back(&mut self) {
+        self.lent = None;
+    }
+
+    /// Takes over calls that the lanes noted in this slot; `first` is the first slot that was theirs.
+    pub(super) fn take_over(&mut self, slot: Slot, first: u64, calls: u32) {
+        if let Some(ring) = self.rings.iter_mut().find(|ring| ring.id == slot.ring && calls > 0) {
+            ring.add(slot.number, first, calls);
         }
     }
 
@@ -44,42 +64,62 @@ impl Inflight {
     }
 
     /// A call is over; `false` where it has been overdue already.
-    pub(super) fn finish(&mut self, watch: Watch) -> bool {
-        let Some(index) = self.rings.iter().position(|ring| ring.id == watch.ring) else {
+    pub(super) fn finish(&mut self, slot: Slot) -> bool {
+        let Some(index) = self.rings.iter().position(|ring| ring.id == slot.ring) else {
             return true; // It was forgotten: stale.
         };
-        let on_time = self.rings[index].finish(watch.slot);
-        if self.rings[index].unfinished == 0 && self.rings.len() > 1 {
+        let on_time = self.rings[index].finish(slot.number);
+        if self.rings.len() > 1 && !self.rings[index].is_used(self.lent) {
             self.rings.remove(index);
         }
         on_time
     }
 
-    /// Takes out the next calls that are overdue at `now`.
+    /// Takes out the next calls that are overdue at `now`: in the order in which they became so, whatever their ring.
     pub(super) fn next_overdue(&mut self, now: Timestamp) -> Option<Overdue> {
-        self.rings.iter_mut().find_map(|ring| ring.next_overdue(now))
+        let overdue = self
+            .rings
+            .iter_mut()
+            .filter_map(|ring| Some((ring.overdue_since(now)?, ring)));
+        let (since, ring) = overdue.min_by_key(|(since, _)| *since)?;
+        Some(Overdue {
+            calls: ring.take_first(),
+            since,
+        })
     }
 
     /// Forgets all calls.
     pub(super) fn clear(&mut self) {
         self.rings.clear();
+        self.lent = None;
     }
 
-    fn begin_ring(&mut self, limit: Duration, now: Timestamp) -> &mut Ring {
-        self.rings.retain(|ring| ring.unfinished > 0);
-        self.last_id += 1;
-        self.rings.push(Ring::new(self.last_id, limit, now));
-        let current = self.rings.len() - 1;
-        &mut self.rings[current]
+    fn begin_ring(&mut self, limit: Duration, now: Timestamp, for_lanes: bool) -> usize {
+        self.rings.retain(|ring| ring.is_used(self.lent));
+        let id = self.free_id();
+        self.last_id = id.get();
+        self.rings.push(Ring::new(id, limit, now, for_lanes));
+        self.rings.len() - 1
+    }
+
+    fn free_id(&self) -> NonZeroU8 {
+        // Of time limits so far apart that they need a ring each, there are a few dozen.
+        (1..=u8::MAX)
+            .filter_map(|step| NonZeroU8::new(self.last_id.wrapping_add(step)))
+            .find(|id| self.rings.iter().all(|ring| ring.id != *id))
+            .unwrap_or(NonZeroU8::MIN)
     }
 }
 
 const SLOTS: u64 = 256;
+/// Into how many slots a time limit is divided at least, and at most, where the ring was made for one like it.
+pub(super) const COARSEST: u64 = 16;
+pub(super) const FINEST: u64 = 64;
 
 /// Slot `n` holds the calls that are due after slot `n - 1` ends and not after `n` does; it lives in place `n % SLOTS`.
 #[derive(Debug)]
 struct Ring {
-    id: u64,
+    id: NonZeroU8,
     /// A slot's length in nanoseconds.
     length: u64,
     /// The first slot whose calls haven't been taken out as overdue.
@@ -88,11 +128,13 @@ struct Ring {
     noted: u64,
     /// Those, and the calls that were taken out and haven't ended.
     unfinished: u64,
-    calls: Box<[u32]>,
+    /// Empty until there are any.
+    calls: Vec<u32>,
+    for_lanes: bool,
 }
 
 impl Ring {
-    fn new(id: u64, limit: Duration, now: Timestamp) -> Self {
+    fn new(id: NonZeroU8, limit: Duration, now: Timestamp, for_lanes: bool) -> Self {
         let nanos = Timestamp::from(limit).as_nanos();
         let length = 1 << (nanos / 32).max(1).ilog2();
         Self {
@@ -101,7 +143,8 @@ impl Ring {
             first: now.as_nanos() / length,
             noted: 0,
             unfinished: 0,
-            calls: vec![0; SLOTS as usize].into(),
+            calls: Vec::new(),
+            for_lanes,
         }
     }
 
@@ -112,12 +155,20 @@ impl Ring {
     /// Whether the slots are neither too fine nor too coarse for this limit. An empty ring is better made anew.
     fn fits(&self, limit: Duration) -> bool {
         let slots = Timestamp::from(limit).as_nanos().checked_div(self.length);
-        let (coarsest, finest) = if self.is_empty() { (32, 64) } else { (16, SLOTS - 2) };
-        slots.is_some_and(|slots| (coarsest..=finest).contains(&slots))
-            || (self.length == 1 && slots.is_some_and(|slots| slots <= SLOTS - 2))
+        let (coarsest, finest) = if self.is_empty() {
+            (2 * COARSEST, FINEST)
+        } else {
+            (COARSEST, SLOTS - 2)
+        };
+        let fits = slots.is_some_and(|slots| (coarsest..=finest).contains(&slots))
+            || (self.length == 1 && slots.is_some_and(|slots| slots <= SLOTS - 2));
+        fits && !self.for_lanes
     }
 
     fn next_due(&self) -> Option<Timestamp> {
+        if self.is_empty() {
+            return None;
+        }
         let slot =
             (self.first..=self.first.saturating_add(SLOTS - 1)).find(|slot| self.calls[Self::place(*slot)] > 0)?;
         Some(Timestamp::from_nanos(
@@ -129,16 +180,27 @@ impl Ring {
         (slot % SLOTS) as usize
     }
 
-    fn watch(&mut self, now: Timestamp, due: Timestamp) -> Watch {
+    /// Whether calls that haven't ended are noted in it, or the lanes still note some.
+    fn is_used(&self, lent: Option<NonZeroU8>) -> bool {
+        self.unfinished > 0 || lent == Some(self.id)
+    }
+
+    fn watch(&mut self, now: Timestamp, due: Timestamp) -> Slot {
+        let number = self.add(due.as_nanos().div_ceil(self.length), now.as_nanos() / self.length, 1);
+        Slot { ring: self.id, number }
+    }
+
+    /// Notes calls in a slot, or the nearest there is; no slot before `first` is of interest any more. Which slot it was.
+    fn add(&mut self, slot: u64, first: u64, calls: u32) -> u64 {
         if self.is_empty() {
-            self.first = self.first.max(now.as_nanos() / self.length);
+            self.first = self.first.max(first);
         }
-        let last = self.first.saturating_add(SLOTS - 1);
-        let slot = due.as_nanos().div_ceil(self.length).clamp(self.first, last);
-        self.calls[Self::place(slot)] += 1;
-        self.noted += 1;
-        self.unfinished += 1;
-        Watch { ring: self.id, slot }
+        let slot = slot.clamp(self.first, self.first.saturating_add(SLOTS - 1));
+        self.calls.resize(SLOTS as usize, 0);
+        self.calls[Self::place(slot)] += calls;
+        self.noted += u64::from(calls);
+        self.unfinished += u64::from(calls);
+        slot
     }
 
     fn finish(&mut self, slot: u64) -> bool {
@@ -151,21 +213,25 @@ impl Ring {
         on_time
     }
 
-    fn next_overdue(&mut self, now: Timestamp) -> Option<Overdue> {
+    /// Since when its next calls are overdue, if they are at `now`.
+    fn overdue_since(&mut self, now: Timestamp) -> Option<Timestamp> {
         // A call is overdue strictly after its due time, as it is slow strictly above `slow_after`.
         while !self.is_empty() && self.first.saturating_mul(self.length) < now.as_nanos() {
-            let slot = self.first;
-            self.first += 1;
-            let calls = std::mem::take(&mut self.calls[Self::place(slot)]);
-            if calls > 0 {
-                self.noted -= u64::from(calls);
-                return Some(Overdue {
-                    calls,
-                    since: Timestamp::from_nanos(slot.saturating_sub(1).saturating_mul(self.length)),
-                });
+            if self.calls[Self::place(self.first)] > 0 {
+                let since = self.first.saturating_sub(1).saturating_mul(self.length);
+                return Some(Timestamp::from_nanos(since));
             }
+            self.first += 1;
         }
         None
+    }
+
+    /// Takes out the calls of the first slot.
+    fn take_first(&mut self) -> u32 {
+        let calls = std::mem::take(&mut self.calls[Self::place(self.first)]);
+        self.noted -= u64::from(calls);
+        self.first += 1;
+        calls
     }
 }
 

@@ -1,7 +1,15 @@
 mod clock;
+#[cfg(feature = "fast-clock")]
+mod fast_clock;
+pub(crate) mod handle;
 mod inflight;
+mod inner;
+mod keeper;
+mod lane;
+mod lanes;
 mod permit;
 mod shared;
+mod slots;
 mod totals;
 mod trail;
 mod waiters;
@@ -9,22 +17,22 @@ mod waiters;
 use std::{fmt, sync::Arc, task::Waker, time::Duration};
 
 pub(crate) use self::clock::TokioClock;
+#[cfg(feature = "fast-clock")]
+pub use self::fast_clock::FastClock;
+pub(crate) use self::handle::Refused;
 pub use self::{
     clock::Clock,
     permit::Permit,
     totals::{CallTotals, ReadinessTotals, Totals},
 };
-use self::{
-    shared::{Announcement, Core, Shared, Watched},
-    trail::Trail,
-    waiters::Waiters,
-};
+use self::{handle::Handle, inner::Inner};
 use crate::{
-    call_record::{CallOutcome, CallRecord, Look, Moment},
+    call_record::CallOutcome,
     config::Config,
     error::CircuitOpen,
-    event::{Event, Events, Listeners, Observer},
-    machine::{ConfigError, Machine, Mode, Refusal, SlowAfter, State, Ticket, Timestamp, View},
+    event::{Events, Listeners, Observer},
+    machine::{ConfigError, Machine, Mode, SlowAfter, State, Timestamp, View},
+    sync::thread_number,
 };
 
 /// The handle of one breaker: look at it, steer it, or use it without Tower. A cheap clone of the one that the layer holds.
@@ -48,15 +56,8 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Breaker {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    name: Arc<str>,
-    clock: Box<dyn Clock>,
-    shared: Shared,
-    waiters: Waiters,
-    listeners: Listeners,
+    /// One for each lane; their number is a power of 2.
+    handles: Arc<[Arc<Handle>]>,
 }
 
 /// What there is to see of a breaker. Looking changes nothing.
@@ -83,21 +84,28 @@ impl Breaker {
     ) -> Result<Self, ConfigError> {
         config.check()?;
         let Config { name, settings } = config;
+        let machine = Machine::with_auto_as(auto, settings, seed)?;
+        let inner = Inner::new(name, machine, clock, Listeners::new(observers));
         Ok(Self {
-            inner: Arc::new(Inner {
-                name,
-                clock,
-                shared: Shared::new(Machine::with_auto_as(auto, settings, seed)?),
-                waiters: Waiters::default(),
-                listeners: Listeners::new(observers),
-            }),
+            handles: Handle::for_each_lane(&Arc::new(inner)),
         })
+    }
+
+    #[inline]
+    fn inner(&self) -> &Inner {
+        &self.handles[0].inner
+    }
+
+    /// The handle for the thread that asks.
+    #[inline]
+    fn handle(&self) -> &Arc<Handle> {
+        &self.handles[thread_number() & (self.handles.len() - 1)]
     }
 
     /// The name that it was given.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.inner.name
+        &self.inner().name
     }
 
     /// The right to make one call now.
@@ -105,40 +113,41 @@ impl Breaker {
     /// # Errors
     ///
     /// [`CircuitOpen`] where the breaker refuses the call; it says when to come back.
+    #[inline]
     pub fn try_acquire(&self) -> Result<Permit, CircuitOpen> {
-        self.acquire(Core::admit)
+        self.handle().acquire(false).map_err(|refused| refused.open)
     }
 
     /// Where the calls go now.
     #[must_use]
     pub fn state(&self) -> State {
         let now = self.now();
-        self.inner.shared.read(|core| core.machine.state(now))
+        self.inner().shared.read(|core| core.machine.state(now))
     }
 
     /// Everything there is to see.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let now = self.now();
-        self.inner.shared.read(|core| Snapshot {
-            name: self.inner.name.clone(),
+        self.inner().shared.count(now, |core, lanes| Snapshot {
+            name: self.inner().name.clone(),
             view: core.machine.view(now),
-            totals: core.totals,
-            in_flight: core.in_flight,
+            totals: core.totals(lanes),
+            in_flight: core.in_flight(lanes),
         })
     }
 
     /// The events from here on, as a stream: of the last [`Events::CAPACITY`] that haven't been read, none is lost.
     #[must_use]
     pub fn subscribe(&self) -> Events {
-        self.inner.listeners.subscribe()
+        self.inner().listeners.subscribe()
     }
 
     /// What it decides by.
     #[must_use]
     pub fn config(&self) -> Config {
-        self.inner.shared.read(|core| Config {
-            name: self.inner.name.clone(),
+        self.inner().shared.read(|core| Config {
+            name: self.inner().name.clone(),
             settings: core.machine.settings().clone(),
         })
     }
@@ -169,7 +178,7 @@ impl Breaker {
     /// state. The [`Totals`] go on.
     pub fn reset(&self, reason: impl Into<Arc<str>>) {
         let reason = reason.into();
-        self.update(|core, now| core.machine.reset(reason, now));
+        self.update(|core, _, now| core.machine.reset(reason, now));
     }
 
     /// Goes on under another configuration; state, counts and what was learned of the latency are kept, and so is the name.
@@ -181,38 +190,32 @@ impl Breaker {
     /// The first setting that is out of range or contradicts another; nothing has changed then.
     pub fn reconfigure(&self, config: Config) -> Result<(), ConfigError> {
         config.check()?;
-        self.update(|core, now| core.machine.reconfigure(config.settings, now))
+        self.update(|core, _, now| core.machine.reconfigure(config.settings, now))
     }
 
     fn set_mode(&self, mode: Mode, reason: Arc<str>, ttl: Option<Duration>) {
-        self.update(|core, now| core.machine.set_mode(mode, reason, ttl, now));
+        self.update(|core, _, now| core.machine.set_mode(mode, reason, ttl, now));
     }
 
-    /// A permit for a call that has to wait for the primary's readiness first.
-    pub(crate) fn acquire_waiting(&self) -> Result<Permit, CircuitOpen> {
-        self.acquire(|core, now| {
-            core.admit(now).map(|mut ticket| {
-                ticket.wait();
-                ticket
-            })
-        })
+    /// A permit for a call, which goes to the backup, if there is one, where the primary may not have it.
+    #[inline]
+    pub(crate) fn acquire(&self, has_backup: bool) -> Result<Permit, Refused> {
+        self.handle().acquire(has_backup)
+    }
+
+    /// As [`acquire`](Self::acquire), for a call that has to wait for the primary's readiness first.
+    pub(crate) fn acquire_waiting(&self, has_backup: bool) -> Result<Permit, Refused> {
+        self.handle().acquire_waiting(has_backup)
     }
 
     /// A permit for a call that was promised when the breaker was closed: it is honoured, though its outcome may be stale.
     pub(crate) fn acquire_promised(&self) -> Permit {
-        let ((ticket, watch), moment) = self.step(|core, now| {
-            let ticket = core.admit_promised(now);
-            core.watched(ticket, now)
-        });
-        let trail = moment.map(|moment| Trail::new(moment, ticket.has_started()));
-        Permit::primary(self.clone(), ticket, watch, trail)
+        self.handle().acquire_promised()
     }
 
     /// A permit for a call that may be made within the time that a promise holds. None is needed where all calls flow.
     pub(crate) fn promise(&self) -> Result<Option<Permit>, CircuitOpen> {
-        self.update(Core::promise)
-            .map(|ticket| ticket.map(|ticket| Permit::primary(self.clone(), ticket, Watched::No, None)))
-            .map_err(|refusal| self.circuit_open(refusal))
+        self.handle().promise()
     }
 
     /// Whether the machine still stands by this permit: no trip or manual change since, and no promise run out.
@@ -220,163 +223,83 @@ impl Breaker {
         let now = self.now();
         permit
             .ticket()
-            .is_some_and(|ticket| self.inner.shared.read(|core| core.machine.holds(ticket, now)))
+            .is_some_and(|ticket| self.inner().shared.read(|core| core.machine.holds(ticket, now)))
     }
 
-    /// The permit of a call that the primary may not have: a backup's calls are counted, a rejection is no call.
-    pub(crate) fn refused_permit(&self, has_backup: bool) -> Permit {
-        if !has_backup {
-            return Permit::of_nothing(self.clone());
-        }
-        self.backup_permit(|_| ())
-    }
-
-    /// The permit of a call to the backup, of what failed on the primary.
-    pub(crate) fn failed_over_permit(&self) -> Permit {
-        self.backup_permit(|core| core.totals.failed_over += 1)
-    }
-
-    fn backup_permit(&self, note: impl FnOnce(&mut Core)) -> Permit {
-        let started = self.update(|core, now| {
-            core.totals.backup.calls += 1;
-            note(core);
-            now
-        });
-        Permit::backup(self.clone(), started)
+    pub(crate) fn permit_for_nothing(&self) -> Permit {
+        Permit::of_nothing(self.handle().clone())
     }
 
     /// Brings the breaker up to date: what is overdue is found, and evidence that has lasted long enough trips.
     pub(crate) fn look(&self) {
-        self.update(|core, now| core.machine.reconsider(now));
+        self.update(|core, _, now| core.machine.reconsider(now));
+    }
+
+    /// Whether all calls go to the primary, as far as can be told without asking what the time is.
+    #[inline]
+    pub(crate) fn seems_flowing(&self) -> bool {
+        self.inner()
+            .shared
+            .lanes()
+            .all_flow()
+            .unwrap_or_else(|| self.is_flowing())
     }
 
     /// Whether all calls go to the primary, so that its readiness is worth waiting for.
     pub(crate) fn is_flowing(&self) -> bool {
-        self.update(|core, now| {
+        self.update(|core, _, now| {
             core.machine.reconsider(now);
             core.machine.is_flowing(now)
         })
     }
 
     /// A call goes elsewhere because the primary's readiness failed.
-    pub(crate) fn divert(&self) -> CircuitOpen {
-        let refusal = self.update(|core, now| {
-            core.totals.refused += 1;
-            core.machine.refusal(now)
-        });
-        self.circuit_open(refusal)
+    pub(crate) fn divert(&self, has_backup: bool) -> Refused {
+        self.handle().divert(has_backup)
     }
 
     pub(crate) fn readiness_failed(&self) {
-        let (counts, moment) = self.step(Core::readiness_failed);
+        let (counts, moment) = self.inner().step(|core, _, now| core.readiness_failed(now));
         if let Some(moment) = moment {
             let outcome = if counts {
                 CallOutcome::Failure
             } else {
                 CallOutcome::Refused
             };
-            self.tell_call(&Trail::new(moment, counts).record(self.inner.name.clone(), outcome, moment));
+            self.inner().tell_at_once(moment, counts, outcome);
         }
     }
 
     /// The primary's readiness failed, whatever else that leads to.
     pub(crate) fn note_readiness_error(&self) {
-        self.update(|core, _| core.totals.readiness.errors += 1);
+        self.update(|core, _, _| core.totals.readiness.errors += 1);
     }
 
     pub(crate) fn waited_since(&self, since: Timestamp) {
-        self.update(|core, now| core.waited(now.since(since)));
+        self.update(|core, _, now| core.waited(now.since(since)));
     }
 
     /// In how long there may be something to decide though nothing happens.
     pub(crate) fn next_look(&self) -> Option<Duration> {
         let now = self.now();
-        let next = self.inner.shared.read(Core::next_look)?;
+        let next = self.inner().shared.count(now, shared::Core::next_decision)?;
         Some(next.since(now))
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.inner.clock.now().into()
+        self.inner().now()
     }
 
     pub(crate) fn wake_at_change(&self, place: &mut Option<u64>, waker: &Waker) -> bool {
-        self.inner.waiters.register(place, waker)
+        self.inner().waiters.register(place, waker)
     }
 
     pub(crate) fn stop_waking(&self, place: u64) {
-        self.inner.waiters.forget(place);
+        self.inner().waiters.forget(place);
     }
 
-    fn acquire(
-        &self,
-        admit: impl FnOnce(&mut Core, Timestamp) -> Result<Ticket, Refusal>,
-    ) -> Result<Permit, CircuitOpen> {
-        let (admitted, moment) = self.step(|core, now| {
-            let ticket = admit(core, now)?;
-            Ok(core.watched(ticket, now))
-        });
-        match admitted {
-            Ok((ticket, watch)) => {
-                let trail = moment.map(|moment| Trail::new(moment, ticket.has_started()));
-                Ok(Permit::primary(self.clone(), ticket, watch, trail))
-            }
-            Err(refusal) => {
-                if let Some(moment) = moment {
-                    let name = self.inner.name.clone();
-                    self.tell_call(&Trail::new(moment, false).record(name, CallOutcome::Refused, moment));
-                }
-                Err(self.circuit_open(refusal))
-            }
-        }
-    }
-
-    fn circuit_open(&self, refusal: Refusal) -> CircuitOpen {
-        CircuitOpen::new(self.inner.name.clone(), refusal.retry_after)
-    }
-
-    /// Changes what is shared, then, with the lock released and the state stored, tells whoever wants to know.
-    fn update<R>(&self, change: impl FnOnce(&mut Core, Timestamp) -> R) -> R {
-        let now = self.now();
-        let (result, announcement) = self.inner.shared.update(now, |core| change(core, now));
-        let look = announcement.look;
-        if !announcement.changes.is_empty() {
-            self.announce(announcement, now);
-        }
-        if let Some(moment) = look.filter(|_| self.inner.listeners.wants_calls()) {
-            self.inner.listeners.tell_look(&Look {
-                breaker: self.inner.name.clone(),
-                moment,
-            });
-        }
-        result
-    }
-
-    /// As [`update`](Self::update), for a step of a call; and when it was, where anybody wants to be told.
-    fn step<R>(&self, change: impl FnOnce(&mut Core, Timestamp) -> R) -> (R, Option<Moment>) {
-        let traced = self.inner.listeners.wants_calls();
-        self.update(|core, now| {
-            let moment = traced.then(|| core.moment(now));
-            (change(core, now), moment)
-        })
-    }
-
-    #[cold]
-    fn tell_call(&self, call: &CallRecord) {
-        self.inner.listeners.tell_call(call);
-    }
-
-    #[cold]
-    fn announce(&self, announcement: Announcement, at: Timestamp) {
-        self.inner.waiters.wake_all();
-        for (sequence, (generation, transition)) in (announcement.sequence..).zip(announcement.changes) {
-            self.inner.listeners.tell(&Event {
-                breaker: self.inner.name.clone(),
-                generation,
-                sequence,
-                at,
-                transition,
-            });
-        }
+    fn update<R>(&self, change: impl FnOnce(&mut shared::Core, &lanes::Lanes, Timestamp) -> R) -> R {
+        self.inner().update(change)
     }
 }
 

@@ -1,12 +1,15 @@
-use std::{fmt, time::Duration};
+use std::{fmt, mem::replace, sync::Arc, time::Duration};
 
 use super::{
-    Breaker,
+    Handle,
+    lanes::{Lanes, Pass},
     shared::{Core, Watched},
     trail::Trail,
 };
-use crate::call_record::Moment;
-use crate::machine::{Ending, Outcome, Ticket, Timestamp};
+use crate::{
+    call_record::Moment,
+    machine::{Ending, Outcome, Ticket, Timestamp},
+};
 
 /// The right to make one call, which ends when the outcome is recorded or the permit is dropped.
 ///
@@ -27,45 +30,58 @@ use crate::machine::{Ending, Outcome, Ticket, Timestamp};
 /// ```
 #[must_use = "a permit that is dropped is a cancelled call"]
 pub struct Permit {
-    breaker: Breaker,
+    handle: Arc<Handle>,
     kind: Kind,
-    /// Where somebody wants to be told of each call.
-    trail: Option<Box<Trail>>,
 }
 
 enum Kind {
-    Primary { ticket: Ticket, watch: Watched },
-    Backup { started: Timestamp },
+    /// The call of a healthy primary.
+    Passed(Pass),
+    // Boxed, so that the permit of a healthy call stays small.
+    Primary(Box<Held>),
+    Backup {
+        started: Timestamp,
+    },
     Done,
 }
 
+struct Held {
+    ticket: Ticket,
+    watch: Watched,
+    /// Where somebody wants to be told of each call.
+    trail: Option<Trail>,
+}
+
 impl Permit {
-    pub(super) fn primary(breaker: Breaker, ticket: Ticket, watch: Watched, trail: Option<Trail>) -> Self {
-        Self {
-            breaker,
-            kind: Kind::Primary { ticket, watch },
-            trail: trail.map(Box::new),
-        }
+    #[inline]
+    pub(super) fn passed(handle: Arc<Handle>, pass: Pass) -> Self {
+        Self::new(handle, Kind::Passed(pass))
     }
 
-    pub(super) fn backup(breaker: Breaker, started: Timestamp) -> Self {
-        Self {
-            breaker,
-            kind: Kind::Backup { started },
-            trail: None,
-        }
+    pub(super) fn primary(handle: Arc<Handle>, ticket: Ticket, watch: Watched, trail: Option<Trail>) -> Self {
+        Self::new(handle, Kind::Primary(Box::new(Held { ticket, watch, trail })))
+    }
+
+    pub(super) fn backup(handle: Arc<Handle>, started: Timestamp) -> Self {
+        Self::new(handle, Kind::Backup { started })
     }
 
     /// A permit that records nothing, for a call that goes nowhere.
-    pub(super) fn of_nothing(breaker: Breaker) -> Self {
-        Self {
-            breaker,
-            kind: Kind::Done,
-            trail: None,
-        }
+    pub(super) fn of_nothing(handle: Arc<Handle>) -> Self {
+        Self::new(handle, Kind::Done)
+    }
+
+    #[inline]
+    fn new(handle: Arc<Handle>, kind: Kind) -> Self {
+        Self { handle, kind }
+    }
+
+    pub(crate) fn handle(&self) -> &Arc<Handle> {
+        &self.handle
     }
 
     /// Ends the call with this outcome. Its latency is the time since the call was started.
+    #[inline]
     pub fn record(mut self, outcome: Outcome) {
         self.end(Ending::Finished(outcome));
     }
@@ -77,18 +93,16 @@ impl Permit {
     }
 
     /// Whether anything is called at all: a rejection calls nothing.
+    #[inline]
     pub(crate) fn is_for_a_call(&self) -> bool {
         !matches!(self.kind, Kind::Done)
     }
 
-    pub(crate) fn breaker(&self) -> &Breaker {
-        &self.breaker
-    }
-
+    #[inline]
     pub(super) fn ticket(&self) -> Option<&Ticket> {
         match &self.kind {
-            Kind::Primary { ticket, .. } => Some(ticket),
-            Kind::Backup { .. } | Kind::Done => None,
+            Kind::Primary(held) => Some(&held.ticket),
+            Kind::Passed(_) | Kind::Backup { .. } | Kind::Done => None,
         }
     }
 
@@ -101,75 +115,126 @@ impl Permit {
     ///
     /// In half-open, an answer that then goes on for as long as a probe is given counts as good: a stream may never end.
     pub fn answered(&mut self) {
-        let answered = self.change(Core::answer);
-        if let (Some(trail), Some(answered)) = (&mut self.trail, answered) {
-            trail.answer(answered);
+        self.stop();
+        if let Kind::Primary(held) = &mut self.kind {
+            let answered = held.change(&self.handle, Core::answer);
+            if let (Some(trail), Some(answered)) = (&mut held.trail, answered) {
+                trail.answer(answered);
+            }
         }
     }
 
     /// The primary asked to be left alone for so long. Where
     /// [`OpenDuration::honour_retry_after`](crate::OpenDuration::honour_retry_after) is set, a trip within that time heeds it.
     pub fn retry_after(&mut self, pause: Duration) {
-        if let Kind::Primary { ticket, .. } = &self.kind {
-            self.breaker
-                .update(|core, now| core.machine.asked_for_pause(ticket, pause, now));
+        self.stop();
+        if let Kind::Primary(held) = &self.kind {
+            self.handle
+                .inner
+                .update(|core, _, now| core.machine.asked_for_pause(&held.ticket, pause, now));
         }
     }
 
     /// The call starts now, if it hasn't yet: what came before was waiting.
+    #[inline]
     pub(crate) fn start(&mut self) {
-        if self.ticket().is_none_or(Ticket::has_started) {
+        if let Kind::Primary(held) = &mut self.kind {
+            held.start(&self.handle);
+        }
+    }
+
+    /// What a call that passed has in its place, once somebody has to look at it.
+    fn stop(&mut self) {
+        if let Kind::Passed(pass) = &self.kind {
+            let (ticket, watch) = self.handle.stopped(pass);
+            self.kind = Kind::Primary(Box::new(Held {
+                ticket,
+                watch,
+                trail: None,
+            }));
+        }
+    }
+
+    #[inline]
+    fn end(&mut self, ending: Ending) {
+        match replace(&mut self.kind, Kind::Done) {
+            Kind::Passed(pass) => self.handle.end_passed(pass, ending),
+            Kind::Done => {}
+            Kind::Primary(held) => held.end(&self.handle, ending),
+            Kind::Backup { started } => {
+                self.handle
+                    .inner
+                    .update(|core, _, now| core.end_backup(ending, started, now));
+            }
+        }
+    }
+}
+
+impl Held {
+    fn start(&mut self, handle: &Handle) {
+        if self.ticket.has_started() {
             return;
         }
-        let started = self.change(|core, ticket, watch, now| {
+        let started = self.change(handle, |core, ticket, watch, lanes, now| {
             // A promise that has run out is kept all the same, and its outcome is stale.
             core.machine.redeem(ticket, now);
-            core.start(ticket, watch, now)
+            core.start(ticket, watch, lanes, now)
         });
         if let Some(started) = started {
             // A promise that is never used was no call.
-            let trail = || Box::new(Trail::new(started, true));
-            self.trail.get_or_insert_with(trail).start(started);
+            self.trail
+                .get_or_insert_with(|| Trail::new(started, true))
+                .start(started);
         }
     }
 
-    fn change(&mut self, step: impl FnOnce(&mut Core, &mut Ticket, Watched, Timestamp) -> Watched) -> Option<Moment> {
-        let Kind::Primary { ticket, watch } = &mut self.kind else {
-            return None;
-        };
-        let (changed, moment) = self.breaker.step(|core, now| step(core, ticket, *watch, now));
-        *watch = changed;
+    fn change(
+        &mut self,
+        handle: &Handle,
+        step: impl FnOnce(&mut Core, &mut Ticket, Watched, &Lanes, Timestamp) -> Watched,
+    ) -> Option<Moment> {
+        let (ticket, watch) = (&mut self.ticket, self.watch);
+        let (changed, moment) = handle
+            .inner
+            .step(|core, lanes, now| step(core, ticket, watch, lanes, now));
+        self.watch = changed;
         moment
     }
 
-    fn end(&mut self, ending: Ending) {
-        match std::mem::replace(&mut self.kind, Kind::Done) {
-            Kind::Primary { ticket, watch } => {
-                let (trail, breaker) = (self.trail.take(), &self.breaker);
-                let ((), ended) = breaker.step(|core, now| core.settle(ticket, watch, ending, now));
-                if let (Some(trail), Some(ended)) = (trail, ended) {
-                    breaker.tell_call(&trail.record(breaker.inner.name.clone(), ending.into(), ended));
-                }
-            }
-            Kind::Backup { started } => {
-                self.breaker.update(|core, now| core.end_backup(ending, started, now));
-            }
-            Kind::Done => {}
+    fn end(self, handle: &Handle, ending: Ending) {
+        let Self { ticket, watch, trail } = self;
+        let inner = &handle.inner;
+        let ((), ended) = inner.step(|core, lanes, now| core.settle(ticket, watch, ending, lanes, now));
+        if let (Some(trail), Some(ended)) = (trail, ended) {
+            inner.tell_call(&trail.record(inner.name.clone(), ending.into(), ended));
         }
     }
 }
 
 impl Drop for Permit {
+    #[inline]
     fn drop(&mut self) {
-        self.end(Ending::Cancelled);
+        if self.is_for_a_call() {
+            self.end(Ending::Cancelled);
+        }
     }
 }
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
-            .field("breaker", &self.breaker.name())
+            .field("breaker", &self.handle.inner.name)
             .field("backup", &self.is_backup())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permit_is_small() {
+        assert!(size_of::<Permit>() <= 40, "{}", size_of::<Permit>());
     }
 }

@@ -1,19 +1,24 @@
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::PoisonError, time::Duration};
 
 use super::{
-    inflight::{Inflight, Watch},
+    inflight::Inflight,
+    keeper::{Keeper, is_watchable},
+    lanes::{Lanes, Pass},
+    slots::Slot,
     totals::Totals,
 };
-use crate::call_record::Moment;
-use crate::machine::{Ending, Machine, Outcome, Refusal, Ticket, Timestamp, Transition};
+use crate::{
+    call_record::Moment,
+    machine::{Calm, Ending, GoodCalls, Machine, Outcome, Refusal, Ticket, Timestamp, Transition},
+    sync::Mutex,
+};
 
-/// What the threads share: the machine, the calls in flight and the totals, behind one short lock.
+/// What the threads share: the machine, the calls in flight and the totals, behind one short lock; and the lanes, where the calls of
+/// a healthy primary pass it by.
 #[derive(Debug)]
 pub(super) struct Shared {
     core: Mutex<Core>,
+    lanes: Lanes,
 }
 
 #[derive(Debug)]
@@ -26,7 +31,13 @@ pub(super) struct Core {
     /// The generation that the watched calls belong to.
     watched: u64,
     pub(super) totals: Totals,
-    pub(super) in_flight: u64,
+    keeper: Keeper,
+    /// Whether each call has to be told of, so that none may pass the lock by.
+    is_traced: bool,
+    /// Calls that were let through under the lock.
+    started: u64,
+    /// Calls that have ended, wherever they were let through.
+    ended: u64,
     sequence: u64,
     /// The last step that was given a number.
     step: u64,
@@ -44,19 +55,31 @@ pub(super) struct Announcement {
 }
 
 impl Shared {
-    pub(super) fn new(machine: Machine) -> Self {
+    pub(super) fn new(machine: Machine, is_traced: bool) -> Self {
+        let mut core = Core {
+            watched: machine.generation(),
+            machine,
+            unanswered: Inflight::default(),
+            lasting: Inflight::default(),
+            totals: Totals::default(),
+            keeper: Keeper::default(),
+            is_traced,
+            started: 0,
+            ended: 0,
+            sequence: 0,
+            step: 0,
+        };
+        let lanes = Lanes::new();
+        core.open_lanes(&lanes, Timestamp::START);
         Self {
-            core: Mutex::new(Core {
-                watched: machine.generation(),
-                machine,
-                unanswered: Inflight::default(),
-                lasting: Inflight::default(),
-                totals: Totals::default(),
-                in_flight: 0,
-                sequence: 0,
-                step: 0,
-            }),
+            core: Mutex::new(core),
+            lanes,
         }
+    }
+
+    #[inline]
+    pub(super) fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     /// Looks.
@@ -65,13 +88,22 @@ impl Shared {
         look(&self.core.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Looks at the counts as well.
+    pub(super) fn count<R>(&self, now: Timestamp, look: impl FnOnce(&Core, &Lanes) -> R) -> R {
+        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        core.take_good_calls(&self.lanes, now);
+        look(&core, &self.lanes)
+    }
+
     /// Brings everything to `now`, then changes it.
-    pub(super) fn update<R>(&self, now: Timestamp, change: impl FnOnce(&mut Core) -> R) -> (R, Announcement) {
+    pub(super) fn update<R>(&self, now: Timestamp, change: impl FnOnce(&mut Core, &Lanes) -> R) -> (R, Announcement) {
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         let last_step = core.step;
-        let found = core.find_overdue(now);
-        let result = change(&mut core);
+        core.take_good_calls(&self.lanes, now);
+        let found = core.find_overdue(&self.lanes, now);
+        let result = change(&mut core, &self.lanes);
         core.drop_stale_watches();
+        core.open_lanes(&self.lanes, now);
         let mut announcement = core.announcement();
         if core.step == last_step && (found || !announcement.changes.is_empty()) {
             announcement.look = Some(core.moment(now));
@@ -117,8 +149,85 @@ impl Core {
     }
 
     fn note_start(&mut self, ticket: &Ticket) {
-        self.in_flight += 1;
+        self.started += 1;
         self.totals.primary.calls += u64::from(ticket.is_recorded());
+    }
+
+    pub(super) fn totals(&self, lanes: &Lanes) -> Totals {
+        let mut totals = self.totals;
+        totals.primary.calls += lanes.started();
+        totals.primary.timed += lanes.timed();
+        totals.primary.latency = totals.primary.latency.saturating_add(lanes.latency());
+        totals
+    }
+
+    /// Calls to the primary that have been started and haven't ended.
+    pub(super) fn in_flight(&self, lanes: &Lanes) -> u64 {
+        // The lanes' starts are read after their ends.
+        self.started + lanes.started() - self.ended
+    }
+
+    /// Takes what the lanes have counted, before anything else is decided.
+    fn take_good_calls(&mut self, lanes: &Lanes, now: Timestamp) {
+        let passed = self.keeper.take(lanes, now);
+        self.count_passed(passed);
+        self.totals.primary.succeeded += passed.good;
+        if passed.started > 0 || passed.good > 0 {
+            self.machine.good_calls(passed);
+        }
+    }
+
+    fn count_passed(&mut self, passed: GoodCalls) {
+        self.ended += passed.good;
+        if passed.timed {
+            self.totals.primary.timed += passed.good;
+        }
+    }
+
+    fn calm(&self) -> Option<Calm> {
+        let calm = self.machine.calm().filter(|_| !self.is_traced)?;
+        is_watchable(calm.slow_after).then_some(Calm {
+            // There may be calls in flight from before, which had to end in time.
+            is_timed: calm.is_timed || self.next_look().is_some(),
+            ..calm
+        })
+    }
+
+    /// Opens the lanes where it is calm, and closes them where it isn't.
+    fn open_lanes(&mut self, lanes: &Lanes, now: Timestamp) {
+        let mut calm = self.calm();
+        if let Some(last) = self.keeper.close_unless(calm, lanes, &mut self.unanswered, now) {
+            self.count_passed(last);
+            self.machine.good_calls(GoodCalls { good: 0, ..last });
+            // They came back after what has just been decided.
+            for _ in 0..last.good {
+                let settled = self.machine.good_call(last.generation, last.last);
+                self.totals.primary.note(settled, GOOD);
+                self.drop_stale_watches();
+            }
+            calm = self.calm();
+        }
+        self.keeper.refuse_if(self.machine.is_refusing(), lanes);
+        if let Some(calm) = calm {
+            let next_look = self.next_look();
+            self.keeper.open(calm, next_look, lanes, &mut self.unanswered, now);
+        }
+    }
+
+    /// The ticket of a call that passed, and where it is watched.
+    pub(super) fn stopped(&self, pass: &Pass, lane: usize) -> (Ticket, Watched) {
+        let is_current = pass.is_of(self.machine.generation());
+        let generation = if is_current {
+            self.machine.generation()
+        } else {
+            Ticket::STALE
+        };
+        let watch = match pass.slot() {
+            Some(slot) if is_current => Watched::Passed { lane, slot },
+            _ => Watched::No,
+        };
+        let ticket = Ticket::passed(generation, pass.started(), pass.slow_after());
+        (ticket, watch)
     }
 
     /// The ticket, and where its call is watched.
@@ -140,19 +249,23 @@ impl Core {
     }
 
     /// Whether the call came to its end before its time was up.
-    fn finish(&mut self, watch: Watched) -> bool {
+    fn finish(&mut self, ticket: &Ticket, watch: Watched, lanes: &Lanes) -> bool {
+        if !self.machine.is_current(ticket) {
+            return true; // It isn't watched any more, and another may be in its place.
+        }
         match watch {
             Watched::No => true,
-            Watched::Unanswered(watch) => self.unanswered.finish(watch),
-            Watched::Lasting(watch) => self.lasting.finish(watch),
+            Watched::Passed { lane, slot } => self.keeper.finish(&lanes.each()[lane], slot, &mut self.unanswered),
+            Watched::Unanswered(slot) => self.unanswered.finish(slot),
+            Watched::Lasting(slot) => self.lasting.finish(slot),
             Watched::Counted => false,
         }
     }
 
     /// The call has waited for the primary's readiness long enough, and starts.
-    pub(super) fn start(&mut self, ticket: &mut Ticket, watch: Watched, now: Timestamp) -> Watched {
+    pub(super) fn start(&mut self, ticket: &mut Ticket, watch: Watched, lanes: &Lanes, now: Timestamp) -> Watched {
         ticket.start(now);
-        if self.finish(watch) {
+        if self.finish(ticket, watch, lanes) {
             self.watch(ticket, now)
         } else {
             Watched::Counted
@@ -160,9 +273,9 @@ impl Core {
     }
 
     /// The call's answer is in, though the call goes on.
-    pub(super) fn answer(&mut self, ticket: &mut Ticket, watch: Watched, now: Timestamp) -> Watched {
+    pub(super) fn answer(&mut self, ticket: &mut Ticket, watch: Watched, lanes: &Lanes, now: Timestamp) -> Watched {
         ticket.answer(now);
-        if !self.finish(watch) {
+        if !self.finish(ticket, watch, lanes) {
             return Watched::Counted;
         }
         self.drop_stale_watches();
@@ -172,10 +285,10 @@ impl Core {
         }
     }
 
-    pub(super) fn settle(&mut self, ticket: Ticket, watch: Watched, ending: Ending, now: Timestamp) {
-        self.in_flight -= 1;
+    pub(super) fn settle(&mut self, ticket: Ticket, watch: Watched, ending: Ending, lanes: &Lanes, now: Timestamp) {
+        self.ended += 1;
         let was_good = matches!(watch, Watched::Lasting(_));
-        let on_time = self.finish(watch);
+        let on_time = self.finish(&ticket, watch, lanes);
         if !ticket.is_recorded() {
             return;
         }
@@ -216,7 +329,13 @@ impl Core {
     }
 
     /// When there may be something to decide though nothing happens: calls become overdue, or evidence has lasted long enough.
-    pub(super) fn next_look(&self) -> Option<Timestamp> {
+    pub(super) fn next_decision(&self, lanes: &Lanes) -> Option<Timestamp> {
+        let looks = [self.next_look(), self.keeper.next_due(lanes)];
+        looks.into_iter().flatten().min()
+    }
+
+    /// As far as nothing in the lanes leads to it.
+    fn next_look(&self) -> Option<Timestamp> {
         let looks = [
             self.unanswered.next_due(),
             self.lasting.next_due(),
@@ -226,8 +345,9 @@ impl Core {
     }
 
     /// Whether there were any.
-    fn find_overdue(&mut self, now: Timestamp) -> bool {
+    fn find_overdue(&mut self, lanes: &Lanes, now: Timestamp) -> bool {
         let mut found = false;
+        self.keeper.give_expired(lanes, &mut self.unanswered, now);
         while let Some(overdue) = self.unanswered.next_overdue(now) {
             found = true;
             for _ in 0..overdue.calls {
@@ -269,15 +389,19 @@ impl Core {
     }
 }
 
+const GOOD: Ending = Ending::Finished(Outcome::Success);
+
 /// Where a call is watched.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Watched {
     /// It has no time limit.
     No,
+    /// In its lane, or where its lane's calls went.
+    Passed { lane: usize, slot: Slot },
     /// Among those with no answer yet.
-    Unanswered(Watch),
+    Unanswered(Slot),
     /// Among those whose answer goes on and on.
-    Lasting(Watch),
+    Lasting(Slot),
     /// Its time was up before, and it was counted then.
     Counted,
 }
@@ -294,12 +418,12 @@ mod tests {
 
     #[test]
     fn a_panic_under_the_lock_does_not_take_the_service_down() {
-        let shared = Shared::new(Machine::new(Settings::default(), 0).unwrap());
+        let shared = Shared::new(Machine::new(Settings::default(), 0).unwrap(), false);
         let now = Timestamp::START + Duration::from_secs(1);
-        let panicked = catch_unwind(AssertUnwindSafe(|| shared.update(now, |_| panic!("on purpose"))));
+        let panicked = catch_unwind(AssertUnwindSafe(|| shared.update(now, |_, _| panic!("on purpose"))));
         assert!(panicked.is_err() && shared.core.is_poisoned());
         assert_eq!(shared.read(|core| core.machine.state(now)), State::Closed);
-        let (admitted, _) = shared.update(now, |core| core.admit(now));
+        let (admitted, _) = shared.update(now, |core, _| core.admit(now));
         assert!(admitted.is_ok());
     }
 }

@@ -36,7 +36,8 @@ pub struct CallTotals {
     pub cancelled: u64,
     /// Calls from before the last trip or manual change: they changed nothing.
     pub stale: u64,
-    /// The latency of all calls that came back, added up.
+    /// The latency of calls that came back, added up: of all; or, where `slow_after` is [`Never`](crate::SlowAfter::Never), of one in 64
+    /// that are good, since to ask what the time is costs more than all else.
     pub latency: Duration,
     /// How many calls that sum is of.
     pub timed: u64,

@@ -14,8 +14,8 @@ use super::{
 /// call puts a = (1 − θ)/θ into a bucket and a good one takes 1 out, never below 0. It trips when the bucket
 /// holds at least max(8, 3·√(a·n)), where n is the number of calls judged since it left 0, and has held at least three quarters of that for half a second.
 ///
-/// A stall is no outage: as long as calls merely hang, with no answer and no error, none must have been good for a whole second; and the
-/// first good answer after half a second without begins the half second anew.
+/// A stall is no outage: calls that merely hang need a whole second with no answer at all, be it good or an error; and the first good answer
+/// after half a second without any begins the half second anew.
 ///
 /// There is no window to fill, no minimum number of calls, and no healthy history that dilutes an outage.
 ///
@@ -62,8 +62,8 @@ impl Evidence {
         }
     }
 
-    /// How long the bucket has to have held three quarters of what it takes to trip: what rides out a blip. Twice as long, where calls merely hang, none
-    /// must have been good: what rides out a pause. Default: 500 ms.
+    /// How long the bucket has to have held three quarters of what it takes to trip: what rides out a blip. Twice as long, where calls merely hang,
+    /// there must have been no answer: what rides out a pause. Default: 500 ms.
     #[must_use]
     pub const fn sustained_for(self, duration: Duration) -> Self {
         Self {
@@ -138,7 +138,8 @@ impl TripPolicy for Evidence {
 pub(super) struct Bucket {
     evidence: Evidence,
     content: Content,
-    last_good: Timestamp,
+    /// When the last call came back, good or failed.
+    last_answer: Timestamp,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -165,13 +166,13 @@ impl Bucket {
         Self {
             evidence,
             content: Content::default(),
-            last_good: Timestamp::START,
+            last_answer: Timestamp::START,
         }
     }
 
     pub(super) fn good(&mut self, now: Timestamp) {
-        let quiet_for = now.since(self.last_good);
-        self.last_good = now;
+        let quiet_for = now.since(self.last_answer);
+        self.last_answer = now;
         let content = &mut self.content;
         if content.level <= 0.0 {
             return;
@@ -188,8 +189,30 @@ impl Bucket {
         }
     }
 
+    /// Takes good calls, the last of which came back at `last`. They must find the bucket [calm](Self::is_calm).
+    pub(super) fn good_calls(&mut self, calls: u64, last: Timestamp) {
+        self.last_answer = self.last_answer.max(last);
+        let content = &mut self.content;
+        let until_empty = (content.level - ROUNDING).ceil() as u64;
+        if calls >= until_empty {
+            *content = Content::default();
+        } else {
+            content.level -= calls as f64;
+            content.judged += calls;
+            content.answered = true;
+        }
+    }
+
+    /// Whether good calls do nothing but lower the level, so that it doesn't matter when they are told.
+    pub(super) fn is_calm(&self) -> bool {
+        self.content.full_enough.is_none() && !self.content.is_full_enough(self.evidence)
+    }
+
     /// Takes a call that has been bad from `at` on.
     pub(super) fn bad(&mut self, judgement: Judgement, at: Timestamp) {
+        if judgement.failed {
+            self.last_answer = self.last_answer.max(at);
+        }
         let content = &mut self.content;
         if content.level == 0.0 {
             content.since = at;
@@ -218,7 +241,7 @@ impl Bucket {
         Some(if content.answered {
             lasted
         } else {
-            lasted.max(self.last_good + evidence.longest_pause())
+            lasted.max(self.last_answer + evidence.longest_pause())
         })
     }
 
@@ -240,7 +263,7 @@ impl Bucket {
                 now.since(content.since)
             },
             lasted: content.full_enough.map(|since| now.since(since)),
-            silent_for: (content.full_enough.is_some() && !content.answered).then(|| now.since(self.last_good)),
+            silent_for: (content.full_enough.is_some() && !content.answered).then(|| now.since(self.last_answer)),
         }
     }
 }
@@ -262,7 +285,7 @@ pub struct BucketView {
     /// How long it has held at least three quarters of what it takes to trip; or less, where the first good answer after a silence has begun
     /// that time anew.
     pub lasted: Option<Duration>,
-    /// Where in that time no call was good and none has failed, they merely hang: for how long none has been good.
+    /// Where there was no answer in that time, calls merely hang: how long ago the last answer was.
     pub silent_for: Option<Duration>,
 }
 

@@ -19,6 +19,7 @@
 //! # }
 //! ```
 
+mod calm;
 mod control;
 mod cooldown;
 mod evidence;
@@ -40,7 +41,10 @@ mod yardstick;
 
 use std::time::Duration;
 
-pub(crate) use self::time::Rough;
+pub(crate) use self::{
+    calm::{Calm, GoodCalls},
+    time::Rough,
+};
 pub use self::{
     cooldown::OpenDuration,
     evidence::{BucketView, Evidence},

@@ -149,6 +149,16 @@ impl Policy {
         }
     }
 
+    /// Whether so many calls are enough for a rate to mean anything.
+    pub(super) fn has_enough(&self, calls: u64) -> bool {
+        match self {
+            Self::FailureRate(FailureRate(rate)) | Self::SlowCallRate(SlowCallRate(rate)) => {
+                calls >= rate.minimum_calls()
+            }
+            _ => false,
+        }
+    }
+
     /// θ, for what recovery weighs: that of the first [`Evidence`], or its default.
     pub(super) fn evidence(&self) -> Evidence {
         self.find_evidence().unwrap_or_default()

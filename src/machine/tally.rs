@@ -73,6 +73,26 @@ impl Tallies {
         }
     }
 
+    /// Records good calls, the last of which came back at `last`: see [`calm_until`](Self::calm_until).
+    pub(super) fn good_calls(&mut self, calls: u64, last: Timestamp) {
+        self.sums.calls += calls;
+        self.bad_in_a_row = 0;
+        for tally in &mut self.each {
+            match &mut tally.memory {
+                Memory::Nothing => {}
+                Memory::Bucket(bucket) => bucket.good_calls(calls, last),
+                Memory::Window(window) => window.good_calls(calls, last),
+            }
+        }
+    }
+
+    /// Until when good calls lead to nothing, so that they may be recorded later, all at once; `None` where each has to be looked at.
+    pub(super) fn calm_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.each.iter().try_fold(Timestamp::END, |until, tally| {
+            tally.calm_until(now).map(|tally_until| until.min(tally_until))
+        })
+    }
+
     /// A slow call that was recorded before its end has failed as well.
     pub(super) fn overdue_failed(&mut self, now: Timestamp) {
         self.sums.overdue_failed();
@@ -104,15 +124,12 @@ impl Tallies {
                 Memory::Nothing | Memory::Bucket(_) => self.sums,
             };
             let counts = Counts {
-                calls: sums.calls,
-                failed: sums.failed,
-                slow: sums.slow,
-                bad: sums.bad,
                 bad_in_a_row: self.bad_in_a_row,
                 bucket: match &tally.memory {
                     Memory::Bucket(bucket) => Some(bucket.view(now)),
                     Memory::Nothing | Memory::Window(_) => None,
                 },
+                ..sums.into()
             };
             (&tally.policy, counts)
         })
@@ -127,6 +144,23 @@ impl Tally {
             (_, None) => Memory::Nothing,
         };
         Self { policy, memory }
+    }
+
+    fn calm_until(&self, now: Timestamp) -> Option<Timestamp> {
+        match (&self.policy, &self.memory) {
+            // A user's own wants to be asked after each outcome.
+            (Policy::Custom(_), _) => None,
+            (_, Memory::Nothing) => Some(Timestamp::END),
+            (_, Memory::Bucket(bucket)) => bucket.is_calm().then_some(Timestamp::END),
+            (policy, Memory::Window(window)) => {
+                let sums = window.sums(now);
+                let slice_ends = window.slice_ends(now);
+                // A good call lowers a rate of calls, but may be the one that makes enough of them; and with time, others leave.
+                let only_falls =
+                    || slice_ends.is_none() && policy.has_enough(sums.calls) && policy.trip(&sums.into()).is_none();
+                (sums.bad == 0 || only_falls()).then(|| slice_ends.unwrap_or(Timestamp::END))
+            }
+        }
     }
 
     fn under(self, policy: Policy, now: Timestamp) -> Self {

@@ -70,8 +70,7 @@ pub enum Settled {
 #[must_use = "a ticket that is never settled may hold the only probe"]
 pub struct Ticket {
     generation: u64,
-    /// `None` while the call waits for the primary's readiness, or is only promised.
-    started: Option<Timestamp>,
+    start: Start,
     /// When the answer was in, where that is before the call's end.
     answered: Option<Timestamp>,
     slow_after: Option<Duration>,
@@ -82,7 +81,19 @@ pub struct Ticket {
     sampled: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// The call waits for the primary's readiness, or is only promised.
+    Pending,
+    At(Timestamp),
+    /// It has started, and nothing depends on when that was.
+    Untimed,
+}
+
 impl Ticket {
+    /// The generation of calls that belong to none.
+    pub(crate) const STALE: u64 = 0;
+
     pub(super) fn new(
         generation: u64,
         now: Timestamp,
@@ -92,13 +103,25 @@ impl Ticket {
     ) -> Self {
         Self {
             generation,
-            started: lease.is_none().then_some(now),
+            start: if lease.is_none() {
+                Start::At(now)
+            } else {
+                Start::Pending
+            },
             answered: None,
             slow_after,
             time_limit,
             lease,
             recorded: true,
             sampled: false,
+        }
+    }
+
+    /// The ticket of a call that started while the machine was [calm](super::Machine::calm), and had none.
+    pub(crate) fn passed(generation: u64, started: Option<Timestamp>, slow_after: Option<Duration>) -> Self {
+        Self {
+            start: started.map_or(Start::Untimed, Start::At),
+            ..Self::new(generation, Timestamp::START, slow_after, None, None)
         }
     }
 
@@ -127,7 +150,7 @@ impl Ticket {
 
     /// A ticket that no machine issued: the call was promised before things changed. Its outcome is stale.
     pub fn stranger(now: Timestamp) -> Self {
-        Self::new(0, now, None, None, None)
+        Self::new(Self::STALE, now, None, None, None)
     }
 
     /// Which generation of calls it belongs to.
@@ -145,7 +168,7 @@ impl Ticket {
     /// Whether the primary has been called.
     #[must_use]
     pub fn has_started(&self) -> bool {
-        self.started.is_some()
+        self.start != Start::Pending
     }
 
     pub(super) fn lease(&self) -> Option<u64> {
@@ -158,12 +181,12 @@ impl Ticket {
 
     /// The call waits for the primary to be ready; that is not latency.
     pub fn wait(&mut self) {
-        self.started = None;
+        self.start = Start::Pending;
     }
 
     /// The primary is called: latency counts from here.
     pub fn start(&mut self, now: Timestamp) {
-        self.started = Some(now);
+        self.start = Start::At(now);
     }
 
     /// The answer is in: what follows, a body for example, is not latency.
@@ -171,10 +194,13 @@ impl Ticket {
         self.answered.get_or_insert(now);
     }
 
-    /// How long the call took, or has taken so far; `None` where the primary hasn't been called.
+    /// How long the call took, or has taken so far; `None` where the primary hasn't been called, or nobody asked when.
     #[must_use]
     pub fn elapsed(&self, now: Timestamp) -> Option<Duration> {
-        self.started.map(|started| self.answered.unwrap_or(now).since(started))
+        match self.start {
+            Start::At(started) => Some(self.answered.unwrap_or(now).since(started)),
+            Start::Pending | Start::Untimed => None,
+        }
     }
 
     /// In half-open: when an answer that began at `now` has gone on for as long as a probe is given.
@@ -187,12 +213,12 @@ impl Ticket {
     /// probe is given.
     #[must_use]
     pub fn due(&self, now: Timestamp) -> Option<Timestamp> {
-        match self.started {
-            Some(started) => {
+        match self.start {
+            Start::At(started) => {
                 let limits = [self.slow_after, self.time_limit];
                 limits.into_iter().flatten().min().map(|limit| started + limit)
             }
-            None => self.time_limit.map(|limit| now + limit),
+            Start::Pending | Start::Untimed => self.time_limit.map(|limit| now + limit),
         }
     }
 
@@ -213,7 +239,7 @@ impl Ticket {
             Ending::Finished(Outcome::Ignored) => Settled::Ignored,
             Ending::Unused => Settled::Unused,
             // The primary was never called.
-            Ending::Cancelled if self.started.is_none() => Settled::Cancelled,
+            Ending::Cancelled if !self.has_started() => Settled::Cancelled,
             Ending::Cancelled => match cancelled {
                 CancelledCalls::SlowIfOverdue if slow || given_up_after.is_some_and(takes_longer) => {
                     Settled::Counted(Judgement::SLOW)

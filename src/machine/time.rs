@@ -10,6 +10,9 @@ impl Timestamp {
     /// The moment when the clock began.
     pub const START: Self = Self(0);
 
+    /// No moment comes after it.
+    pub(crate) const END: Self = Self(u64::MAX);
+
     /// The moment that lies `nanos` nanoseconds after the clock began.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {

@@ -113,6 +113,18 @@ impl Sums {
     }
 }
 
+impl From<Sums> for Counts {
+    fn from(sums: Sums) -> Self {
+        Self {
+            calls: sums.calls,
+            failed: sums.failed,
+            slow: sums.slow,
+            bad: sums.bad,
+            ..Self::default()
+        }
+    }
+}
+
 /// The memory behind a [`SlidingWindow`]. Recording is O(1); a gap of any length costs at most one pass over the slices.
 #[derive(Clone, Debug)]
 pub(super) enum Window {
@@ -132,6 +144,22 @@ impl Window {
         match self {
             Self::Calls(window) => window.record(judgement),
             Self::Time(window) => window.record(judgement, now),
+        }
+    }
+
+    /// Takes good calls, the last of which came back at `last`; a window of time takes them all for that late.
+    pub(super) fn good_calls(&mut self, calls: u64, last: Timestamp) {
+        match self {
+            Self::Calls(window) => window.good_calls(calls),
+            Self::Time(window) => window.good_calls(calls, last),
+        }
+    }
+
+    /// Until when a window of time adds calls to the same slice as at `now`.
+    pub(super) fn slice_ends(&self, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Calls(_) => None,
+            Self::Time(window) => Some(window.slice_ends(now)),
         }
     }
 
@@ -207,6 +235,20 @@ impl CallWindow {
         self.sums.add(judgement);
     }
 
+    fn good_calls(&mut self, calls: u64) {
+        let calls = usize::try_from(calls).unwrap_or(usize::MAX);
+        if self.sums.bad > 0 {
+            // Among the last ones as many as make up the window, what came before is of no interest.
+            for _ in 0..calls.min(self.capacity) {
+                self.record(Judgement::default());
+            }
+            return;
+        }
+        let added = calls.min(self.capacity - self.calls.len());
+        self.calls.extend(std::iter::repeat_n(Judgement::default(), added));
+        self.sums.calls += added as u64;
+    }
+
     fn overdue_failed(&mut self) {
         if let Some(number) = self.only_slow.pop_front() {
             self.calls[(number - self.left) as usize].failed = true;
@@ -245,6 +287,17 @@ impl TimeWindow {
         // A call from a slice that has already been left counts in the newest: late is better than never.
         self.slices[Self::place(self.newest)].add(judgement);
         self.sums.add(judgement);
+    }
+
+    fn good_calls(&mut self, calls: u64, last: Timestamp) {
+        self.roll(last.as_nanos() / self.slice_nanos);
+        self.slices[Self::place(self.newest)].calls += calls;
+        self.sums.calls += calls;
+    }
+
+    fn slice_ends(&self, now: Timestamp) -> Timestamp {
+        let slice = self.newest.max(now.as_nanos() / self.slice_nanos);
+        Timestamp::from_nanos(slice.saturating_add(1).saturating_mul(self.slice_nanos))
     }
 
     fn roll(&mut self, slice: u64) {

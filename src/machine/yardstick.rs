@@ -34,6 +34,7 @@ const SAMPLE: u16 = 16;
 #[derive(Clone, Debug)]
 pub(super) struct Yardstick {
     chance: Chance,
+    /// The start, once it has come.
     next_sample: Timestamp,
     /// Calls to pass over, from then on.
     pass_over: u32,
@@ -47,6 +48,15 @@ pub(super) struct Yardstick {
     /// The time spent learning since the last reading, with no gap longer than [`LONGEST_GAP`].
     learning_for: Duration,
     reading: Option<Reading>,
+}
+
+/// Which call decides what is learned from next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextPick {
+    /// The first one from this moment on.
+    From(Timestamp),
+    /// The one after so many others.
+    After(u32),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +97,7 @@ impl Yardstick {
         if now < self.next_sample {
             return false;
         }
+        self.next_sample = Timestamp::START;
         if self.pass_over > 0 {
             self.pass_over -= 1;
             return false;
@@ -95,6 +106,23 @@ impl Yardstick {
         self.pass_over = (f64::from(self.calls.min(MOST_PASSED_OVER)) * self.chance.next()) as u32;
         self.calls = 0;
         true
+    }
+
+    /// Calls have started that this wasn't asked about: none of them was the [next pick](Self::next_pick).
+    pub(super) fn pass(&mut self, calls: u32) {
+        self.calls = self.calls.saturating_add(calls);
+        if self.next_sample == Timestamp::START {
+            self.pass_over = self.pass_over.saturating_sub(calls);
+        }
+    }
+
+    /// Which call has to be [asked about](Self::picks) next.
+    pub(super) fn next_pick(&self) -> NextPick {
+        if self.next_sample == Timestamp::START {
+            NextPick::After(self.pass_over)
+        } else {
+            NextPick::From(self.next_sample)
+        }
     }
 
     /// Calls will be few for now: the next one is worth a sample.

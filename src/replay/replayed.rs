@@ -12,7 +12,7 @@ use crate::{
     breaker::{Breaker, Permit},
     call_record::CallOutcome,
     config::Config,
-    event::{Event, Events},
+    event::{Event, Events, Observer},
     machine::{ConfigError, Outcome, SlowAfter, State, Timestamp, Transition},
 };
 
@@ -59,7 +59,8 @@ impl<'a> Replayed<'a> {
         report: &Report,
     ) -> Result<Self, ConfigError> {
         let clock = TraceClock::default();
-        let breaker = Breaker::new(config, SlowAfter::Learned, seed, Box::new(clock.clone()), Vec::new())?;
+        let observers: Vec<Box<dyn Observer>> = vec![Box::new(StepByStep)];
+        let breaker = Breaker::new(config, SlowAfter::Learned, seed, Box::new(clock.clone()), observers)?;
         Ok(Self {
             trace,
             key,
@@ -109,9 +110,9 @@ impl<'a> Replayed<'a> {
         let waits = call.outcome == CallOutcome::Unused
             || call.detours.as_ref().is_some_and(|detours| detours.waited.is_some());
         let acquired = if waits {
-            self.breaker.acquire_waiting()
+            self.breaker.acquire_waiting(false)
         } else {
-            self.breaker.try_acquire()
+            self.breaker.acquire(false)
         };
         let Ok(permit) = acquired else {
             return false;
@@ -218,5 +219,16 @@ impl<'a> Replayed<'a> {
         }
         self.stretch.note(verdict, Timestamp::from_nanos(call.start));
         fate
+    }
+}
+
+/// Has the breaker take each step at once, as the recorded one did: no call passes unseen where somebody wants to be told of it.
+struct StepByStep;
+
+impl Observer for StepByStep {
+    fn on_event(&self, _: &Event) {}
+
+    fn wants_calls(&self) -> bool {
+        true
     }
 }

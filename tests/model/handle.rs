@@ -140,6 +140,8 @@ struct Line {
     /// Whether calls were recorded when it began.
     recorded: bool,
     started: Nanos,
+    /// Whether it has to be timed: not all calls are where none is slow.
+    timed: bool,
     slow_after: Option<Nanos>,
     /// When it has to end, if it is to be on time.
     due: Option<Nanos>,
@@ -294,6 +296,7 @@ impl Handle {
             generation: after.view.generation,
             recorded: after.view.mode.mode != Mode::Disabled,
             started: self.latest,
+            timed: self.plan.learns(),
             slow_after,
             due: limit.map(|limit| self.latest.saturating_add(limit)),
             answered: None,
@@ -380,8 +383,8 @@ impl Handle {
             Slow::Yes => Slow::Yes,
             _ if !line.recorded => Slow::No,
             slow if was_stale || !judged => slow,
-            // It may have tripped in between; or its answer may have gone on for so long that it was good enough.
-            _ if is_stale || line.answered.is_some() => Slow::Maybe,
+            // It may have tripped in between; its answer may have gone on for so long that it was good enough; or its age is unknown.
+            _ if is_stale || line.answered.is_some() || !line.timed => Slow::Maybe,
             _ => Slow::Yes,
         };
         self.ended_slow += u64::from(slow == Slow::Yes);
@@ -390,10 +393,13 @@ impl Handle {
 
     fn check_latency(&self, line: &Line, ends: Ends, before: &CallTotals, after: &CallTotals) -> Checked {
         let came_back = line.recorded && matches!(ends, Ends::Good | Ends::Bad | Ends::Ignored);
-        prop_assert_eq!(after.timed - before.timed, u64::from(came_back), "timed");
+        let timed = after.timed - before.timed;
+        if line.timed || !came_back {
+            prop_assert_eq!(timed, u64::from(came_back), "timed");
+        }
         let end = line.answered.unwrap_or(self.clock.nanos());
         let latency = Duration::from_nanos(end.saturating_sub(line.started));
-        if came_back && self.steady {
+        if timed > 0 && self.steady {
             prop_assert_eq!(after.latency - before.latency, latency);
         }
         Ok(())

@@ -5,6 +5,7 @@
 mod compare;
 mod found;
 mod handle;
+mod lanes;
 mod op;
 mod pair;
 mod plan;
@@ -14,6 +15,7 @@ use proptest::{prelude::*, test_runner::FileFailurePersistence};
 
 use crate::{
     handle::{Handle, tales},
+    lanes::Twins,
     op::stories,
     pair::Pair,
 };
@@ -39,5 +41,10 @@ proptest! {
     #[test]
     fn each_call_is_counted_once(tale in tales(), seed: u64) {
         Handle::play(&tale, seed)?;
+    }
+
+    #[test]
+    fn calls_that_pass_the_lock_by_lead_to_the_same(tale in tales(), seed: u64) {
+        Twins::play(&tale, seed)?;
     }
 }

@@ -101,7 +101,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 const WINDOW: &[Line] = &[
     Line {
-        name: "tower-breaker, evidence",
+        name: "tower-breaker, evidence (no window)",
         contestant: Contestant::Ours,
         grows: false,
         make: |_| ours::with_policy(Evidence::default(), Steady),

@@ -36,7 +36,7 @@ pub(crate) struct Bucket {
     pub(super) lasts_since: Option<Nanos>,
     /// Whether there was any answer since then.
     answered: bool,
-    last_good: Nanos,
+    last_answer: Nanos,
 }
 
 impl Bucket {
@@ -56,9 +56,12 @@ impl Bucket {
                     bucket.answered = false;
                 }
                 bucket.answered |= call.at_once;
+                if call.at_once {
+                    bucket.last_answer = call.known;
+                }
                 continue;
             }
-            let quiet = call.known - bucket.last_good;
+            let quiet = call.known - bucket.last_answer;
             if bucket.level > GOOD {
                 bucket.level -= GOOD;
                 bucket.judged += 1;
@@ -71,7 +74,7 @@ impl Bucket {
             } else {
                 bucket = Self::default();
             }
-            bucket.last_good = call.known;
+            bucket.last_answer = call.known;
         }
         bucket
     }
@@ -86,7 +89,7 @@ impl Bucket {
     /// When what it holds has lasted long enough, if that is enough.
     pub(super) fn ripe_after(&self, sustained: Nanos) -> Option<Nanos> {
         let lasted = self.lasts_since?.saturating_add(sustained);
-        let no_stall = self.last_good.saturating_add(2 * sustained);
+        let no_stall = self.last_answer.saturating_add(2 * sustained);
         Some(if self.answered { lasted } else { lasted.max(no_stall) })
     }
 
@@ -100,7 +103,7 @@ impl Bucket {
     }
 
     pub(crate) fn silent_for(&self, now: Nanos) -> Option<Nanos> {
-        (self.lasts_since.is_some() && !self.answered).then(|| now - self.last_good)
+        (self.lasts_since.is_some() && !self.answered).then(|| now - self.last_answer)
     }
 
     pub(crate) fn above_zero_for(&self, now: Nanos) -> Nanos {

@@ -1,0 +1,176 @@
+use std::sync::Arc;
+
+use super::{
+    Permit,
+    inner::Inner,
+    lanes::{Pass, Stopped},
+    shared::{Core, Watched},
+    trail::Trail,
+};
+use crate::{
+    call_record::CallOutcome,
+    error::CircuitOpen,
+    machine::{Ending, Outcome, Refusal, Ticket, Timestamp},
+};
+
+/// A breaker as the calls of one lane see it. Each of them holds one, and lanes don't count each other's.
+#[repr(align(64))]
+pub(crate) struct Handle {
+    pub(super) inner: Arc<Inner>,
+    lane: usize,
+}
+
+/// The primary may not have a call: what its caller is told, and the permit for what takes the primary's place.
+pub(crate) struct Refused {
+    pub(crate) open: CircuitOpen,
+    pub(crate) permit: Permit,
+}
+
+impl Handle {
+    pub(super) fn for_each_lane(inner: &Arc<Inner>) -> Arc<[Arc<Self>]> {
+        let lanes = inner.shared.lanes().each().len();
+        let handle = |lane| {
+            Arc::new(Self {
+                inner: inner.clone(),
+                lane,
+            })
+        };
+        (0..lanes).map(handle).collect()
+    }
+
+    #[inline]
+    pub(super) fn acquire(self: &Arc<Self>, has_backup: bool) -> Result<Permit, Refused> {
+        match self.pass() {
+            Ok(pass) => Ok(Permit::passed(self.clone(), pass)),
+            Err(stopped) => self.acquire_stopped(stopped, has_backup),
+        }
+    }
+
+    #[cold]
+    fn acquire_stopped(self: &Arc<Self>, stopped: Stopped, has_backup: bool) -> Result<Permit, Refused> {
+        self.acquire_by(stopped, has_backup, Core::admit)
+    }
+
+    pub(super) fn acquire_waiting(self: &Arc<Self>, has_backup: bool) -> Result<Permit, Refused> {
+        self.acquire_by(None, has_backup, |core, now| {
+            core.admit(now).map(|mut ticket| {
+                ticket.wait();
+                ticket
+            })
+        })
+    }
+
+    pub(super) fn acquire_promised(self: &Arc<Self>) -> Permit {
+        let now = match self.pass() {
+            Ok(pass) => return Permit::passed(self.clone(), pass),
+            Err(stopped) => stopped.unwrap_or_else(|| self.inner.now()),
+        };
+        let ((ticket, watch), moment) = self.inner.step_at(now, |core, _, now| {
+            let ticket = core.admit_promised(now);
+            core.watched(ticket, now)
+        });
+        let trail = moment.map(|moment| Trail::new(moment, ticket.has_started()));
+        Permit::primary(self.clone(), ticket, watch, trail)
+    }
+
+    pub(super) fn promise(self: &Arc<Self>) -> Result<Option<Permit>, CircuitOpen> {
+        self.inner
+            .update(|core, _, now| core.promise(now))
+            .map(|ticket| ticket.map(|ticket| Permit::primary(self.clone(), ticket, Watched::No, None)))
+            .map_err(|refusal| self.inner.circuit_open(refusal))
+    }
+
+    pub(super) fn divert(self: &Arc<Self>, has_backup: bool) -> Refused {
+        let (refusal, now) = self.inner.update(|core, _, now| {
+            core.totals.refused += 1;
+            core.totals.backup.calls += u64::from(has_backup);
+            (core.machine.refusal(now), now)
+        });
+        self.refused(refusal, has_backup, now)
+    }
+
+    /// The permit of a call to the backup, of what failed on the primary.
+    pub(crate) fn failed_over_permit(self: &Arc<Self>) -> Permit {
+        let started = self.inner.update(|core, _, now| {
+            core.totals.backup.calls += 1;
+            core.totals.failed_over += 1;
+            now
+        });
+        Permit::backup(self.clone(), started)
+    }
+
+    /// A backup's calls are counted; a rejection is no call.
+    fn refused(self: &Arc<Self>, refusal: Refusal, has_backup: bool, now: Timestamp) -> Refused {
+        Refused {
+            open: self.inner.circuit_open(refusal),
+            permit: if has_backup {
+                Permit::backup(self.clone(), now)
+            } else {
+                Permit::of_nothing(self.clone())
+            },
+        }
+    }
+
+    #[inline]
+    fn pass(&self) -> Result<Pass, Stopped> {
+        let inner = &self.inner;
+        inner.shared.lanes().start(self.lane, &*inner.clock)
+    }
+
+    fn acquire_by(
+        self: &Arc<Self>,
+        stopped: Stopped,
+        has_backup: bool,
+        admit: impl FnOnce(&mut Core, Timestamp) -> Result<Ticket, Refusal>,
+    ) -> Result<Permit, Refused> {
+        let now = stopped.unwrap_or_else(|| self.inner.now());
+        let (admitted, moment) = self.inner.step_at(now, |core, _, now| match admit(core, now) {
+            Ok(ticket) => Ok(core.watched(ticket, now)),
+            Err(refusal) => {
+                core.totals.backup.calls += u64::from(has_backup);
+                Err(refusal)
+            }
+        });
+        match admitted {
+            Ok((ticket, watch)) => {
+                let trail = moment.map(|moment| Trail::new(moment, ticket.has_started()));
+                Ok(Permit::primary(self.clone(), ticket, watch, trail))
+            }
+            Err(refusal) => {
+                if let Some(moment) = moment {
+                    self.inner.tell_at_once(moment, false, CallOutcome::Refused);
+                }
+                Err(self.refused(refusal, has_backup, now))
+            }
+        }
+    }
+
+    /// The ticket that a call which passed would have had.
+    pub(super) fn stopped(&self, pass: &Pass) -> (Ticket, Watched) {
+        self.inner.shared.read(|core| core.stopped(pass, self.lane))
+    }
+
+    /// The end of a call that passed.
+    #[inline]
+    pub(super) fn end_passed(&self, mut pass: Pass, ending: Ending) {
+        let inner = &self.inner;
+        let stopped = if ending == Ending::Finished(Outcome::Success) {
+            match inner.shared.lanes().finish(self.lane, &mut pass, &*inner.clock) {
+                Ok(()) => return,
+                Err(stopped) => stopped,
+            }
+        } else {
+            None
+        };
+        self.end_stopped(&pass, ending, stopped);
+    }
+
+    #[cold]
+    fn end_stopped(&self, pass: &Pass, ending: Ending, stopped: Stopped) {
+        let now = stopped.unwrap_or_else(|| self.inner.now());
+        self.inner.update_at(now, |core, lanes, now| {
+            let (ticket, watch) = core.stopped(pass, self.lane);
+            core.settle(ticket, watch, ending, lanes, now);
+        });
+    }
+}

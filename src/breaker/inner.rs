@@ -1,0 +1,105 @@
+use std::sync::Arc;
+
+use super::{
+    Clock,
+    lanes::Lanes,
+    shared::{Announcement, Core, Shared},
+    trail::Trail,
+    waiters::Waiters,
+};
+use crate::{
+    call_record::{CallOutcome, CallRecord, Look, Moment},
+    error::CircuitOpen,
+    event::{Event, Listeners},
+    machine::{Machine, Refusal, Timestamp},
+};
+
+/// A breaker: its clock, what its threads share, and whom it tells.
+pub(super) struct Inner {
+    pub(super) name: Arc<str>,
+    pub(super) clock: Box<dyn Clock>,
+    pub(super) shared: Shared,
+    pub(super) waiters: Waiters,
+    pub(super) listeners: Listeners,
+}
+
+impl Inner {
+    pub(super) fn new(name: Arc<str>, machine: Machine, clock: Box<dyn Clock>, listeners: Listeners) -> Self {
+        Self {
+            name,
+            clock,
+            shared: Shared::new(machine, listeners.wants_calls()),
+            waiters: Waiters::default(),
+            listeners,
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now().into()
+    }
+
+    pub(super) fn circuit_open(&self, refusal: Refusal) -> CircuitOpen {
+        CircuitOpen::new(self.name.clone(), refusal.retry_after)
+    }
+
+    /// Changes what is shared, then, with the lock released and the state stored, tells whoever wants to know.
+    pub(super) fn update<R>(&self, change: impl FnOnce(&mut Core, &Lanes, Timestamp) -> R) -> R {
+        self.update_at(self.now(), change)
+    }
+
+    pub(super) fn update_at<R>(&self, now: Timestamp, change: impl FnOnce(&mut Core, &Lanes, Timestamp) -> R) -> R {
+        let (result, announcement) = self.shared.update(now, |core, lanes| change(core, lanes, now));
+        let look = announcement.look;
+        if !announcement.changes.is_empty() {
+            self.announce(announcement, now);
+        }
+        if let Some(moment) = look.filter(|_| self.listeners.wants_calls()) {
+            self.listeners.tell_look(&Look {
+                breaker: self.name.clone(),
+                moment,
+            });
+        }
+        result
+    }
+
+    /// As [`update`](Self::update), for a step of a call; and when it was, where anybody wants to be told.
+    pub(super) fn step<R>(&self, change: impl FnOnce(&mut Core, &Lanes, Timestamp) -> R) -> (R, Option<Moment>) {
+        self.step_at(self.now(), change)
+    }
+
+    pub(super) fn step_at<R>(
+        &self,
+        now: Timestamp,
+        change: impl FnOnce(&mut Core, &Lanes, Timestamp) -> R,
+    ) -> (R, Option<Moment>) {
+        let traced = self.listeners.wants_calls();
+        self.update_at(now, |core, lanes, now| {
+            let moment = traced.then(|| core.moment(now));
+            (change(core, lanes, now), moment)
+        })
+    }
+
+    #[cold]
+    pub(super) fn tell_call(&self, call: &CallRecord) {
+        self.listeners.tell_call(call);
+    }
+
+    /// Tells of a call that ended at the moment of its start.
+    pub(super) fn tell_at_once(&self, moment: Moment, has_started: bool, outcome: CallOutcome) {
+        self.tell_call(&Trail::new(moment, has_started).record(self.name.clone(), outcome, moment));
+    }
+
+    #[cold]
+    fn announce(&self, announcement: Announcement, at: Timestamp) {
+        self.waiters.wake_all();
+        for (sequence, (generation, transition)) in (announcement.sequence..).zip(announcement.changes) {
+            self.listeners.tell(&Event {
+                breaker: self.name.clone(),
+                generation,
+                sequence,
+                at,
+                transition,
+            });
+        }
+    }
+}

@@ -1,0 +1,244 @@
+use std::time::Duration;
+
+use super::{
+    inflight::{COARSEST, FINEST, Inflight},
+    lane::{Lane, Tag},
+    lanes::{Lanes, RingTerms, Terms},
+    slots::{SLOTS, Slot},
+};
+use crate::machine::{Calm, GoodCalls, Timestamp};
+
+/// Opens and closes the lanes, and knows what has passed there. Whoever has the lock has it.
+#[derive(Debug, Default)]
+pub(super) struct Keeper {
+    open: Option<Calm>,
+    refusing: bool,
+    ring: Option<Ring>,
+    look_at: Timestamp,
+    /// Calls that had passed when this was last told of.
+    told: u64,
+    /// With so many calls passed, the next one is stopped.
+    stops_at: Option<u64>,
+}
+
+/// The slots that the lanes note calls in. They are those of a ring of [`Inflight`], which gets the counts when a slot's time is up.
+#[derive(Clone, Copy, Debug)]
+struct Ring {
+    terms: RingTerms,
+    /// The first slot that is still the lanes'.
+    first: u64,
+}
+
+/// After so many slots at the latest there is a look, so that whatever may pass until then is due in one of the slots.
+const SLOTS_TO_A_LOOK: u64 = SLOTS - FINEST - 2;
+/// Slots for a shorter time limit would pass by faster than threads do.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+impl Keeper {
+    /// What has passed since this was last asked. Calls that weren't timed came back before `now`, and nobody knows when.
+    pub(super) fn take(&mut self, lanes: &Lanes, now: Timestamp) -> GoodCalls {
+        match self.open {
+            Some(open) => self.tell(lanes, lanes.each().iter().map(Lane::take_good).sum(), open, now),
+            None => GoodCalls::default(),
+        }
+    }
+
+    fn tell(&mut self, lanes: &Lanes, good: u64, open: Calm, now: Timestamp) -> GoodCalls {
+        let started = lanes.started();
+        let last_good = lanes.each().iter().map(Lane::last_good).max();
+        GoodCalls {
+            generation: open.generation,
+            started: started - std::mem::replace(&mut self.told, started),
+            good,
+            last: last_good.filter(|_| open.is_timed).unwrap_or(now),
+            timed: open.is_timed,
+        }
+    }
+
+    /// Gives the calls whose time was up before `now` to those in flight.
+    pub(super) fn give_expired(&mut self, lanes: &Lanes, inflight: &mut Inflight, now: Timestamp) {
+        let Some(ring) = &mut self.ring else {
+            return;
+        };
+        // A call is overdue strictly after its slot's end.
+        let first = now.as_nanos().div_ceil(1 << ring.terms.shift);
+        for number in ring.first..first.min(ring.first + SLOTS) {
+            let laps = (first - number).div_ceil(SLOTS);
+            let heir = ring.slot(number + laps * SLOTS);
+            let calls = lanes.each().iter().map(|lane| lane.slots.make_place_for(heir)).sum();
+            inflight.take_over(ring.slot(number), ring.first, calls);
+        }
+        ring.first = ring.first.max(first);
+    }
+
+    /// Whether a call that passed came to its end before its time was up.
+    pub(super) fn finish(&self, lane: &Lane, slot: Slot, inflight: &mut Inflight) -> bool {
+        let is_here = |ring: Ring| ring.terms.id == slot.ring && ring.first <= slot.number;
+        if self.ring.is_some_and(is_here) {
+            lane.slots.finish(slot)
+        } else {
+            inflight.finish(slot)
+        }
+    }
+
+    /// When the next calls in the lanes will be overdue, if they are still in flight then.
+    pub(super) fn next_due(&self, lanes: &Lanes) -> Option<Timestamp> {
+        let ring = self.ring?;
+        let is_used = |number: &u64| lanes.each().iter().any(|lane| !lane.slots.is_empty(ring.slot(*number)));
+        let number = (ring.first..ring.first + SLOTS).find(is_used)?;
+        Some(ring.end_of(number))
+    }
+
+    /// Closes the lanes where it isn't calm any more, and returns what was counted as good until that very moment.
+    pub(super) fn close_unless(
+        &mut self,
+        calm: Option<Calm>,
+        lanes: &Lanes,
+        inflight: &mut Inflight,
+        now: Timestamp,
+    ) -> Option<GoodCalls> {
+        let open = self.open?;
+        if calm.is_some_and(|calm| tag(calm) == tag(open)) {
+            return None;
+        }
+        self.open = None;
+        lanes.clear_terms(false);
+        let good = lanes.each().iter().map(Lane::close).sum();
+        self.retire_ring(lanes, inflight);
+        Some(self.tell(lanes, good, open, now))
+    }
+
+    /// Says whether all calls are refused until one is looked at, where none may pass.
+    pub(super) fn refuse_if(&mut self, refusing: bool, lanes: &Lanes) {
+        if self.open.is_none() && refusing != self.refusing {
+            lanes.clear_terms(refusing);
+        }
+        self.refusing = refusing;
+    }
+
+    /// Opens the lanes, if they aren't open, and says what calls go by there. `next_look` is when there may be something to decide otherwise.
+    pub(super) fn open(
+        &mut self,
+        calm: Calm,
+        next_look: Option<Timestamp>,
+        lanes: &Lanes,
+        inflight: &mut Inflight,
+        now: Timestamp,
+    ) {
+        let was = self.open.replace(calm);
+        if was.is_none_or(|was| was.slow_after != calm.slow_after) {
+            self.set_terms(calm, lanes, inflight, now);
+            self.look_at = Timestamp::START;
+        }
+        let looks = [next_look, inflight.next_due(), Some(calm.until)];
+        self.plan_look(looks.into_iter().flatten().min(), lanes, now);
+        self.plan_stop(calm, lanes);
+        if was.is_none() {
+            for lane in lanes.each() {
+                lane.open(tag(calm));
+            }
+        }
+    }
+
+    fn set_terms(&mut self, calm: Calm, lanes: &Lanes, inflight: &mut Inflight, now: Timestamp) {
+        let fits =
+            |ring: Ring, limit| (COARSEST..=FINEST).contains(&(Timestamp::from(limit).as_nanos() >> ring.terms.shift));
+        match (self.ring, calm.slow_after) {
+            (Some(ring), Some(slow_after)) if fits(ring, slow_after) => {}
+            (_, slow_after) => {
+                self.retire_ring(lanes, inflight);
+                self.ring = slow_after.map(|limit| Ring::begin(inflight.ring_for_lanes(limit, now), lanes, now));
+            }
+        }
+        if let Some(slow_after) = calm.slow_after {
+            lanes.set_slow_after(slow_after);
+        }
+        lanes.set_terms(Terms {
+            tag: tag(calm),
+            ring: self.ring.map(|ring| ring.terms),
+        });
+    }
+
+    /// Gives all calls in the lanes to those in flight.
+    fn retire_ring(&mut self, lanes: &Lanes, inflight: &mut Inflight) {
+        let Some(ring) = self.ring.take() else {
+            return;
+        };
+        for number in ring.first..ring.first + SLOTS {
+            let slot = ring.slot(number);
+            let calls = lanes.each().iter().map(|lane| lane.slots.retire(slot)).sum();
+            inflight.take_over(slot, ring.first, calls);
+        }
+        inflight.take_back();
+    }
+
+    fn plan_look(&mut self, elsewhere: Option<Timestamp>, lanes: &Lanes, now: Timestamp) {
+        let elsewhere = elsewhere.unwrap_or(Timestamp::END);
+        let look_at = if now < self.look_at {
+            // Whatever has passed since is due later.
+            elsewhere.min(self.look_at)
+        } else {
+            let here = self.next_due(lanes).unwrap_or(Timestamp::END);
+            elsewhere.min(here).min(self.next_needed_look(now))
+        };
+        if look_at != self.look_at {
+            self.look_at = look_at;
+            lanes.set_look_at(now, look_at);
+        }
+    }
+
+    /// When the first call that passes from now on may be overdue; or earlier, lest one be due in no slot that there is.
+    fn next_needed_look(&self, now: Timestamp) -> Timestamp {
+        let (Some(ring), Some(limit)) = (self.ring, self.open.and_then(|open| open.slow_after)) else {
+            return Timestamp::END;
+        };
+        let first_due = Slot::due(now + limit, ring.terms.id, ring.terms.shift);
+        ring.end_of(first_due.number.min(ring.first + SLOTS_TO_A_LOOK))
+    }
+
+    fn plan_stop(&mut self, calm: Calm, lanes: &Lanes) {
+        let stops_at = calm.pass_over.map(|calls| self.told + u64::from(calls));
+        if stops_at != self.stops_at {
+            self.stops_at = stops_at;
+            for lane in lanes.each() {
+                lane.stop_after(calm.pass_over);
+            }
+        }
+    }
+}
+
+impl Ring {
+    fn begin(terms: RingTerms, lanes: &Lanes, now: Timestamp) -> Self {
+        let ring = Self {
+            terms,
+            first: now.as_nanos().div_ceil(1 << terms.shift),
+        };
+        for number in ring.first..ring.first + SLOTS {
+            for lane in lanes.each() {
+                lane.slots.make_place_for(ring.slot(number));
+            }
+        }
+        ring
+    }
+
+    fn slot(self, number: u64) -> Slot {
+        Slot {
+            ring: self.terms.id,
+            number,
+        }
+    }
+
+    /// From when on a slot's calls are overdue.
+    fn end_of(self, number: u64) -> Timestamp {
+        Timestamp::from_nanos(number.saturating_mul(1 << self.terms.shift).saturating_add(1))
+    }
+}
+
+fn tag(calm: Calm) -> Tag {
+    Tag::new(calm.generation, calm.is_timed)
+}
+
+/// Whether the lanes can watch for calls that take so long.
+pub(super) fn is_watchable(slow_after: Option<Duration>) -> bool {
+    slow_after.is_none_or(|slow_after| slow_after >= SHORTEST)
+}

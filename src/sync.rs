@@ -1,0 +1,106 @@
+//! What threads share: from std, or from loom, which tries every order of events.
+
+#[cfg(breaker_loom)]
+pub(crate) use self::modelled::thread_number;
+#[cfg(not(breaker_loom))]
+pub(crate) use self::real::thread_number;
+#[cfg(breaker_loom)]
+pub(crate) use loom::sync::{
+    Mutex,
+    atomic::{AtomicU32, AtomicU64, Ordering},
+};
+#[cfg(not(breaker_loom))]
+pub(crate) use std::sync::{
+    Mutex,
+    atomic::{AtomicU32, AtomicU64, Ordering},
+};
+
+#[cfg(not(breaker_loom))]
+mod real {
+    use std::{
+        cell::Cell,
+        collections::BTreeSet,
+        sync::{Mutex, PoisonError},
+    };
+
+    thread_local! {
+        static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
+        static TAKEN: Taken = Taken::lowest();
+    }
+
+    /// Numbers the threads, each with the lowest number that no living thread has: so those that live long have numbers close together, however
+    /// many come and go.
+    #[inline]
+    pub(crate) fn thread_number() -> usize {
+        NUMBER.get().unwrap_or_else(take_number)
+    }
+
+    #[cold]
+    fn take_number() -> usize {
+        // A thread that is just ending has given its number back; any will do then.
+        let number = TAKEN.try_with(|taken| taken.0).unwrap_or(0);
+        NUMBER.set(Some(number));
+        number
+    }
+
+    /// A number that is given back when its thread ends.
+    struct Taken(usize);
+
+    static ALL: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
+
+    impl Taken {
+        fn lowest() -> Self {
+            let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+            let lowest = (0..)
+                .zip(all.iter())
+                .take_while(|(number, taken)| number == *taken)
+                .count();
+            all.insert(lowest);
+            Self(lowest)
+        }
+    }
+
+    impl Drop for Taken {
+        fn drop(&mut self) {
+            ALL.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::thread;
+
+        use super::thread_number;
+
+        #[test]
+        fn threads_that_live_at_once_have_different_numbers_and_those_that_follow_have_them_again() {
+            let here = thread_number();
+            let another = || thread::spawn(thread_number).join().expect("it doesn't panic");
+            let first = another();
+            assert!(first != here && thread_number() == here);
+            // Other tests come and go meanwhile, but not a thousand of them at once.
+            assert!((0..1000).map(|_| another()).max() < Some(1000));
+        }
+    }
+}
+
+#[cfg(breaker_loom)]
+mod modelled {
+    use loom::{
+        lazy_static,
+        sync::atomic::{AtomicUsize, Ordering},
+        thread_local,
+    };
+
+    lazy_static! {
+        static ref NEXT: AtomicUsize = AtomicUsize::new(0);
+    }
+
+    thread_local! {
+        static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn thread_number() -> usize {
+        NUMBER.with(|number| *number)
+    }
+}

@@ -1,0 +1,55 @@
+use std::time::Duration;
+
+use loom::thread;
+use tower_breaker::{Breaker, FailureRate, Outcome, SlidingWindow};
+
+use crate::{HandClock, breaker, model};
+
+fn call(breaker: &Breaker, outcome: Outcome) {
+    breaker.try_acquire().expect("it is closed").record(outcome);
+}
+
+/// Good calls in two lanes, while somebody takes what the lanes have counted.
+#[test]
+fn no_good_call_is_lost_where_another_thread_looks() {
+    model(|| {
+        let breaker = breaker(&HandClock::default(), |builder| builder);
+        call(&breaker, Outcome::Success);
+        let another = thread::spawn({
+            let breaker = breaker.clone();
+            move || {
+                call(&breaker, Outcome::Success);
+                drop(breaker.snapshot());
+            }
+        });
+        call(&breaker, Outcome::Success);
+        another.join().unwrap();
+        let snapshot = breaker.snapshot();
+        assert_eq!(
+            (snapshot.totals.primary.calls, snapshot.totals.primary.succeeded),
+            (3, 3)
+        );
+        assert_eq!((snapshot.in_flight, snapshot.view.policies[0].counts.calls), (0, 3));
+    });
+}
+
+/// A failure closes the lanes of a window of time, and another slice of it opens them: the good calls are in one or the other.
+#[test]
+fn no_good_call_is_lost_where_a_window_rolls() {
+    model(|| {
+        let clock = HandClock::default();
+        let breaker = breaker(&clock, |builder| {
+            builder.trip_when(FailureRate::at_least(1.0).over(SlidingWindow::last(Duration::from_secs(1))))
+        });
+        call(&breaker, Outcome::Success);
+        let another = thread::spawn({
+            let breaker = breaker.clone();
+            move || call(&breaker, Outcome::Success)
+        });
+        clock.set(60);
+        call(&breaker, Outcome::Failure);
+        another.join().unwrap();
+        let counts = breaker.snapshot().view.policies[0].counts;
+        assert_eq!((counts.calls, counts.failed), (3, 1));
+    });
+}

@@ -1,0 +1,35 @@
+use std::time::Duration;
+
+use loom::thread;
+use tower_breaker::Outcome;
+
+use crate::{HandClock, breaker, model_with};
+
+/// One call's answer and the look that finds it overdue come at once; another call is in the same slot of time, and hangs.
+#[test]
+fn an_overdue_call_is_counted_once_and_no_other_in_its_place() {
+    // A look goes through all slots of all lanes: more switches than three would take hours.
+    model_with(3, || {
+        let clock = HandClock::default();
+        let breaker = breaker(&clock, |builder| builder.slow_after(Duration::from_millis(100)));
+        // The first one is looked at; these pass.
+        breaker.try_acquire().expect("it is closed").record(Outcome::Success);
+        let (permit, hangs) = (
+            breaker.try_acquire().expect("it is closed"),
+            breaker.try_acquire().expect("it is closed"),
+        );
+        let another = thread::spawn(move || permit.record(Outcome::Success));
+        clock.set(120);
+        let _looks = breaker.try_acquire();
+        another.join().unwrap();
+        let snapshot = breaker.snapshot();
+        assert_eq!(snapshot.view.policies[0].counts.calls, 3, "each is judged once");
+        let totals = snapshot.totals.primary;
+        // It was good and on time, or slow; the other one is slow in any case.
+        assert_eq!(totals.succeeded, 2);
+        assert!(totals.slow == 1 || totals.slow == 2, "{totals:?}");
+        drop(hangs);
+        let after = breaker.snapshot().totals.primary;
+        assert_eq!((after.slow, after.cancelled), (totals.slow, 1));
+    });
+}
