@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, advance},
 };
 use tower::{Layer, Service};
-use tower_breaker::{Breaker, CircuitBreakerLayer, CircuitOpen, Config, State, Timestamp};
+use tower_breaker::{Breaker, Builder, CircuitBreakerLayer, CircuitOpen, Config, State, Timestamp};
 
 use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
 
@@ -33,19 +33,18 @@ struct InFlight<F> {
     curtain: Verdict,
 }
 
-/// A layer with a backup, or with none. The run starts now.
-pub fn contestant(config: Config, seed: u64, rejects: bool) -> Box<dyn Contestant> {
-    joining(PausedTime::start(), config, seed, rejects)
+/// The layer that is built from this, with a backup, or with none. The run starts now.
+pub fn contestant(builder: Builder, rejects: bool) -> Box<dyn Contestant> {
+    joining(PausedTime::start(), builder, rejects)
 }
 
 /// A layer that is made in the course of a run.
-fn joining(time: PausedTime, config: Config, seed: u64, rejects: bool) -> Box<dyn Contestant> {
+fn joining(time: PausedTime, builder: Builder, rejects: bool) -> Box<dyn Contestant> {
     let stage = Rc::new(Stage::default());
     // The layer's clock starts when the layer is made.
     let runtime = time.runtime.clone();
     let entered = runtime.enter();
     let primary = Actor::new(&stage, Part::Primary);
-    let builder = CircuitBreakerLayer::builder().config(config).seed(seed);
     let sound = "the benchmark's own settings are sound";
     if rejects {
         let layer = builder.build().expect(sound);
@@ -283,7 +282,8 @@ impl Keyed {
         }
         let make = || {
             let seed = self.seed.wrapping_mul(31).wrapping_add(u64::from(key));
-            joining(self.time.clone(), self.config.clone(), seed, self.rejects)
+            let builder = CircuitBreakerLayer::builder().config(self.config.clone()).seed(seed);
+            joining(self.time.clone(), builder, self.rejects)
         };
         self.each[index].get_or_insert_with(make).as_mut()
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use tower_breaker::{Config, SlowAfter};
+use tower_breaker::{CircuitBreakerLayer, Config, SlowAfter};
 
 use crate::{
     contestant::Contestant,
@@ -50,7 +50,8 @@ impl fmt::Debug for Entry {
 }
 
 fn ours(config: Config, setup: Setup) -> Box<dyn Contestant> {
-    ours::contestant(config, setup.seed, setup.reject)
+    let builder = CircuitBreakerLayer::builder().config(config).seed(setup.seed);
+    ours::contestant(builder, setup.reject)
 }
 
 /// All rows: this project's, then the others.

@@ -4,5 +4,6 @@ mod command_line;
 mod contestants;
 mod readme;
 mod repeatable;
+mod replay;
 mod scenario_files;
 mod simulator;
