@@ -22,7 +22,7 @@ pub struct Config {
 }
 
 /// The longest name, in bytes.
-const LONGEST_NAME: usize = 256;
+pub(crate) const LONGEST_NAME: usize = 256;
 
 impl Config {
     /// The defaults, under this name: 1 to 256 bytes.
@@ -38,6 +38,14 @@ impl Config {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The same under another name.
+    pub(crate) fn named(&self, name: impl Into<Arc<str>>) -> Self {
+        Self {
+            name: name.into(),
+            settings: self.settings.clone(),
+        }
     }
 
     /// What the machine decides by.

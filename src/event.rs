@@ -139,28 +139,66 @@ impl Stream for Events {
 
 /// Everybody who is told: the log, the observers, the streams.
 pub(crate) struct Listeners {
-    observers: Vec<Box<dyn Observer>>,
-    /// Those of them that want to be told of calls.
-    wanting_calls: Vec<usize>,
-    streams: Mutex<Vec<Weak<Mutex<Queue>>>>,
+    observers: Arc<Observers>,
+    streams: Streams,
 }
 
-impl Listeners {
-    pub(crate) fn new(observers: Vec<Box<dyn Observer>>) -> Self {
+/// The observers of all breakers of a layer.
+#[derive(Default)]
+pub(crate) struct Observers {
+    all: Vec<Box<dyn Observer>>,
+    /// Those of them that want to be told of calls.
+    wanting_calls: Vec<usize>,
+}
+
+/// Those who read events as streams.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    queues: Mutex<Vec<Weak<Mutex<Queue>>>>,
+}
+
+impl Observers {
+    pub(crate) fn new(all: Vec<Box<dyn Observer>>) -> Self {
         let wants =
             |observer: &dyn Observer| catch_unwind(AssertUnwindSafe(|| observer.wants_calls())).unwrap_or(false);
         Self {
-            wanting_calls: (0..observers.len())
-                .filter(|index| wants(&*observers[*index]))
-                .collect(),
+            wanting_calls: (0..all.len()).filter(|index| wants(&*all[*index])).collect(),
+            all,
+        }
+    }
+}
+
+impl Streams {
+    pub(crate) fn subscribe(&self) -> Events {
+        let queue = Arc::new(Mutex::default());
+        let mut queues = lock(&self.queues);
+        queues.retain(|queue| queue.strong_count() > 0);
+        queues.push(Arc::downgrade(&queue));
+        Events { queue }
+    }
+
+    pub(crate) fn tell(&self, event: &Event) {
+        let mut queues = lock(&self.queues);
+        queues.retain(|queue| queue.strong_count() > 0);
+        let current = queues.clone();
+        drop(queues);
+        for queue in current.iter().filter_map(Weak::upgrade) {
+            push(&queue, event);
+        }
+    }
+}
+
+impl Listeners {
+    pub(crate) fn new(observers: Arc<Observers>) -> Self {
+        Self {
             observers,
-            streams: Mutex::default(),
+            streams: Streams::default(),
         }
     }
 
     /// Whether anybody wants to be told of calls.
     pub(crate) fn wants_calls(&self) -> bool {
-        !self.wanting_calls.is_empty()
+        !self.observers.wanting_calls.is_empty()
     }
 
     pub(crate) fn tell_call(&self, call: &CallRecord) {
@@ -172,29 +210,25 @@ impl Listeners {
     }
 
     fn tell_those_wanting_calls(&self, breaker: &str, tell: impl Fn(&dyn Observer)) {
-        for index in &self.wanting_calls {
-            telling(breaker, || tell(&*self.observers[*index]));
+        for index in &self.observers.wanting_calls {
+            telling(breaker, || tell(&*self.observers.all[*index]));
         }
     }
 
     pub(crate) fn subscribe(&self) -> Events {
-        let queue = Arc::new(Mutex::default());
-        let mut streams = lock(&self.streams);
-        streams.retain(|stream| stream.strong_count() > 0);
-        streams.push(Arc::downgrade(&queue));
-        Events { queue }
+        self.streams.subscribe()
+    }
+
+    /// There will be no more events.
+    #[cfg(feature = "keyed")]
+    pub(crate) fn end(&self) {
+        self.streams.end();
     }
 
     pub(crate) fn tell(&self, event: &Event) {
-        let mut streams = lock(&self.streams);
-        streams.retain(|stream| stream.strong_count() > 0);
-        let current = streams.clone();
-        drop(streams);
-        for queue in current.iter().filter_map(Weak::upgrade) {
-            push(&queue, event);
-        }
+        self.streams.tell(event);
         log(event);
-        for observer in &self.observers {
+        for observer in &self.observers.all {
             telling(&event.breaker, || observer.on_event(event));
         }
     }
@@ -207,13 +241,19 @@ fn telling(breaker: &str, tell: impl FnOnce()) {
     }
 }
 
-impl Drop for Listeners {
-    fn drop(&mut self) {
-        for queue in lock(&self.streams).iter().filter_map(Weak::upgrade) {
+impl Streams {
+    fn end(&self) {
+        for queue in lock(&self.queues).iter().filter_map(Weak::upgrade) {
             let mut queue = lock(&queue);
             queue.ended = true;
             wake(queue);
         }
+    }
+}
+
+impl Drop for Streams {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -253,7 +293,7 @@ fn log(event: &Event) {
             threshold = reason.threshold(),
             "{transition}"
         ),
-        Transition::WouldHaveTripped { reason } => tracing::warn!(
+        Transition::WouldHaveTripped { reason } | Transition::HeldBack { reason } => tracing::warn!(
             breaker,
             reason = reason.name(),
             measured = reason.measured(),
@@ -301,6 +341,6 @@ fn log(event: &Event) {
         Transition::Reset { reason } => {
             tracing::warn!(breaker, to = "closed", reason = &**reason, "{transition}");
         }
-        Transition::Reconfigured => tracing::info!(breaker, "{transition}"),
+        Transition::Reconfigured | Transition::Evicted => tracing::info!(breaker, "{transition}"),
     }
 }

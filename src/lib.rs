@@ -46,6 +46,7 @@
 //! - `http`: telling good HTTP responses from bad ones, `Retry-After`, answers for refused calls, failing over requests with a body.
 //! - `grpc`: the same for gRPC, by the status in headers or trailers.
 //! - `tower-http`: tower-http's classifiers.
+//! - `keyed`: a breaker per key, such as a host or a tenant.
 //! - `replay`: recording what became of each call, replaying it under another configuration, and parameters that a recording suggests.
 //! - `serde`: [`Config`] from TOML, JSON or YAML.
 //! - `full`: all of them.
@@ -61,13 +62,17 @@ mod error;
 mod event;
 mod failover;
 mod future;
+mod group;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "keyed")]
+mod keyed;
 mod layer;
 pub mod machine;
 mod panics;
+mod registry;
 #[cfg(feature = "replay")]
 pub mod replay;
 mod respond;
@@ -79,6 +84,8 @@ mod waiting_task;
 
 #[cfg(feature = "fast-clock")]
 pub use self::breaker::FastClock;
+#[cfg(feature = "keyed")]
+pub use self::keyed::{Breakers, ByKey, KeyedCircuitBreaker, KeyedLayer};
 pub use self::{
     backup::{Backup, BackupFuture, OnOpen, Reject, RejectFuture, Wait},
     breaker::{Breaker, CallTotals, Clock, Permit, ReadinessTotals, Snapshot, Totals},
@@ -90,12 +97,14 @@ pub use self::{
     event::{Event, Events, Observer},
     failover::{CloneRequests, FailOver, FailOverBudget, Replay},
     future::ResponseFuture,
+    group::{Group, GroupBuilder, Outliers},
     layer::CircuitBreakerLayer,
     machine::{
         BucketView, CancelledCalls, ConfigError, ConsecutiveFailures, Counts, CustomPolicy, Evidence, FailureRate,
         Mode, ModeView, OpenDuration, Outcome, Policy, PolicyReading, Recovery, SlidingWindow, SlowAfter, SlowCallRate,
         State, Timestamp, Transition, TripPolicy, TripReason, View,
     },
+    registry::{Configs, PartialConfig, Registry, RegistryError},
     respond::{Answer, Respond, RespondFuture},
     service::CircuitBreaker,
 };

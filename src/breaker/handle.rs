@@ -28,7 +28,7 @@ pub(crate) struct Refused {
 
 impl Handle {
     pub(super) fn for_each_lane(inner: &Arc<Inner>) -> Arc<[Arc<Self>]> {
-        let lanes = inner.shared.lanes().each().len();
+        let lanes = inner.shared.lanes().each().len().max(1);
         let handle = |lane| {
             Arc::new(Self {
                 inner: inner.clone(),
@@ -71,6 +71,17 @@ impl Handle {
         });
         let trail = moment.map(|moment| Trail::new(moment, ticket.has_started()));
         Permit::primary(self.clone(), ticket, watch, trail)
+    }
+
+    /// A permit for a call of the trial, where there is one to be made.
+    pub(super) fn acquire_for_trial(self: &Arc<Self>) -> Option<Permit> {
+        let (admitted, moment) = self.inner.step(|core, _, now| {
+            let ticket = core.admit_to_trial(now)?;
+            Some(core.watched(ticket, now))
+        });
+        let (ticket, watch) = admitted?;
+        let trail = moment.map(|moment| Trail::new(moment, ticket.has_started()));
+        Some(Permit::primary(self.clone(), ticket, watch, trail))
     }
 
     pub(super) fn promise(self: &Arc<Self>) -> Result<Option<Permit>, CircuitOpen> {

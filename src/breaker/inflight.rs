@@ -14,6 +14,7 @@ pub(super) struct Inflight {
     last_id: u8,
     /// The ring whose slots the lanes note calls in.
     lent: Option<NonZeroU8>,
+    is_small: bool,
 }
 
 /// Calls that have become overdue, and since when.
@@ -24,6 +25,14 @@ pub(super) struct Overdue {
 }
 
 impl Inflight {
+    /// With `is_small`, one that keeps no memory while no call is in flight, and takes its time for that.
+    pub(super) fn new(is_small: bool) -> Self {
+        Self {
+            is_small,
+            ..Self::default()
+        }
+    }
+
     /// Notes a call that starts at `now` and is overdue after `due`.
     #[must_use = "a call that is never finished is overdue in the end"]
     pub(super) fn watch(&mut self, now: Timestamp, due: Timestamp) -> Slot {
@@ -69,8 +78,11 @@ impl Inflight {
             return true; // It was forgotten: stale.
         };
         let on_time = self.rings[index].finish(slot.number);
-        if self.rings.len() > 1 && !self.rings[index].is_used(self.lent) {
+        if (self.rings.len() > 1 || self.is_small) && !self.rings[index].is_used(self.lent) {
             self.rings.remove(index);
+            if self.is_small {
+                self.rings.shrink_to_fit();
+            }
         }
         on_time
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::{
-    Clock,
+    Blueprint, Clock,
     lanes::Lanes,
     shared::{Announcement, Core, Shared},
     trail::Trail,
@@ -11,27 +11,37 @@ use crate::{
     call_record::{CallOutcome, CallRecord, Look, Moment},
     error::CircuitOpen,
     event::{Event, Listeners},
-    machine::{Machine, Refusal, Timestamp},
+    group::{Judged, Member, Tally},
+    machine::{Machine, Refusal, Timestamp, TripReason},
 };
 
 /// A breaker: its clock, what its threads share, and whom it tells.
 pub(super) struct Inner {
     pub(super) name: Arc<str>,
-    pub(super) clock: Box<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) shared: Shared,
     pub(super) waiters: Waiters,
     pub(super) listeners: Listeners,
+    pub(super) member: Option<Arc<Member>>,
 }
 
 impl Inner {
-    pub(super) fn new(name: Arc<str>, machine: Machine, clock: Box<dyn Clock>, listeners: Listeners) -> Self {
-        Self {
+    pub(super) fn new(
+        plan: &Blueprint,
+        name: Arc<str>,
+        machine: Machine,
+        member: Option<Arc<Member>>,
+        lanes: Lanes,
+    ) -> Arc<Self> {
+        let listeners = Listeners::new(plan.observers.clone());
+        Arc::new(Self {
             name,
-            clock,
-            shared: Shared::new(machine, listeners.wants_calls()),
+            clock: plan.clock.clone(),
+            shared: Shared::new(machine, listeners.wants_calls(), member.clone(), lanes),
             waiters: Waiters::default(),
             listeners,
-        }
+            member,
+        })
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -58,6 +68,9 @@ impl Inner {
                 breaker: self.name.clone(),
                 moment,
             });
+        }
+        if let Some(member) = &self.member {
+            member.look_for_outliers();
         }
         result
     }
@@ -101,5 +114,21 @@ impl Inner {
                 transition,
             });
         }
+    }
+}
+
+impl Judged for Inner {
+    fn tally(&self) -> Tally {
+        self.shared.count(self.now(), |core, _| {
+            let calls = core.totals.primary;
+            Tally {
+                failed: calls.failed,
+                calls: calls.failed + calls.succeeded,
+            }
+        })
+    }
+
+    fn trip_as_outlier(&self, reason: TripReason) {
+        self.update(|core, _, now| core.machine.trip_if_group_allows(reason, now));
     }
 }

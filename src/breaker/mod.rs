@@ -1,3 +1,4 @@
+mod blueprint;
 mod clock;
 #[cfg(feature = "fast-clock")]
 mod fast_clock;
@@ -14,12 +15,17 @@ mod totals;
 mod trail;
 mod waiters;
 
-use std::{fmt, sync::Arc, task::Waker, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    task::Waker,
+    time::Duration,
+};
 
-pub(crate) use self::clock::TokioClock;
 #[cfg(feature = "fast-clock")]
 pub use self::fast_clock::FastClock;
 pub(crate) use self::handle::Refused;
+pub(crate) use self::{blueprint::Blueprint, clock::TokioClock};
 pub use self::{
     clock::Clock,
     permit::Permit,
@@ -30,8 +36,8 @@ use crate::{
     call_record::CallOutcome,
     config::Config,
     error::CircuitOpen,
-    event::{Events, Listeners, Observer},
-    machine::{ConfigError, Machine, Mode, SlowAfter, State, Timestamp, View},
+    event::Events,
+    machine::{ConfigError, Mode, State, Timestamp, TripReason, View},
     sync::thread_number,
 };
 
@@ -60,6 +66,12 @@ pub struct Breaker {
     handles: Arc<[Arc<Handle>]>,
 }
 
+/// A handle that doesn't keep the breaker alive.
+#[derive(Clone)]
+pub(crate) struct WeakBreaker {
+    handles: Weak<[Arc<Handle>]>,
+}
+
 /// What there is to see of a breaker. Looking changes nothing.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -75,22 +87,6 @@ pub struct Snapshot {
 }
 
 impl Breaker {
-    pub(crate) fn new(
-        config: Config,
-        auto: SlowAfter,
-        seed: u64,
-        clock: Box<dyn Clock>,
-        observers: Vec<Box<dyn Observer>>,
-    ) -> Result<Self, ConfigError> {
-        config.check()?;
-        let Config { name, settings } = config;
-        let machine = Machine::with_auto_as(auto, settings, seed)?;
-        let inner = Inner::new(name, machine, clock, Listeners::new(observers));
-        Ok(Self {
-            handles: Handle::for_each_lane(&Arc::new(inner)),
-        })
-    }
-
     #[inline]
     fn inner(&self) -> &Inner {
         &self.handles[0].inner
@@ -152,6 +148,12 @@ impl Breaker {
         })
     }
 
+    /// Whether it could go on under this configuration.
+    pub(crate) fn check(&self, config: &Config) -> Result<(), ConfigError> {
+        config.check()?;
+        self.inner().shared.read(|core| core.machine.check(&config.settings))
+    }
+
     /// Refuses all calls, until told otherwise or for as long as `ttl` says (a [`Duration`], or `None` for good). After that, access
     /// returns by way of a probe.
     pub fn force_open(&self, reason: impl Into<Arc<str>>, ttl: impl Into<Option<Duration>>) {
@@ -172,6 +174,15 @@ impl Breaker {
     /// Lets the breaker decide again.
     pub fn automatic(&self, reason: impl Into<Arc<str>>) {
         self.set_mode(Mode::Automatic, reason.into(), None);
+    }
+
+    /// Trips for a reason that the calls don't tell, such as one of [your own](TripReason::custom). Access returns as after any trip, and the
+    /// breaker has to be [automatic](Mode::Automatic); in [`Mode::Shadow`] it says that it would have tripped. Whether it did: one that is
+    /// open already doesn't.
+    ///
+    /// To stop all calls until told otherwise, see [`force_open`](Self::force_open).
+    pub fn trip(&self, reason: TripReason) -> bool {
+        self.update(|core, _, now| core.machine.trip_for(reason, now))
     }
 
     /// Closes the breaker and forgets everything it decides by, a manual mode and what it has learned of the latency included, from any
@@ -226,6 +237,42 @@ impl Breaker {
             .is_some_and(|ticket| self.inner().shared.read(|core| core.machine.holds(ticket, now)))
     }
 
+    /// Whether nothing would be lost with it.
+    #[cfg(feature = "keyed")]
+    pub(crate) fn is_dispensable(&self) -> bool {
+        let now = self.now();
+        self.inner().shared.count(now, |core, lanes| {
+            let view = core.machine.view(now);
+            core.in_flight(lanes) == 0 && view.state == State::Closed && view.mode.mode == Mode::Automatic
+        })
+    }
+
+    /// Gives it up, and says so. Its memory may be kept for a while.
+    #[cfg(feature = "keyed")]
+    pub(crate) fn evict(&self) {
+        self.update(|core, _, _| core.machine.evict());
+        self.inner().listeners.end();
+        if let Some(member) = &self.inner().member {
+            member.leave();
+        }
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakBreaker {
+        WeakBreaker {
+            handles: Arc::downgrade(&self.handles),
+        }
+    }
+
+    /// Whether trials are kept for [`acquire_for_trial`](Self::acquire_for_trial): as many have to let go as keep them.
+    pub(crate) fn keep_trials(&self, keep: bool) {
+        self.update(|core, _, _| core.machine.keep_trials(keep));
+    }
+
+    /// A permit for a call of the trial, where there is one to be made, by somebody who isn't a caller.
+    pub(crate) fn acquire_for_trial(&self) -> Option<Permit> {
+        self.handle().acquire_for_trial()
+    }
+
     pub(crate) fn permit_for_nothing(&self) -> Permit {
         Permit::of_nothing(self.handle().clone())
     }
@@ -249,7 +296,7 @@ impl Breaker {
     pub(crate) fn is_flowing(&self) -> bool {
         self.update(|core, _, now| {
             core.machine.reconsider(now);
-            core.machine.is_flowing(now)
+            core.is_flowing(now)
         })
     }
 
@@ -300,6 +347,16 @@ impl Breaker {
 
     fn update<R>(&self, change: impl FnOnce(&mut shared::Core, &lanes::Lanes, Timestamp) -> R) -> R {
         self.inner().update(change)
+    }
+}
+
+impl WeakBreaker {
+    pub(crate) fn upgrade(&self) -> Option<Breaker> {
+        self.handles.upgrade().map(|handles| Breaker { handles })
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.handles.strong_count() > 0
     }
 }
 

@@ -1,4 +1,7 @@
-use std::{sync::PoisonError, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use super::{
     inflight::Inflight,
@@ -9,6 +12,7 @@ use super::{
 };
 use crate::{
     call_record::Moment,
+    group::Member,
     machine::{Calm, Ending, GoodCalls, Machine, Outcome, Refusal, Ticket, Timestamp, Transition},
     sync::Mutex,
 };
@@ -32,6 +36,7 @@ pub(super) struct Core {
     watched: u64,
     pub(super) totals: Totals,
     keeper: Keeper,
+    member: Option<Arc<Member>>,
     /// Whether each call has to be told of, so that none may pass the lock by.
     is_traced: bool,
     /// Calls that were let through under the lock.
@@ -55,21 +60,25 @@ pub(super) struct Announcement {
 }
 
 impl Shared {
-    pub(super) fn new(machine: Machine, is_traced: bool) -> Self {
+    pub(super) fn new(mut machine: Machine, is_traced: bool, member: Option<Arc<Member>>, lanes: Lanes) -> Self {
+        if let Some(member) = &member {
+            machine.join(member.clone());
+        }
+        let is_small = lanes.each().is_empty();
         let mut core = Core {
             watched: machine.generation(),
             machine,
-            unanswered: Inflight::default(),
-            lasting: Inflight::default(),
+            unanswered: Inflight::new(is_small),
+            lasting: Inflight::new(is_small),
             totals: Totals::default(),
             keeper: Keeper::default(),
+            member,
             is_traced,
             started: 0,
             ended: 0,
             sequence: 0,
             step: 0,
         };
-        let lanes = Lanes::new();
         core.open_lanes(&lanes, Timestamp::START);
         Self {
             core: Mutex::new(core),
@@ -127,14 +136,37 @@ impl Core {
         let admitted = self.machine.admit(now);
         match &admitted {
             Ok(ticket) => self.note_start(ticket),
+            Err(_) if self.is_panicking() => {
+                self.started += 1;
+                return Ok(Ticket::stranger(now));
+            }
             Err(_) => self.totals.refused += 1,
         }
         admitted
     }
 
+    /// Whether all calls go to the primary: it is healthy, or too few of its group are.
+    pub(super) fn is_flowing(&mut self, now: Timestamp) -> bool {
+        self.machine.is_flowing(now) || self.is_panicking()
+    }
+
+    fn is_panicking(&self) -> bool {
+        self.machine.is_automatic() && self.member.as_ref().is_some_and(|member| member.is_panicking())
+    }
+
+    /// Whether every call is refused until one is looked at.
+    fn is_refusing(&self) -> bool {
+        self.machine.is_refusing() && !self.member.as_ref().is_some_and(|member| member.may_panic())
+    }
+
+    pub(super) fn admit_to_trial(&mut self, now: Timestamp) -> Option<Ticket> {
+        let admitted = self.machine.admit_to_trial(now);
+        admitted.inspect(|ticket| self.note_start(ticket))
+    }
+
     /// `None` where no promise is needed. A promise isn't watched: it is no call yet, and runs out in the machine.
     pub(super) fn promise(&mut self, now: Timestamp) -> Result<Option<Ticket>, Refusal> {
-        if self.machine.is_flowing(now) {
+        if self.is_flowing(now) {
             return Ok(None);
         }
         let promised = self.machine.promise(now);
@@ -184,8 +216,9 @@ impl Core {
         }
     }
 
-    fn calm(&self) -> Option<Calm> {
-        let calm = self.machine.calm().filter(|_| !self.is_traced)?;
+    fn calm(&self, lanes: &Lanes) -> Option<Calm> {
+        let may_pass = !self.is_traced && !lanes.each().is_empty();
+        let calm = self.machine.calm().filter(|_| may_pass)?;
         is_watchable(calm.slow_after).then_some(Calm {
             // There may be calls in flight from before, which had to end in time.
             is_timed: calm.is_timed || self.next_look().is_some(),
@@ -195,7 +228,7 @@ impl Core {
 
     /// Opens the lanes where it is calm, and closes them where it isn't.
     fn open_lanes(&mut self, lanes: &Lanes, now: Timestamp) {
-        let mut calm = self.calm();
+        let mut calm = self.calm(lanes);
         if let Some(last) = self.keeper.close_unless(calm, lanes, &mut self.unanswered, now) {
             self.count_passed(last);
             self.machine.good_calls(GoodCalls { good: 0, ..last });
@@ -205,9 +238,9 @@ impl Core {
                 self.totals.primary.note(settled, GOOD);
                 self.drop_stale_watches();
             }
-            calm = self.calm();
+            calm = self.calm(lanes);
         }
-        self.keeper.refuse_if(self.machine.is_refusing(), lanes);
+        self.keeper.refuse_if(self.is_refusing(), lanes);
         if let Some(calm) = calm {
             let next_look = self.next_look();
             self.keeper.open(calm, next_look, lanes, &mut self.unanswered, now);
@@ -418,7 +451,7 @@ mod tests {
 
     #[test]
     fn a_panic_under_the_lock_does_not_take_the_service_down() {
-        let shared = Shared::new(Machine::new(Settings::default(), 0).unwrap(), false);
+        let shared = Shared::new(Machine::new(Settings::default(), 0).unwrap(), false, None, Lanes::new());
         let now = Timestamp::START + Duration::from_secs(1);
         let panicked = catch_unwind(AssertUnwindSafe(|| shared.update(now, |_, _| panic!("on purpose"))));
         assert!(panicked.is_err() && shared.core.is_poisoned());

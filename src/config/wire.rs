@@ -1,5 +1,6 @@
 //! [`Config`] as people write it.
 
+mod configs;
 mod value;
 
 use std::time::Duration;

@@ -25,6 +25,10 @@ impl Machine {
         self.note(Transition::Reset { reason });
     }
 
+    pub(crate) fn check(&self, settings: &Settings) -> Result<(), ConfigError> {
+        settings.check_with_auto_as(self.auto)
+    }
+
     /// Goes on under other settings: state, counts, calls in flight and what was learned of the latency are kept.
     ///
     /// Windows keep what fits. An open time that has begun runs on. Another recovery, while half-open, starts with its probe.
@@ -33,10 +37,10 @@ impl Machine {
     ///
     /// The first setting that is out of range or contradicts another; nothing has changed then.
     pub fn reconfigure(&mut self, settings: Settings, now: Timestamp) -> Result<(), ConfigError> {
-        settings.check_with_auto_as(self.auto)?;
+        self.check(&settings)?;
         let now = self.catch_up(now);
         let other_recovery = settings.recovery != self.settings.recovery;
-        self.settings = settings;
+        self.settings = Arc::new(settings);
         match &mut self.phase {
             Phase::Closed { tallies, .. } => *tallies = tallies.clone().under(&self.settings.trip_when, now),
             Phase::HalfOpen(_) if other_recovery => {
@@ -47,6 +51,12 @@ impl Machine {
         }
         self.note(Transition::Reconfigured);
         Ok(())
+    }
+
+    /// Says that it is given up, in favour of others.
+    #[cfg(feature = "keyed")]
+    pub(crate) fn evict(&mut self) {
+        self.note(Transition::Evicted);
     }
 
     pub(super) fn change_mode(&mut self, mode: Mode, reason: Arc<str>, reverts_at: Option<Timestamp>, now: Timestamp) {

@@ -86,6 +86,10 @@ impl HalfOpen {
         }
     }
 
+    pub(super) fn is_trial(&self) -> bool {
+        matches!(self.step, Step::Trial(_))
+    }
+
     pub(super) fn admit(&mut self) -> bool {
         match &mut self.step {
             Step::Trial(trial) => {

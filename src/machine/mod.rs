@@ -23,6 +23,7 @@ mod calm;
 mod control;
 mod cooldown;
 mod evidence;
+mod group;
 mod half_open;
 mod invalid;
 mod latency;
@@ -39,10 +40,11 @@ mod view;
 mod window;
 mod yardstick;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::{
     calm::{Calm, GoodCalls},
+    group::Seat,
     time::Rough,
 };
 pub use self::{
@@ -68,13 +70,13 @@ use self::{
 /// Closed for this long, the breaker forgets how often it has opened before.
 const FORGETS_AFTER: Duration = Duration::from_secs(10);
 
-/// An outage is said once, not at every call: the shadow mode's next word on it comes after this.
-const SHADOW_QUIET: Duration = Duration::from_secs(10);
+/// An outage is said once, not at every call: the next word on a trip that didn't happen comes after this.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// The state machine of one breaker.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    settings: Settings,
+    settings: Arc<Settings>,
     /// What [`SlowAfter::Auto`] stands for.
     auto: SlowAfter,
     mode: ModeView,
@@ -91,6 +93,12 @@ pub struct Machine {
     /// The first generation that the yardstick learns from.
     learns_from: u64,
     latest: Timestamp,
+    /// Its place in a group whose breakers may not all be open at once.
+    seat: Option<Arc<dyn Seat>>,
+    /// Until when the last trip that the group forbade is enough said.
+    held_quiet_until: Timestamp,
+    /// How many keep trials for somebody else than the callers: see [`keep_trials`](Self::keep_trials).
+    trial_keepers: u32,
     /// Each with its generation.
     transitions: Vec<(u64, Transition)>,
 }
@@ -113,11 +121,11 @@ impl Machine {
     ///
     /// The first setting that is out of range or contradicts another.
     pub fn new(settings: Settings, seed: u64) -> Result<Self, ConfigError> {
-        Self::with_auto_as(SlowAfter::Never, settings, seed)
+        Self::with_auto_as(SlowAfter::Never, Arc::new(settings), seed)
     }
 
     /// A closed machine, and what [`SlowAfter::Auto`] stands for here.
-    pub(crate) fn with_auto_as(auto: SlowAfter, settings: Settings, seed: u64) -> Result<Self, ConfigError> {
+    pub(crate) fn with_auto_as(auto: SlowAfter, settings: Arc<Settings>, seed: u64) -> Result<Self, ConfigError> {
         settings.check_with_auto_as(auto)?;
         Ok(Self {
             auto,
@@ -132,6 +140,9 @@ impl Machine {
             yardstick: Yardstick::new(seed),
             learns_from: 0,
             latest: Timestamp::START,
+            seat: None,
+            held_quiet_until: Timestamp::START,
+            trial_keepers: 0,
             transitions: Vec::new(),
             settings,
         })
@@ -144,13 +155,15 @@ impl Machine {
     /// A [`Refusal`] that says when to come back.
     pub fn admit(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
         let now = self.catch_up(now);
-        self.start_trial(now, self.ready_to_probe(now));
+        let keeps_trials = self.keeps_trials();
+        self.start_trial(now, !keeps_trials && self.ready_to_probe(now));
         let admitted = match &mut self.phase {
             Phase::Closed { .. } => true,
             Phase::Open(cooldown) => {
                 cooldown.refused();
                 false
             }
+            Phase::HalfOpen(half_open) if keeps_trials && half_open.is_trial() => false,
             Phase::HalfOpen(half_open) => half_open.admit(),
         };
         if admitted {
@@ -302,7 +315,7 @@ impl Machine {
     fn trip_if_due(&mut self, now: Timestamp) {
         if let Phase::Closed { tallies, .. } = &self.phase {
             if let Some(reason) = tallies.trip(now) {
-                self.trip(reason, now);
+                self.trip_if_allowed(reason, now);
             }
         }
     }
@@ -316,7 +329,7 @@ impl Machine {
         if self.mode.mode == Mode::Shadow {
             self.phase = Phase::Closed {
                 tallies: Tallies::new(&self.settings.trip_when, now),
-                quiet_until: now + SHADOW_QUIET,
+                quiet_until: now + QUIET,
             };
             self.note(Transition::WouldHaveTripped { reason });
             return;
@@ -348,6 +361,7 @@ impl Machine {
     fn enter(&mut self, phase: Phase, now: Timestamp) {
         self.phase = phase;
         self.since = now;
+        self.take_seat();
     }
 
     fn start_trial(&mut self, now: Timestamp, ready: bool) {

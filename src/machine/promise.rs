@@ -11,11 +11,13 @@ impl Machine {
     /// A [`Refusal`] that says when to come back.
     pub fn promise(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
         let now = self.catch_up(now);
-        self.start_trial(now, self.open_time_is_up(now));
+        let keeps_trials = self.keeps_trials();
+        self.start_trial(now, !keeps_trials && self.open_time_is_up(now));
         let until = now + self.lease();
         match &mut self.phase {
             Phase::Closed { .. } => Ok(self.ticket(now, None)),
             Phase::Open(_) => Err(self.refusal(now)),
+            Phase::HalfOpen(half_open) if keeps_trials && half_open.is_trial() => Err(self.refusal(now)),
             Phase::HalfOpen(half_open) => match half_open.lease(until) {
                 Some(lease) => Ok(self.ticket(now, Some(lease))),
                 None => Err(self.refusal(now)),

@@ -66,6 +66,26 @@ pub enum TripReason {
         /// What it may not reach.
         threshold: u64,
     },
+    /// The agent's checks of the instance failed, one after the other.
+    #[non_exhaustive]
+    Checks {
+        /// How many.
+        failed: u64,
+        /// What that may not reach.
+        threshold: u64,
+    },
+    /// It fails more often than the others of its group: see `Group`.
+    #[non_exhaustive]
+    Outlier {
+        /// Failed calls ÷ calls.
+        rate: f64,
+        /// What it may not reach.
+        threshold: f64,
+        /// The group's mean rate.
+        mean: f64,
+        /// How many breakers that is of.
+        breakers: u64,
+    },
     /// A user's own policy.
     #[non_exhaustive]
     Custom {
@@ -99,6 +119,8 @@ impl TripReason {
             Self::ConsecutiveFailures { .. } => "consecutive failures",
             Self::TrialFailed { .. } => "trial failed",
             Self::NoVerdict { .. } => "no verdict",
+            Self::Checks { .. } => "health checks",
+            Self::Outlier { .. } => "outlier",
             Self::Custom { name, .. } => name,
         }
     }
@@ -108,7 +130,8 @@ impl TripReason {
     pub const fn measured(&self) -> f64 {
         match *self {
             Self::Evidence { level, .. } => level,
-            Self::FailureRate { rate, .. } | Self::SlowCallRate { rate, .. } => rate,
+            Self::FailureRate { rate, .. } | Self::SlowCallRate { rate, .. } | Self::Outlier { rate, .. } => rate,
+            Self::Checks { failed, .. } => failed as f64,
             Self::ConsecutiveFailures { count, .. } => count as f64,
             Self::TrialFailed { bad, .. } => bad as f64,
             Self::NoVerdict { calls, .. } => calls as f64,
@@ -123,10 +146,12 @@ impl TripReason {
             Self::Evidence { threshold, .. }
             | Self::FailureRate { threshold, .. }
             | Self::SlowCallRate { threshold, .. }
+            | Self::Outlier { threshold, .. }
             | Self::Custom { threshold, .. } => threshold,
             Self::ConsecutiveFailures { threshold, .. }
             | Self::TrialFailed { threshold, .. }
-            | Self::NoVerdict { threshold, .. } => threshold as f64,
+            | Self::NoVerdict { threshold, .. }
+            | Self::Checks { threshold, .. } => threshold as f64,
         }
     }
 }
@@ -167,6 +192,21 @@ impl fmt::Display for TripReason {
             Self::NoVerdict { calls, threshold } => write!(
                 f,
                 "{calls} trial calls in a row ignored or cancelled (threshold {threshold})"
+            ),
+            Self::Checks { failed, threshold } => {
+                write!(f, "{failed} health checks in a row failed (threshold {threshold})")
+            }
+            Self::Outlier {
+                rate,
+                threshold,
+                mean,
+                breakers,
+            } => write!(
+                f,
+                "{:.1} % of calls failed (threshold {:.1} %, where {breakers} of the group fail {:.1} % in the mean)",
+                rate * 100.0,
+                threshold * 100.0,
+                mean * 100.0
             ),
             Self::Custom {
                 name,

@@ -141,6 +141,12 @@ pub enum Transition {
         /// When it goes back to [`Mode::Automatic`] by itself.
         reverts_after: Option<Duration>,
     },
+    /// It didn't open: as many breakers of its group are open as may be.
+    #[non_exhaustive]
+    HeldBack {
+        /// Why it would have.
+        reason: TripReason,
+    },
     /// Everything was forgotten, by hand.
     #[non_exhaustive]
     Reset {
@@ -149,6 +155,8 @@ pub enum Transition {
     },
     /// Other settings apply.
     Reconfigured,
+    /// The breaker of a key that nobody has used for long: it is gone.
+    Evicted,
 }
 
 impl fmt::Display for Transition {
@@ -174,6 +182,9 @@ impl fmt::Display for Transition {
             }
             Self::Closed => f.write_str("half-open → closed: the primary is healthy again"),
             Self::WouldHaveTripped { reason } => write!(f, "would have tripped: {reason}"),
+            Self::HeldBack { reason } => {
+                write!(f, "held back, for as many of its group are open as may be: {reason}")
+            }
             Self::ModeChanged {
                 from,
                 to,
@@ -188,6 +199,7 @@ impl fmt::Display for Transition {
             }
             Self::Reset { reason } => write!(f, "reset: {reason}"),
             Self::Reconfigured => f.write_str("reconfigured"),
+            Self::Evicted => f.write_str("evicted: its key has not been used for long"),
         }
     }
 }
@@ -300,6 +312,7 @@ impl Machine {
             Phase::Open(_) if self.mode.mode == Mode::ForcedOpen => self.mode.reverts_at.map(|at| at.since(now)),
             // Its time is up, and it waits for more calls to refuse.
             Phase::Open(cooldown) if cooldown.time_is_up(now) && !cooldown.is_over(now) => Some(RETRY_SOON),
+            Phase::Open(cooldown) if cooldown.is_over(now) && self.keeps_trials() => Some(RETRY_SOON),
             Phase::Open(cooldown) if cooldown.is_over(now) => Some(Duration::ZERO),
             Phase::Open(cooldown) => Some(cooldown.until().since(now)),
             // The next answer of the primary may change everything; a moment is as good a guess as any.

@@ -16,6 +16,9 @@ use crate::{
 /// breaker's name: several breakers may share a recorder, and a clone of it tells how it is doing. A writer that fails harms no call:
 /// the row is lost, and counted.
 ///
+/// A breaker that is recorded takes a lock at each call, and rounds the moment at which a call is slow a little differently (by 1/16 of `slow_after` at
+/// most, either way), so it needn't trip at the same call as it would have unrecorded. A replay trips where the recorded one did.
+///
 /// For a trace to choose parameters by, record in [shadow mode](crate::Breaker::shadow), or with no outage in the way of the calls:
 /// what would have become of a refused call, nobody knows.
 ///

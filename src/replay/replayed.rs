@@ -9,10 +9,10 @@ use super::{
     verdict::{Verdict, Verdicts},
 };
 use crate::{
-    breaker::{Breaker, Permit},
+    breaker::{Blueprint, Breaker, Permit},
     call_record::CallOutcome,
     config::Config,
-    event::{Event, Events, Observer},
+    event::{Event, Events, Observer, Observers},
     machine::{ConfigError, Outcome, SlowAfter, State, Timestamp, Transition},
 };
 
@@ -60,7 +60,12 @@ impl<'a> Replayed<'a> {
     ) -> Result<Self, ConfigError> {
         let clock = TraceClock::default();
         let observers: Vec<Box<dyn Observer>> = vec![Box::new(StepByStep)];
-        let breaker = Breaker::new(config, SlowAfter::Learned, seed, Box::new(clock.clone()), observers)?;
+        let plan = Blueprint {
+            clock: Arc::new(clock.clone()),
+            observers: Arc::new(Observers::new(observers)),
+            ..Blueprint::new(SlowAfter::Learned)
+        };
+        let breaker = plan.breaker(config, seed)?;
         Ok(Self {
             trace,
             key,

@@ -88,11 +88,11 @@ impl<T: Value> Serialize for Writer<'_, T> {
 #[derive(Clone, Copy)]
 pub(super) enum Place<'a> {
     Top,
-    Field(&'a Place<'a>, &'static str),
+    Field(&'a Place<'a>, &'a str),
 }
 
 impl Place<'_> {
-    pub(super) fn field(&self, field: &'static str) -> Place<'_> {
+    pub(super) fn field<'a>(&'a self, field: &'a str) -> Place<'a> {
         Place::Field(self, field)
     }
 }
@@ -285,5 +285,13 @@ impl<T: Value> Value for Option<T> {
 
     fn number(number: f64) -> Option<Self> {
         T::number(number).map(Some)
+    }
+
+    fn list<'de, A: SeqAccess<'de>>(list: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
+        T::list(list, Reader::at(at.place)).map(Some)
+    }
+
+    fn table<'de, A: MapAccess<'de>>(table: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
+        T::table(table, Reader::at(at.place)).map(Some)
     }
 }

@@ -1,0 +1,102 @@
+use std::{
+    fmt,
+    sync::{
+        Arc, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::{Judged, Shared};
+use crate::machine::Seat;
+
+/// A breaker's place in its group, for as long as the breaker lives.
+pub(crate) struct Member {
+    group: Arc<Shared>,
+    /// Whether it is open or half-open. Whoever has the breaker's lock writes it.
+    is_out: AtomicBool,
+    has_left: AtomicBool,
+}
+
+impl Member {
+    pub(super) fn of(group: Arc<Shared>) -> Self {
+        group.breakers.fetch_add(1, Ordering::Relaxed);
+        Self {
+            group,
+            is_out: AtomicBool::new(false),
+            has_left: AtomicBool::new(false),
+        }
+    }
+
+    /// Has this breaker compared with the others, if the group looks for outliers.
+    pub(crate) fn is_judged_as(&self, judged: Weak<dyn Judged>) {
+        if self.group.court.is_some() {
+            let mut members = self.group.members.lock().unwrap_or_else(PoisonError::into_inner);
+            members.push(judged);
+        }
+    }
+
+    /// The breaker counts no more.
+    pub(crate) fn leave(&self) {
+        if !self.has_left.swap(true, Ordering::Relaxed) {
+            self.set_out(false);
+            self.group.breakers.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a breaker that is open lets calls through all the same.
+    pub(crate) fn is_panicking(&self) -> bool {
+        self.group.is_panicking()
+    }
+
+    /// Whether it ever may.
+    pub(crate) fn may_panic(&self) -> bool {
+        self.group.panic_below_percent > 0
+    }
+
+    /// Looks for outliers, if it is time.
+    pub(crate) fn look_for_outliers(&self) {
+        if let Some(court) = &self.group.court {
+            court.sit_if_due(|| self.group.members());
+        }
+    }
+}
+
+impl Seat for Member {
+    fn take(&self) -> bool {
+        if self.is_out.load(Ordering::Relaxed) {
+            return true;
+        }
+        let most = self.group.most_open();
+        let taken = self
+            .group
+            .open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
+                (open < most).then_some(open + 1)
+            })
+            .is_ok();
+        self.is_out.store(taken, Ordering::Relaxed);
+        taken
+    }
+
+    fn set_out(&self, out: bool) {
+        match (self.is_out.swap(out, Ordering::Relaxed), out) {
+            (false, true) => self.group.open.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.group.open.fetch_sub(1, Ordering::Relaxed),
+            _ => return,
+        };
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Member")
+            .field("is_out", &self.is_out)
+            .finish_non_exhaustive()
+    }
+}

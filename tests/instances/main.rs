@@ -1,0 +1,11 @@
+//! Many breakers: one for each key, those that a registry knows, and groups of them.
+
+mod configs;
+mod eviction;
+mod group;
+mod keyed;
+mod many_threads;
+mod outliers;
+mod readiness;
+mod registry;
+mod support;
