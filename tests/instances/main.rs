@@ -1,5 +1,6 @@
 //! Many breakers: one for each key, those that a registry knows, and groups of them.
 
+mod balancer;
 mod configs;
 mod eviction;
 mod group;

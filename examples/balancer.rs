@@ -1,0 +1,134 @@
+//! A balancer over five instances, each behind a breaker of its own.
+//!
+//! `cargo run --example balancer` takes some eight seconds, of 500 requests each. Instance 3 fails from second 1 to second 3, and a sixth one
+//! takes the place of instance 1 in second 6. Each line says how many requests an instance has had. It exits with an error where users saw more errors than
+//! the breaker should let through.
+
+use std::{
+    convert::Infallible,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::channel::mpsc::unbounded;
+use tokio::{
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep},
+};
+use tower::{
+    BoxError, Layer, Service, ServiceExt,
+    balance::p2c::Balance,
+    discover::Change,
+    load::{CompleteOnResponse, PendingRequests},
+    service_fn,
+    util::BoxService,
+};
+use tower_breaker::{Breaker, CircuitBreakerLayer, ConfigError, Group, State};
+
+type Endpoint = PendingRequests<BoxService<(), (), BoxError>>;
+
+/// One of the servers: here one in this process, that takes 5 ms.
+struct Instance {
+    number: usize,
+    breaker: Breaker,
+    is_sick: Arc<AtomicBool>,
+    requests: Arc<AtomicU64>,
+}
+
+/// All that it takes: an open endpoint isn't ready (`wait`), and the balancer picks another one. As a group, no more than half of them trip.
+fn endpoint(number: usize, group: &Group) -> Result<(Instance, Endpoint), ConfigError> {
+    let layer = CircuitBreakerLayer::builder()
+        .name(format!("instance {number}"))
+        .slow_after(Duration::from_millis(300))
+        .group(group)
+        .wait()
+        .on_event(|event| println!("  {event}"))
+        .build()?;
+    let instance = Instance {
+        number,
+        breaker: layer.breaker().clone(),
+        is_sick: Arc::default(),
+        requests: Arc::default(),
+    };
+    let service = BoxService::new(layer.layer(instance.server()));
+    Ok((instance, PendingRequests::new(service, CompleteOnResponse::default())))
+}
+
+impl Instance {
+    fn server(&self) -> impl Service<(), Response = (), Error = BoxError, Future: Send> + Clone + Send + use<> {
+        let (is_sick, requests) = (self.is_sick.clone(), self.requests.clone());
+        service_fn(move |()| {
+            requests.fetch_add(1, Ordering::Relaxed);
+            let is_sick = is_sick.load(Ordering::Relaxed);
+            async move {
+                sleep(Duration::from_millis(5)).await;
+                if is_sick { Err("it is sick".into()) } else { Ok(()) }
+            }
+        })
+    }
+
+    fn state(&self) -> String {
+        let share = self.breaker.snapshot().view.share;
+        match self.breaker.state() {
+            State::HalfOpen => format!("{share} %"),
+            state => state.to_string(),
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode, BoxError> {
+    let group = Group::builder().build()?;
+    let (found, discovered) = unbounded::<Result<_, Infallible>>();
+    let insert = |number| -> Result<Instance, BoxError> {
+        let (instance, endpoint) = endpoint(number, &group)?;
+        found.unbounded_send(Ok(Change::Insert(number, endpoint)))?;
+        Ok(instance)
+    };
+    let mut instances = (1..=5).map(insert).collect::<Result<Vec<_>, _>>()?;
+    let mut balancer = Balance::new(discovered);
+
+    let mut errors = 0;
+    for second in 0..8 {
+        match second {
+            1 => instances[2].is_sick.store(true, Ordering::Relaxed),
+            3 => instances[2].is_sick.store(false, Ordering::Relaxed),
+            6 => {
+                let gone = instances.remove(0);
+                found.unbounded_send(Ok(Change::Remove(gone.number)))?;
+                instances.push(insert(6)?);
+            }
+            _ => {}
+        }
+        let mut answers = JoinSet::new();
+        let mut pace = interval(Duration::from_millis(2));
+        pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        for _ in 0..500 {
+            pace.tick().await;
+            answers.spawn(balancer.ready().await?.call(()));
+        }
+        errors += answers.join_all().await.iter().filter(|answer| answer.is_err()).count();
+        let line: Vec<String> = instances
+            .iter()
+            .map(|instance| {
+                let requests = instance.requests.swap(0, Ordering::Relaxed);
+                format!("{}: {requests:3} ({})", instance.number, instance.state())
+            })
+            .collect();
+        println!("second {second}  {}", line.join("   "));
+    }
+
+    // Half a second of one instance's share until it trips, and its probes.
+    println!("{errors} of 4000 requests failed");
+    Ok(
+        if errors <= 150 && instances.iter().all(|one| one.breaker.state() == State::Closed) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        },
+    )
+}
