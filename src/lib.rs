@@ -46,12 +46,14 @@
 //! - `http`: telling good HTTP responses from bad ones, `Retry-After`, answers for refused calls, failing over requests with a body.
 //! - `grpc`: the same for gRPC, by the status in headers or trailers.
 //! - `tower-http`: tower-http's classifiers.
+//! - `http-check`: a health check for the [agent], by HTTP.
 //! - `keyed`: a breaker per key, such as a host or a tenant.
 //! - `replay`: recording what became of each call, replaying it under another configuration, and parameters that a recording suggests.
 //! - `serde`: [`Config`] from TOML, JSON or YAML.
 //! - `full`: all of them.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod agent;
 mod backup;
 mod breaker;
 mod builder;
@@ -87,6 +89,7 @@ pub use self::breaker::FastClock;
 #[cfg(feature = "keyed")]
 pub use self::keyed::{Breakers, ByKey, KeyedCircuitBreaker, KeyedLayer};
 pub use self::{
+    agent::Agent,
     backup::{Backup, BackupFuture, OnOpen, Reject, RejectFuture, Wait},
     breaker::{Breaker, CallTotals, Clock, Permit, ReadinessTotals, Snapshot, Totals},
     builder::Builder,

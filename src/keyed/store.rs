@@ -111,7 +111,9 @@ where
             // Not all at once: others wait to add theirs.
             let batch = left.min(LOOKED_AT * 16);
             left -= batch;
-            evicted += self.tell_of(self.look_at(batch, &mut self.lock()));
+            let idle = self.look_at(batch, &mut self.lock());
+            evicted += idle.len();
+            self.tell_of(&idle);
         }
         evicted
     }
@@ -133,7 +135,7 @@ where
             entry
         });
         drop(queue);
-        self.tell_of(evicted);
+        self.tell_of(&evicted);
         added
     }
 
@@ -178,14 +180,13 @@ where
     }
 
     /// Tells of those that are gone; not under the lock, for observers may do anything.
-    fn tell_of(&self, evicted: Vec<Entry<K>>) -> usize {
-        for entry in &evicted {
+    fn tell_of(&self, evicted: &[Entry<K>]) {
+        for entry in evicted {
             if let Some(registry) = &self.registry {
                 registry.remove(entry.breaker().name());
             }
             entry.breaker().evict();
         }
-        evicted.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Entry<K>>> {

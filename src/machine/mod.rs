@@ -44,8 +44,15 @@ use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::{
     calm::{Calm, GoodCalls},
+    cooldown::Chance,
     group::Seat,
     time::Rough,
+};
+use self::{
+    cooldown::Cooldown,
+    half_open::{HalfOpen, Progress},
+    tally::Tallies,
+    yardstick::Yardstick,
 };
 pub use self::{
     cooldown::OpenDuration,
@@ -59,12 +66,6 @@ pub use self::{
     time::Timestamp,
     view::{Mode, ModeView, PolicyReading, State, Transition, View},
     window::{Counts, SlidingWindow},
-};
-use self::{
-    cooldown::{Chance, Cooldown},
-    half_open::{HalfOpen, Progress},
-    tally::Tallies,
-    yardstick::Yardstick,
 };
 
 /// Closed for this long, the breaker forgets how often it has opened before.

@@ -75,14 +75,12 @@ impl Configs {
     }
 
     /// What a breaker that may be a key's, of a layer of some name, goes by instead of what the code says.
-    pub(super) fn apply(&self, config: Config, family: Option<&str>) -> Config {
-        let named = [family, Some(config.name())].map(|name| self.breakers.get(name?));
-        let [family, own] = named;
-        let parts = [Some(&self.defaults), family, own];
-        parts
-            .into_iter()
-            .flatten()
-            .fold(config.clone(), |config, part| part.apply(config))
+    pub(super) fn apply(&self, mut config: Config, family: Option<&str>) -> Config {
+        let [family, own] = [family, Some(config.name())].map(|name| self.breakers.get(name?));
+        for part in [Some(&self.defaults), family, own].into_iter().flatten() {
+            config = part.apply(config);
+        }
+        config
     }
 }
 

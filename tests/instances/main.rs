@@ -1,4 +1,5 @@
 //! Many breakers: one for each key, those that a registry knows, and groups of them.
+#![allow(clippy::unwrap_used, reason = "tests are exempt, their helpers too")]
 
 mod balancer;
 mod configs;
