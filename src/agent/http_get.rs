@@ -64,7 +64,10 @@ impl HttpGet {
         };
         let uri: Uri = text.parse().map_err(|_| refused())?;
         let authority = uri.authority().ok_or_else(refused)?.clone();
-        if uri.scheme() != Some(&Scheme::HTTP) || authority.host().is_empty() || authority.as_str().contains('@') {
+        // A user, or a port; `port` tells one that is out of range like none at all.
+        let port = authority.as_str().strip_prefix(authority.host()).ok_or_else(refused)?;
+        let has_valid_port = port.is_empty() || authority.port_u16().is_some();
+        if uri.scheme() != Some(&Scheme::HTTP) || authority.host().is_empty() || !has_valid_port {
             return Err(refused());
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());

@@ -55,7 +55,7 @@ pub struct GroupBuilder {
 }
 
 struct Shared {
-    max_open_percent: usize,
+    max_open_percent: AtomicUsize,
     panic_below_percent: usize,
     breakers: AtomicUsize,
     /// How many of them are open or half-open.
@@ -87,6 +87,23 @@ impl Group {
         self.shared.open.load(Ordering::Relaxed)
     }
 
+    /// What was set as [`GroupBuilder::max_open_percent`].
+    #[must_use]
+    pub fn max_open_percent(&self) -> u8 {
+        self.shared.max_open_percent.load(Ordering::Relaxed) as u8
+    }
+
+    /// Sets it anew: 1 to 100. What is open stays open.
+    ///
+    /// # Errors
+    ///
+    /// It is out of range; nothing has changed then.
+    pub fn set_max_open_percent(&self, percent: u8) -> Result<(), ConfigError> {
+        check_max_open(percent)?;
+        self.shared.max_open_percent.store(percent.into(), Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Whether so few are closed that all instances are used again: see [`GroupBuilder::panic_below_percent`].
     #[must_use]
     pub fn is_panicking(&self) -> bool {
@@ -107,7 +124,8 @@ impl Shared {
 
     /// Of how many breakers at most a trip on statistics may make one more be open.
     fn most_open(&self) -> usize {
-        (self.breakers.load(Ordering::Relaxed) * self.max_open_percent / 100).max(1)
+        let percent = self.max_open_percent.load(Ordering::Relaxed);
+        (self.breakers.load(Ordering::Relaxed) * percent / 100).max(1)
     }
 
     fn members(&self) -> Vec<Arc<dyn Judged>> {
@@ -159,15 +177,13 @@ impl GroupBuilder {
             outliers,
             clock,
         } = self;
-        if !(1..=100).contains(&max_open_percent) {
-            return Err(ConfigError::new("max_open_percent", max_open_percent, "1 to 100"));
-        }
+        check_max_open(max_open_percent)?;
         if panic_below_percent > 100 {
             return Err(ConfigError::new("panic_below_percent", panic_below_percent, "0 to 100"));
         }
         Ok(Group {
             shared: Arc::new(Shared {
-                max_open_percent: max_open_percent.into(),
+                max_open_percent: AtomicUsize::new(max_open_percent.into()),
                 panic_below_percent: panic_below_percent.into(),
                 breakers: AtomicUsize::new(0),
                 open: AtomicUsize::new(0),
@@ -178,12 +194,19 @@ impl GroupBuilder {
     }
 }
 
+fn check_max_open(percent: u8) -> Result<(), ConfigError> {
+    if !(1..=100).contains(&percent) {
+        return Err(ConfigError::new("max_open_percent", percent, "1 to 100"));
+    }
+    Ok(())
+}
+
 impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Group")
             .field("breakers", &self.breakers())
             .field("open", &self.open())
-            .field("max_open_percent", &self.shared.max_open_percent)
+            .field("max_open_percent", &self.max_open_percent())
             .field("panic_below_percent", &self.shared.panic_below_percent)
             .finish_non_exhaustive()
     }

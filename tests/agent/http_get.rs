@@ -108,6 +108,8 @@ fn what_is_no_address_is_refused() {
         "ftp://a.example/",
         "http:///health",
         "http://user:secret@a.example/",
+        "http://a.example:99999/",
+        "http://a.example:/",
         "http://a example/",
     ] {
         let error = HttpGet::new(address).unwrap_err().to_string();

@@ -13,6 +13,18 @@ async fn no_more_than_the_set_share_trips_on_statistics() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_share_can_be_set_anew() {
+    let (group, breakers) = members(Group::builder().max_open_percent(50), 4);
+    assert!(breakers[..2].iter().all(trips) && !trips(&breakers[2]));
+    group.set_max_open_percent(75).unwrap();
+    call(&breakers[2], Outcome::Failure);
+    assert_eq!(group.open(), 3);
+    let error = group.set_max_open_percent(0).unwrap_err();
+    assert_eq!(error.to_string(), "max_open_percent can't be 0: 1 to 100 is accepted");
+    assert_eq!(group.max_open_percent(), 75);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_may_always_be_open() {
     let (_, breakers) = members(Group::builder().max_open_percent(1), 3);
     let tripped: Vec<bool> = breakers.iter().map(trips).collect();

@@ -1,0 +1,123 @@
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::{Request, Response, Uri};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper_util::{
+    client::legacy::{Client, Error, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tokio::{
+    task::{JoinHandle, JoinSet},
+    time::{Instant, MissedTickBehavior, interval},
+};
+
+use super::instances::ANSWERED_BY;
+
+/// Between two requests.
+const PACE: Duration = Duration::from_millis(5);
+/// An answer that takes longer than this is noticed by its user.
+const LONG: Duration = Duration::from_millis(500);
+
+/// What users got.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answers {
+    /// Good ones, by who gave them.
+    pub(crate) good: BTreeMap<String, u64>,
+    pub(crate) errors: u64,
+    /// Good ones that took long.
+    pub(crate) late: u64,
+}
+
+/// Users, who ask 200 times a second.
+pub(crate) struct Load {
+    recent: Arc<Mutex<Answers>>,
+    users: JoinHandle<()>,
+    all: Answers,
+}
+
+impl Load {
+    pub(crate) fn start(gateway: SocketAddr, until: Instant) -> Self {
+        let recent = Arc::default();
+        Self {
+            users: tokio::spawn(ask(gateway, until, Arc::clone(&recent))),
+            recent,
+            all: Answers::default(),
+        }
+    }
+
+    /// The answers since this was last asked.
+    pub(crate) fn take(&mut self) -> Answers {
+        let recent = std::mem::take(&mut *self.recent.lock().unwrap_or_else(PoisonError::into_inner));
+        self.all.add(&recent);
+        recent
+    }
+
+    /// All answers, once all are there.
+    pub(crate) async fn end(mut self) -> Answers {
+        let _ = (&mut self.users).await;
+        self.take();
+        self.all
+    }
+}
+
+impl Answers {
+    pub(crate) fn all_good(&self) -> u64 {
+        self.good.values().sum()
+    }
+
+    fn add(&mut self, others: &Self) {
+        for (who, count) in &others.good {
+            *self.good.entry(who.clone()).or_default() += count;
+        }
+        self.errors += others.errors;
+        self.late += others.late;
+    }
+
+    fn note(&mut self, answer: Option<&Response<Incoming>>, took: Duration) {
+        match answer.filter(|response| response.status().is_success()) {
+            Some(response) => {
+                let who = response.headers().get(ANSWERED_BY).and_then(|who| who.to_str().ok());
+                *self.good.entry(who.unwrap_or("?").to_owned()).or_default() += 1;
+                self.late += u64::from(took > LONG);
+            }
+            None => self.errors += 1,
+        }
+    }
+}
+
+fn note(answers: &Mutex<Answers>, answer: Option<&Response<Incoming>>, took: Duration) {
+    let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+    answers.note(answer, took);
+}
+
+async fn ask(gateway: SocketAddr, until: Instant, recent: Arc<Mutex<Answers>>) {
+    let client: Client<HttpConnector, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let uri: Uri = format!("http://{gateway}/search?q=rust").parse().expect("it is a URI");
+    let mut pace = interval(PACE);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut requests = JoinSet::new();
+    while Instant::now() < until {
+        pace.tick().await;
+        let request = Request::get(uri.clone())
+            .body(Empty::new())
+            .expect("it has all parts of a request");
+        let (client, recent) = (client.clone(), recent.clone());
+        requests.spawn(async move {
+            let sent = Instant::now();
+            let answer: Result<Response<Incoming>, Error> = client.request(request).await;
+            note(&recent, answer.as_ref().ok(), sent.elapsed());
+            if let Ok(response) = answer {
+                // Read to its end, so that the connection can be used again.
+                let _ = response.into_body().collect().await;
+            }
+        });
+        while requests.try_join_next().is_some() {}
+    }
+    while requests.join_next().await.is_some() {}
+}

@@ -1,0 +1,81 @@
+//! A demonstration: instances in this process that get sick and well again, and users who hardly notice.
+
+mod instances;
+mod load;
+mod plan;
+mod summary;
+mod view;
+
+use std::{sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use tokio::{
+    net::TcpListener,
+    sync::oneshot,
+    time::{Instant, interval_at},
+};
+use tower::BoxError;
+
+use self::{instances::Instances, load::Load, view::View};
+use crate::{config::Config, proxy::Proxy, server, table::Builder};
+
+/// What the demonstration's gateway is told.
+fn configuration(instances: &Instances) -> String {
+    let search = instances.written("search");
+    let cache = instances.written("cache");
+    format!(
+        r#"
+        listen = "127.0.0.1:0"
+
+        [services.search]
+        instances = [{search}]
+        backup = "cache"
+        timeout = "2s"
+        breaker = {{ slow_after = "100ms" }}
+        check = {{ path = "/health", every = "2s", timeout = "500ms" }}
+
+        [services.cache]
+        instances = [{cache}]
+
+        [[routes]]
+        path = "/search"
+        service = "search"
+        "#
+    )
+}
+
+pub(crate) async fn run() -> Result<(), BoxError> {
+    let mut instances = Instances::start().await?;
+    let config = Config::parse(&configuration(&instances))?;
+    let listener = TcpListener::bind(config.listen).await?;
+    let address = listener.local_addr()?;
+    let builder = Builder::new();
+    let proxy = Arc::new(Proxy::new(builder.build(config, None)?));
+    let mut events = builder.registry.subscribe();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(server::serve(listener, proxy.clone(), async {
+        let _ = stopped.await;
+    }));
+
+    let start = Instant::now();
+    let mut load = Load::start(address, start + plan::DURATION);
+    let mut seconds = interval_at(start + Duration::from_secs(1), Duration::from_secs(1));
+    let mut view = View::new(address);
+    while start.elapsed() < plan::DURATION {
+        tokio::select! {
+            biased;
+            Some(event) = events.next() => view.event(start.elapsed(), &event),
+            _ = seconds.tick() => {
+                view.second(start.elapsed(), &load.take(), &proxy.table());
+                for step in plan::at(start.elapsed().as_secs()) {
+                    view.step(start.elapsed(), step);
+                    instances.apply(step).await?;
+                }
+            }
+        }
+    }
+    let answers = load.end().await;
+    let _ = stop.send(());
+    serving.await?;
+    summary::summarize(&answers, &view, &proxy.table())
+}

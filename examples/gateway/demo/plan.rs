@@ -1,0 +1,48 @@
+use std::time::Duration;
+
+/// How an instance is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Healthy,
+    Failing,
+    Hanging,
+    /// The process is gone.
+    Dead,
+}
+
+/// What happens when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    at: u64,
+    /// `search-1`, for example.
+    pub(crate) instance: &'static str,
+    pub(crate) condition: Condition,
+}
+
+pub(crate) const DURATION: Duration = Duration::from_secs(38);
+
+const fn step(at: u64, instance: &'static str, condition: Condition) -> Step {
+    Step {
+        at,
+        instance,
+        condition,
+    }
+}
+
+const STEPS: [Step; 10] = [
+    step(3, "search-1", Condition::Failing),
+    step(7, "search-1", Condition::Healthy),
+    step(10, "search-2", Condition::Hanging),
+    step(18, "search-2", Condition::Healthy),
+    step(22, "search-1", Condition::Dead),
+    step(23, "search-2", Condition::Dead),
+    step(24, "search-3", Condition::Dead),
+    step(28, "search-1", Condition::Healthy),
+    step(28, "search-2", Condition::Healthy),
+    step(28, "search-3", Condition::Healthy),
+];
+
+/// What happens in this second.
+pub(crate) fn at(second: u64) -> impl Iterator<Item = Step> {
+    STEPS.into_iter().filter(move |step| step.at == second)
+}

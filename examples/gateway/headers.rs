@@ -1,0 +1,106 @@
+//! What a proxy has to do to the headers of what it forwards (RFC 9110, 7.6).
+
+use std::net::IpAddr;
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, Version,
+    header::{
+        CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING,
+        UPGRADE, VIA,
+    },
+};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// For one connection only, whether `Connection` names them or not.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Makes a request fit to be sent on.
+pub(crate) fn forward_request<B>(request: &mut Request<B>, client: IpAddr) {
+    let version = request.version();
+    let host = host_of(request);
+    let headers = request.headers_mut();
+    let takes_trailers = lists(headers, &TE, "trailers");
+    strip_hop_by_hop(headers);
+    if takes_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    // How long the body is, and how that is said, is known from the body.
+    headers.remove(CONTENT_LENGTH);
+    append(headers, X_FORWARDED_FOR, &client.to_string());
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    if let Some(host) = host {
+        headers.insert(X_FORWARDED_HOST, host);
+    }
+    // The instance's own name is set with its address.
+    headers.remove(HOST);
+    append(headers, VIA, via(version));
+    *request.version_mut() = Version::HTTP_11;
+}
+
+/// Makes a response fit to be sent back.
+pub(crate) fn forward_response<B>(response: &mut Response<B>) {
+    let version = response.version();
+    let headers = response.headers_mut();
+    strip_hop_by_hop(headers);
+    append(headers, VIA, via(version));
+    // The client's connection has a version of its own.
+    *response.version_mut() = Version::HTTP_11;
+}
+
+/// What the client asked for: by the URI where that says it, which comes before `Host` (RFC 9112, 3.2.2).
+pub(crate) fn host_of<B>(request: &Request<B>) -> Option<HeaderValue> {
+    match request.uri().authority() {
+        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+        None => request.headers().get(HOST).cloned(),
+    }
+}
+
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    // These say what the message is, wherever it goes; naming them as hop-by-hop is a known way to have a proxy drop them.
+    let kept = [HOST, CONTENT_LENGTH, TRAILER];
+    for name in named.iter().filter(|name| !kept.contains(name)).chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+fn lists(headers: &HeaderMap, name: &HeaderName, item: &str) -> bool {
+    let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.any(|value| value.split(',').any(|one| one.trim().eq_ignore_ascii_case(item)))
+}
+
+/// Adds to a list, which may be on several lines.
+fn append(headers: &mut HeaderMap, name: HeaderName, item: &str) {
+    let before = headers.get_all(&name).iter().map(HeaderValue::as_bytes);
+    let list = before.chain([item.as_bytes()]).collect::<Vec<_>>().join(&b", "[..]);
+    if let Ok(list) = HeaderValue::from_bytes(&list) {
+        headers.insert(name, list);
+    }
+}
+
+fn via(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "2 tower-breaker",
+        Version::HTTP_10 => "1.0 tower-breaker",
+        _ => "1.1 tower-breaker",
+    }
+}
