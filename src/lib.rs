@@ -46,6 +46,7 @@
 //! - `http`: telling good HTTP responses from bad ones, `Retry-After`, answers for refused calls, failing over requests with a body.
 //! - `grpc`: the same for gRPC, by the status in headers or trailers.
 //! - `tower-http`: tower-http's classifiers.
+//! - `console`: a page that shows all breakers and operates them, as a service for any HTTP server.
 //! - `http-check`: a health check for the [agent], by HTTP.
 //! - `keyed`: a breaker per key, such as a host or a tenant.
 //! - `replay`: recording what became of each call, replaying it under another configuration, and parameters that a recording suggests.
@@ -60,6 +61,8 @@ mod builder;
 mod call_record;
 mod classify;
 mod config;
+#[cfg(feature = "console")]
+pub mod console;
 mod error;
 mod event;
 mod failover;

@@ -2,11 +2,12 @@
 //!
 //! `cargo run --example gateway` demonstrates it: instances in this process that fail, hang and die, load, and what comes of it, in half a minute.
 //! `cargo run --example gateway -- gateway.toml` serves what the file says, until it is stopped; `examples/gateway/gateway.toml` is one to start
-//! from.
+//! from. `--keep` goes on demonstrating until it is stopped; the console's address is printed.
 
 mod answers;
 mod args;
 mod config;
+mod console;
 mod demo;
 mod elsewhere;
 mod headers;
@@ -32,7 +33,7 @@ use crate::{
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Args::parse(std::env::args_os().skip(1)) {
-        Ok(Args::Demonstrate) => demo::run().await,
+        Ok(Args::Demonstrate { keep }) => demo::run(keep).await,
         Ok(Args::Serve(file)) => serve(&file).await,
         Ok(Args::Check(file)) => check(&file),
         Ok(Args::Help) => {
@@ -76,9 +77,20 @@ async fn serve(file: &Path) -> Result<(), BoxError> {
         .await
         .map_err(|error| format!("{}: listen: {}: {error}", file.display(), config.listen))?;
     eprintln!("gateway: listening at http://{}", listener.local_addr()?);
-    let builder = Builder::new();
+    let operate = config.console.as_ref().is_some_and(|console| console.operate);
+    let builder = Builder::new(operate);
     let proxy = Arc::new(Proxy::new(builder.build(config, None)?));
     tokio::spawn(say_events(builder.registry.subscribe()));
+    if let Some(console) = &proxy.table().config.console {
+        let listener = TcpListener::bind(console.listen)
+            .await
+            .map_err(|error| format!("{}: console.listen: {}: {error}", file.display(), console.listen))?;
+        eprintln!("gateway: the console is at http://{}/", listener.local_addr()?);
+        tokio::spawn(console::serve(
+            listener,
+            console::page(&builder.registry, console.operate),
+        ));
+    }
     tokio::select! {
         () = server::serve(listener, proxy.clone(), stopped()) => {}
         () = reload::watch(file, text, &builder, &proxy) => {}

@@ -5,10 +5,11 @@ use std::{
 
 use http::HeaderValue;
 use tower::BoxError;
-use tower_breaker::{Agent, Config as BreakerConfig, Group, Registry, agent::HttpGet};
+use tower_breaker::{Agent, Config as BreakerConfig, Group, Registry, agent::HttpGet, console::Console};
 
 use crate::{
     config::{self, Check, Config, Route},
+    console,
     instance::Instance,
     upstream::{Client, Upstream, client},
 };
@@ -29,7 +30,7 @@ pub(crate) struct Service {
 /// The checks of a service's instances.
 struct Checks {
     settings: Check,
-    agent: Agent,
+    agent: Arc<Agent>,
     /// What is checked, by the instance's name.
     pages: Mutex<HashMap<String, String>>,
 }
@@ -37,6 +38,7 @@ struct Checks {
 /// What outlives any one table.
 pub(crate) struct Builder {
     pub(crate) registry: Registry,
+    pub(crate) console: Console,
     client: Client,
     /// Those that are gone, but still have requests, may come back.
     known: Mutex<HashMap<String, Weak<Instance>>>,
@@ -73,9 +75,12 @@ fn is_within(path: &str, prefix: &str) -> bool {
 }
 
 impl Builder {
-    pub(crate) fn new() -> Self {
+    /// With a console that operates the breakers, or only shows them.
+    pub(crate) fn new(operate: bool) -> Self {
+        let registry = Registry::new();
         Self {
-            registry: Registry::new(),
+            console: console::page(&registry, operate),
+            registry,
             client: client(),
             known: Mutex::default(),
         }
@@ -114,7 +119,7 @@ impl Builder {
             .collect::<Result<Vec<_>, _>>()?;
         let old_checks = old.and_then(|old| old.checks.as_ref());
         let checks = match settings.check.as_ref().filter(|_| breakers) {
-            Some(check) => Some(Checks::of(check, old_checks, &settings.instances, &instances)?),
+            Some(check) => Some(self.checks(check, old_checks, &settings.instances, &instances)?),
             None => None,
         };
         Ok(Service {
@@ -123,6 +128,24 @@ impl Builder {
             group,
             checks,
         })
+    }
+
+    fn checks(
+        &self,
+        settings: &Check,
+        old: Option<&Arc<Checks>>,
+        written: &[config::Instance],
+        instances: &[Arc<Instance>],
+    ) -> Result<Arc<Checks>, BoxError> {
+        let checks = match old.filter(|old| old.settings == *settings) {
+            Some(old) => old.clone(),
+            None => Arc::new(Checks::new(settings)?),
+        };
+        if !old.is_some_and(|old| Arc::ptr_eq(old, &checks)) {
+            self.console.show_agent(&checks.agent);
+        }
+        checks.watch(written, instances)?;
+        Ok(checks)
     }
 
     fn instance(
@@ -165,46 +188,42 @@ impl Builder {
 }
 
 impl Checks {
-    fn of(
-        settings: &Check,
-        old: Option<&Arc<Self>>,
-        written: &[config::Instance],
-        instances: &[Arc<Instance>],
-    ) -> Result<Arc<Self>, BoxError> {
-        let checks = match old.filter(|old| old.settings == *settings) {
-            Some(old) => old.clone(),
-            None => Arc::new(Self {
-                settings: settings.clone(),
-                agent: Agent::builder()
-                    .every(settings.every)
-                    .timeout(settings.timeout)
-                    .trip_after(settings.trip_after)
-                    .build()?,
-                pages: Mutex::default(),
-            }),
-        };
-        let page = |written: &config::Instance| format!("{}{}", written.address, settings.path);
+    fn new(settings: &Check) -> Result<Self, BoxError> {
+        let agent = Agent::builder()
+            .every(settings.every)
+            .timeout(settings.timeout)
+            .trip_after(settings.trip_after)
+            .build()?;
+        Ok(Self {
+            settings: settings.clone(),
+            agent: Arc::new(agent),
+            pages: Mutex::default(),
+        })
+    }
+
+    /// Checks these, and no others any more.
+    fn watch(&self, written: &[config::Instance], instances: &[Arc<Instance>]) -> Result<(), BoxError> {
+        let page = |written: &config::Instance| format!("{}{}", written.address, self.settings.path);
         let wanted: HashMap<&str, String> = instances
             .iter()
             .map(|one| one.name.as_str())
             .zip(written.iter().map(page))
             .collect();
-        let mut pages = checks.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         pages.retain(|name, page| {
             let stays = wanted.get(name.as_str()) == Some(page);
             if !stays {
-                checks.agent.forget(name);
+                self.agent.forget(name);
             }
             stays
         });
         for instance in instances {
             let page = &wanted[instance.name.as_str()];
             if let Some(breaker) = instance.breaker().filter(|_| !pages.contains_key(&instance.name)) {
-                checks.agent.watch(breaker, HttpGet::new(page)?)?;
+                self.agent.watch(breaker, HttpGet::new(page)?)?;
                 pages.insert(instance.name.clone(), page.clone());
             }
         }
-        drop(pages);
-        Ok(checks)
+        Ok(())
     }
 }

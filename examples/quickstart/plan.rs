@@ -29,8 +29,9 @@ pub(crate) const FAULTS: [Fault; 3] = [
 
 pub(crate) const LENGTH: Duration = Duration::from_millis(26_500);
 
-/// What the primary is really like at this moment.
+/// What the primary is really like at this moment. It all begins anew when it is over.
 pub(crate) fn condition_at(elapsed: Duration) -> Condition {
+    let elapsed = Duration::from_millis((elapsed.as_millis() % LENGTH.as_millis()) as u64);
     FAULTS
         .iter()
         .find(|fault| (fault.from..fault.to).contains(&elapsed))

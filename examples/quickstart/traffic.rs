@@ -15,8 +15,6 @@ use tokio::{
 };
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, util::MapRequest};
 
-use crate::plan;
-
 /// How many requests are sent each second.
 pub(crate) const RATE: u32 = 100;
 /// How long the client waits for an answer.
@@ -64,8 +62,8 @@ pub(crate) fn client_of(
         .service(Client::builder(TokioExecutor::new()).build_http())
 }
 
-/// Sends requests at a steady rate while the plan lasts, each from a task of its own, so that none waits for another.
-pub(crate) async fn send<S>(service: S, side: Side, start: Instant, finished: UnboundedSender<Call>)
+/// Sends requests at a steady rate for so long, each from a task of its own, so that none waits for another.
+pub(crate) async fn send<S>(service: S, side: Side, start: Instant, length: Duration, finished: UnboundedSender<Call>)
 where
     S: Service<Request<Body>, Response = Response<Incoming>, Error = Error, Future: Send> + Clone + Send + 'static,
 {
@@ -73,7 +71,7 @@ where
     loop {
         let due_at = due_times.tick().await;
         let due = due_at - start;
-        if due >= plan::LENGTH {
+        if due >= length {
             return;
         }
         let (service, finished) = (service.clone(), finished.clone());

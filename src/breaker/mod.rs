@@ -32,6 +32,8 @@ pub use self::{
     totals::{CallTotals, ReadinessTotals, Totals},
 };
 use self::{handle::Handle, inner::Inner};
+#[cfg(feature = "console")]
+use crate::machine::Machine;
 use crate::{
     call_record::CallOutcome,
     config::Config,
@@ -202,6 +204,38 @@ impl Breaker {
     pub fn reconfigure(&self, config: Config) -> Result<(), ConfigError> {
         config.check()?;
         self.update(|core, _, now| core.machine.reconfigure(config.settings, now))
+    }
+
+    /// As if by hand, if the generation is still this one. Whether it was.
+    #[cfg(feature = "console")]
+    pub(crate) fn set_mode_at(&self, generation: u64, mode: Mode, reason: &str, ttl: Option<Duration>) -> bool {
+        self.update_at(generation, |machine, now| {
+            machine.set_mode(mode, reason.into(), ttl, now);
+        })
+        .is_some()
+    }
+
+    #[cfg(feature = "console")]
+    pub(crate) fn reset_at(&self, generation: u64, reason: &str) -> bool {
+        self.update_at(generation, |machine, now| machine.reset(reason.into(), now))
+            .is_some()
+    }
+
+    #[cfg(feature = "console")]
+    pub(crate) fn reconfigure_at(&self, generation: u64, config: Config) -> Result<bool, ConfigError> {
+        config.check()?;
+        let done = self.update_at(generation, |machine, now| machine.reconfigure(config.settings, now));
+        done.transpose().map(|done| done.is_some())
+    }
+
+    #[cfg(feature = "console")]
+    fn update_at<R>(&self, generation: u64, change: impl FnOnce(&mut Machine, Timestamp) -> R) -> Option<R> {
+        self.update(|core, _, now| {
+            // What is due by now comes first.
+            core.machine.reconsider(now);
+            let is_same = core.machine.generation() == generation;
+            is_same.then(|| change(&mut core.machine, now))
+        })
     }
 
     fn set_mode(&self, mode: Mode, reason: Arc<str>, ttl: Option<Duration>) {

@@ -18,6 +18,7 @@ impl Machine {
         self.mode = ModeView::default();
         self.attempt = None;
         self.last_trip = None;
+        self.first_trip = None;
         self.paused_until = Timestamp::START;
         self.enter_new_generation(Phase::closed(&self.settings, now), now);
         self.yardstick.forget();

@@ -76,7 +76,7 @@ impl Evidence {
         (1.0 - self.tolerated_rate) / self.tolerated_rate
     }
 
-    fn threshold(self, judged: u64) -> f64 {
+    pub(super) fn threshold(self, judged: u64) -> f64 {
         threshold(self.minimum_excess, SIGMAS, self.weight(), judged)
     }
 

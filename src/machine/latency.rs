@@ -40,6 +40,10 @@ impl Machine {
         self.yardstick.p99().filter(|_| self.is_learning())
     }
 
+    pub(super) fn learned_p50(&self) -> Option<Duration> {
+        self.yardstick.p50().filter(|_| self.is_learning())
+    }
+
     pub(super) fn is_learning(&self) -> bool {
         self.settings.slow_after.with_auto_as(self.auto) != SlowAfter::Never
     }

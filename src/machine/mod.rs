@@ -87,6 +87,8 @@ pub struct Machine {
     /// The number of the last opening (k), until the breaker has been closed for long enough to forget it.
     attempt: Option<u32>,
     last_trip: Option<TripReason>,
+    /// Why it last left closed.
+    first_trip: Option<TripReason>,
     /// Until when the primary asked to be left alone.
     paused_until: Timestamp,
     chance: Chance,
@@ -136,6 +138,7 @@ impl Machine {
             generation: 1,
             attempt: None,
             last_trip: None,
+            first_trip: None,
             paused_until: Timestamp::START,
             chance: Chance::new(seed),
             yardstick: Yardstick::new(seed),
@@ -334,6 +337,9 @@ impl Machine {
             };
             self.note(Transition::WouldHaveTripped { reason });
             return;
+        }
+        if from == State::Closed {
+            self.first_trip = Some(reason.clone());
         }
         let attempt = self.attempt.map_or(0, |last| last.saturating_add(1));
         let asked_for = self.paused_until.since(now);

@@ -214,6 +214,36 @@ pub struct PolicyReading {
     pub counts: Counts,
 }
 
+impl PolicyReading {
+    /// What the policy goes by, in a few words that never vary: those of [`TripReason::name`].
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self.policy {
+            Policy::Evidence(_) => "evidence",
+            Policy::FailureRate(_) => "failure rate",
+            Policy::SlowCallRate(_) => "slow-call rate",
+            Policy::ConsecutiveFailures(_) => "consecutive failures",
+            Policy::Custom(_) | Policy::AnyOf(_) => "custom",
+        }
+    }
+
+    /// What is measured now, and the threshold that it may not reach: of evidence the level, of rates a number from 0 to 1. `None` for a policy of a
+    /// user's own, and for a rate of no calls.
+    #[must_use]
+    pub fn measured(&self) -> Option<(f64, f64)> {
+        let counts = &self.counts;
+        match &self.policy {
+            Policy::Evidence(evidence) => counts
+                .bucket
+                .map(|bucket| (bucket.level, evidence.threshold(bucket.judged))),
+            Policy::FailureRate(policy) => Some((counts.failure_rate()?, policy.0.threshold)),
+            Policy::SlowCallRate(policy) => Some((counts.slow_call_rate()?, policy.0.threshold)),
+            Policy::ConsecutiveFailures(policy) => Some((counts.bad_in_a_row as f64, policy.0 as f64)),
+            Policy::Custom(_) | Policy::AnyOf(_) => None,
+        }
+    }
+}
+
 /// What the machine is like at some moment. Looking changes nothing.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -226,6 +256,8 @@ pub struct View {
     pub mode: ModeView,
     /// Grows with each trip and each manual change, and when half-open is given another recovery.
     pub generation: u64,
+    /// When this was seen, by the breaker's clock.
+    pub now: Timestamp,
     /// How long the state has lasted.
     pub lasted: Duration,
     /// Where calls are refused: when to come back. `None` where only an operator can tell.
@@ -234,11 +266,15 @@ pub struct View {
     pub attempt: u32,
     /// Why it last tripped, or would have in [`Mode::Shadow`].
     pub last_trip: Option<TripReason>,
+    /// While open or half-open after a trip: why it left closed. Trials that failed since are the [last trip](Self::last_trip).
+    pub first_trip: Option<TripReason>,
     /// From when on a call that starts now is slow: as set by hand or learned. `None` where no call is slow, or not enough has been learned.
     pub slow_after: Option<Duration>,
     /// How long the slowest 1 % of recent good calls have taken, as far as that has been learned: see [`SlowAfter::Learned`](super::SlowAfter::Learned).
     /// `None` before the first 64 samples, and where `slow_after` is [`Never`](super::SlowAfter::Never).
     pub learned_p99: Option<Duration>,
+    /// How long half of recent good calls have taken, where the p99 is known.
+    pub learned_p50: Option<Duration>,
     /// While closed: each policy's counts.
     pub policies: Vec<PolicyReading>,
 }
@@ -282,6 +318,7 @@ impl Machine {
                 self.mode.clone()
             },
             generation: self.generation,
+            now,
             lasted: now.since(self.since),
             retry_after: match state {
                 State::Closed => None,
@@ -289,8 +326,13 @@ impl Machine {
             },
             attempt: self.attempt.unwrap_or(0),
             last_trip: self.last_trip.clone(),
+            first_trip: self
+                .first_trip
+                .clone()
+                .filter(|_| state != State::Closed && self.mode.mode == Mode::Automatic && self.attempt.is_some()),
             slow_after: self.slow_after(),
             learned_p99: self.learned_p99(),
+            learned_p50: self.learned_p50(),
             policies: match &self.phase {
                 Phase::Closed { tallies, .. } => tallies
                     .readings(now)

@@ -62,6 +62,7 @@ pub(crate) enum NextPick {
 #[derive(Clone, Copy, Debug)]
 struct Reading {
     p99: Duration,
+    p50: Duration,
     slow_after: Duration,
     /// The time spent learning since the first reading; not counted beyond [`DOUBLES_IN`].
     age: Duration,
@@ -154,13 +155,18 @@ impl Yardstick {
         self.reading.map(|reading| reading.p99)
     }
 
+    /// No longer than this take half of them.
+    pub(super) fn p50(&self) -> Option<Duration> {
+        self.reading.map(|reading| reading.p50)
+    }
+
     /// After how long a call that is given up counts as slow: 1.5 times the p99, for at most 1 % of healthy calls live that long.
     pub(super) fn given_up_after(&self) -> Option<Duration> {
         self.p99().map(|p99| p99 * 3 / 2)
     }
 
     fn read(&mut self) {
-        let measured = Reading::of(self.measured_p99());
+        let measured = Reading::of(self.measured(99), self.measured(50));
         let learning_for = std::mem::take(&mut self.learning_for);
         self.reading = Some(match self.reading {
             Some(reading) => reading.moved_towards(measured, learning_for),
@@ -172,19 +178,21 @@ impl Yardstick {
         }
     }
 
-    fn measured_p99(&self) -> Duration {
+    /// No longer than this take so many percent of the calls in the buckets.
+    fn measured(&self, percent: u32) -> Duration {
         let weight = |buckets: &[u16]| buckets.iter().map(|weight| u32::from(*weight)).sum::<u32>();
         let all = weight(&self.buckets);
-        let reaches_it = |bucket: &usize| 100 * weight(&self.buckets[*bucket..]) > all;
+        let reaches_it = |bucket: &usize| 100 * weight(&self.buckets[*bucket..]) > (100 - percent) * all;
         let bucket = (0..BUCKETS).rfind(reaches_it).unwrap_or(0);
         edge(bucket)
     }
 }
 
 impl Reading {
-    fn of(p99: Duration) -> Self {
+    fn of(p99: Duration, p50: Duration) -> Self {
         Self {
             p99,
+            p50,
             slow_after: p99.mul_f64(SLOW_IS).max(NEVER_UNDER),
             age: Duration::ZERO,
         }
@@ -203,6 +211,7 @@ impl Reading {
         };
         Self {
             p99: moved(self.p99, measured.p99),
+            p50: measured.p50,
             slow_after: moved(self.slow_after, measured.slow_after),
             age,
         }

@@ -198,6 +198,22 @@ fn values_out_of_range_are_refused() {
 }
 
 #[test]
+fn a_console_that_operates_is_on_this_machine() {
+    let with = |console: &str| format!("{}[console]\n{console}\n", with_service("instances = ['http://a']\n"));
+    let config = Config::parse(&with("listen = '127.0.0.1:2'\noperate = true")).unwrap();
+    assert!(config.console.unwrap().operate);
+    let config = Config::parse(&with("listen = '0.0.0.0:2'")).unwrap();
+    assert!(!config.console.unwrap().operate);
+    assert_eq!(
+        mistakes(&with("listen = '0.0.0.0:2'\noperate = true")),
+        [
+            "8:10: console.listen: to operate breakers by it, it has to listen at a loopback address: it asks nobody who they are"
+        ]
+    );
+    assert!(mistakes(&with("listen = 'x'"))[0].starts_with("8:10: console.listen: \"x\" can't be"));
+}
+
+#[test]
 fn names_make_names_of_breakers() {
     let long = "x".repeat(101);
     for name in ["''", "'a/b'", &long] {

@@ -7,6 +7,8 @@ mod answers;
 mod args;
 #[path = "../../examples/gateway/config/mod.rs"]
 mod config;
+#[path = "../../examples/gateway/console.rs"]
+mod console;
 #[path = "../../examples/gateway/elsewhere.rs"]
 mod elsewhere;
 #[path = "../../examples/gateway/headers.rs"]
@@ -27,6 +29,7 @@ mod upstream;
 
 mod arguments;
 mod configurations;
+mod console_page;
 mod failing_over;
 mod forwarding;
 mod reloading;

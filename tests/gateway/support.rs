@@ -144,7 +144,7 @@ impl Gateway {
         let config = Config::parse(config).unwrap();
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let builder = Builder::new();
+        let builder = Builder::new(true);
         let proxy = Arc::new(Proxy::new(builder.build(config, None).unwrap()));
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(server::serve(listener, proxy.clone(), async {

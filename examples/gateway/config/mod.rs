@@ -18,11 +18,20 @@ pub(crate) use self::{
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    pub(crate) console: Option<Console>,
     /// Without breakers it is a plain proxy, to compare with.
     pub(crate) breakers: bool,
     pub(crate) services: BTreeMap<String, Service>,
     /// The longest paths first, and those of a host before those of any.
     pub(crate) routes: Vec<Route>,
+}
+
+/// The page that shows the breakers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Console {
+    pub(crate) listen: SocketAddr,
+    /// Whether it operates them, too. Only on this machine: it asks nobody who they are.
+    pub(crate) operate: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 use toml::Spanned;
 
 use super::{
-    Address, Check, Config, Instance, Mistake, Mistakes, Route, Service,
+    Address, Check, Config, Console, Instance, Mistake, Mistakes, Route, Service,
     written::{self, Written},
 };
 
@@ -15,7 +15,8 @@ pub(super) fn validate(written: &written::Config, text: &str) -> Result<Config, 
     };
     let services = checks.services(&written.services);
     let config = Config {
-        listen: checks.listen(&written.listen),
+        listen: checks.listen("listen", &written.listen),
+        console: written.console.as_ref().map(|console| checks.console(console)),
         breakers: written.breakers,
         routes: checks.routes(&written.routes, &services),
         services,
@@ -39,13 +40,26 @@ impl Checks<'_> {
         self.mistakes.push(Mistake::at(span, self.text, field, message));
     }
 
-    fn listen(&mut self, listen: &Spanned<String>) -> std::net::SocketAddr {
+    fn console(&mut self, written: &written::Console) -> Console {
+        let listen = self.listen("console.listen", &written.listen);
+        if written.operate && !listen.ip().is_loopback() {
+            let message =
+                "to operate breakers by it, it has to listen at a loopback address: it asks nobody who they are";
+            self.wrong(written.listen.span(), "console.listen", message);
+        }
+        Console {
+            listen,
+            operate: written.operate,
+        }
+    }
+
+    fn listen(&mut self, field: &str, listen: &Spanned<String>) -> std::net::SocketAddr {
         listen.get_ref().parse().unwrap_or_else(|_| {
             let message = format!(
                 "{:?} can't be: an address such as \"127.0.0.1:8080\" is accepted",
                 listen.get_ref()
             );
-            self.wrong(listen.span(), "listen", message);
+            self.wrong(listen.span(), field, message);
             ([127, 0, 0, 1], 0).into()
         })
     }

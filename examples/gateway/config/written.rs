@@ -17,10 +17,19 @@ pub(super) struct Config {
     pub(super) listen: Spanned<String>,
     #[serde(default = "yes")]
     pub(super) breakers: bool,
+    pub(super) console: Option<Console>,
     #[serde(default)]
     pub(super) services: BTreeMap<Spanned<String>, Service>,
     #[serde(default)]
     pub(super) routes: Vec<Route>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Console {
+    pub(super) listen: Spanned<String>,
+    #[serde(default)]
+    pub(super) operate: bool,
 }
 
 #[derive(Deserialize)]

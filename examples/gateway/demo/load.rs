@@ -13,6 +13,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use tokio::{
+    sync::oneshot,
     task::{JoinHandle, JoinSet},
     time::{Instant, MissedTickBehavior, interval},
 };
@@ -38,15 +39,18 @@ pub(crate) struct Answers {
 pub(crate) struct Load {
     recent: Arc<Mutex<Answers>>,
     users: JoinHandle<()>,
+    end: oneshot::Sender<()>,
     all: Answers,
 }
 
 impl Load {
-    pub(crate) fn start(gateway: SocketAddr, until: Instant) -> Self {
+    pub(crate) fn start(gateway: SocketAddr) -> Self {
         let recent = Arc::default();
+        let (end, asked_to_end) = oneshot::channel();
         Self {
-            users: tokio::spawn(ask(gateway, until, Arc::clone(&recent))),
+            users: tokio::spawn(ask(gateway, Arc::clone(&recent), asked_to_end)),
             recent,
+            end,
             all: Answers::default(),
         }
     }
@@ -60,6 +64,8 @@ impl Load {
 
     /// All answers, once all are there.
     pub(crate) async fn end(mut self) -> Answers {
+        let (end, _) = oneshot::channel();
+        let _ = std::mem::replace(&mut self.end, end).send(());
         let _ = (&mut self.users).await;
         self.take();
         self.all
@@ -96,13 +102,13 @@ fn note(answers: &Mutex<Answers>, answer: Option<&Response<Incoming>>, took: Dur
     answers.note(answer, took);
 }
 
-async fn ask(gateway: SocketAddr, until: Instant, recent: Arc<Mutex<Answers>>) {
+async fn ask(gateway: SocketAddr, recent: Arc<Mutex<Answers>>, mut asked_to_end: oneshot::Receiver<()>) {
     let client: Client<HttpConnector, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let uri: Uri = format!("http://{gateway}/search?q=rust").parse().expect("it is a URI");
     let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut requests = JoinSet::new();
-    while Instant::now() < until {
+    while asked_to_end.try_recv().is_err() {
         pace.tick().await;
         let request = Request::get(uri.clone())
             .body(Empty::new())

@@ -17,7 +17,7 @@ use tokio::{
 use tower::BoxError;
 
 use self::{instances::Instances, load::Load, view::View};
-use crate::{config::Config, proxy::Proxy, server, table::Builder};
+use crate::{config::Config, console, proxy::Proxy, server, table::Builder};
 
 /// What the demonstration's gateway is told.
 fn configuration(instances: &Instances) -> String {
@@ -44,13 +44,17 @@ fn configuration(instances: &Instances) -> String {
     )
 }
 
-pub(crate) async fn run() -> Result<(), BoxError> {
+/// Half a minute, or until it is stopped.
+pub(crate) async fn run(keep: bool) -> Result<(), BoxError> {
     let mut instances = Instances::start().await?;
     let config = Config::parse(&configuration(&instances))?;
     let listener = TcpListener::bind(config.listen).await?;
     let address = listener.local_addr()?;
-    let builder = Builder::new();
+    let builder = Builder::new(true);
     let proxy = Arc::new(Proxy::new(builder.build(config, None)?));
+    let console = TcpListener::bind("127.0.0.1:0").await?;
+    let mut view = View::new(address, console.local_addr()?);
+    tokio::spawn(console::serve(console, builder.console.clone()));
     let mut events = builder.registry.subscribe();
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server::serve(listener, proxy.clone(), async {
@@ -58,16 +62,17 @@ pub(crate) async fn run() -> Result<(), BoxError> {
     }));
 
     let start = Instant::now();
-    let mut load = Load::start(address, start + plan::DURATION);
+    let mut load = Load::start(address);
     let mut seconds = interval_at(start + Duration::from_secs(1), Duration::from_secs(1));
-    let mut view = View::new(address);
-    while start.elapsed() < plan::DURATION {
+    let mut stopped = std::pin::pin!(crate::stopped());
+    while keep || start.elapsed() < plan::DURATION {
         tokio::select! {
             biased;
+            () = &mut stopped => break,
             Some(event) = events.next() => view.event(start.elapsed(), &event),
             _ = seconds.tick() => {
                 view.second(start.elapsed(), &load.take(), &proxy.table());
-                for step in plan::at(start.elapsed().as_secs()) {
+                for step in plan::at(start.elapsed()) {
                     view.step(start.elapsed(), step);
                     instances.apply(step).await?;
                 }
@@ -77,5 +82,8 @@ pub(crate) async fn run() -> Result<(), BoxError> {
     let answers = load.end().await;
     let _ = stop.send(());
     serving.await?;
-    summary::summarize(&answers, &view, &proxy.table())
+    if start.elapsed() < plan::DURATION {
+        return Ok(()); // It was stopped, so there isn't much to say.
+    }
+    summary::summarize(&answers, &view, &proxy.table(), keep)
 }

@@ -42,7 +42,8 @@ const STEPS: [Step; 10] = [
     step(28, "search-3", Condition::Healthy),
 ];
 
-/// What happens in this second.
-pub(crate) fn at(second: u64) -> impl Iterator<Item = Step> {
+/// What happens in this second. It begins anew when it is over.
+pub(crate) fn at(elapsed: Duration) -> impl Iterator<Item = Step> {
+    let second = elapsed.as_secs() % DURATION.as_secs();
     STEPS.into_iter().filter(move |step| step.at == second)
 }

@@ -15,10 +15,11 @@ pub(crate) struct View {
 }
 
 impl View {
-    pub(crate) fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr, console: SocketAddr) -> Self {
         println!(
             "the gateway is at http://{address}; 200 requests a second go to /search, which has three instances and a cache behind it"
         );
+        println!("the console is at http://{console}/");
         println!(
             "  time  answers of each second, and the breakers of search: closed, open, or the percentage that gets through"
         );

@@ -1,0 +1,20 @@
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tower::Service;
+use tower_breaker::{
+    Registry,
+    console::{Console, Identity},
+};
+
+/// Serves the page that shows and operates the breakers, as long as this is polled. Whoever is on this machine may.
+pub(crate) async fn serve(listener: TcpListener, registry: Registry) {
+    let console = Console::builder(&registry)
+        .authorise(|_| Ok(Identity::new("the console")))
+        .build();
+    while let Ok((stream, _)) = listener.accept().await {
+        let console = console.clone();
+        let answer = service_fn(move |request| console.clone().call(request));
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+    }
+}
