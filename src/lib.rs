@@ -49,6 +49,7 @@
 //! - `console`: a page that shows all breakers and operates them, as a service for any HTTP server.
 //! - `http-check`: a health check for the [agent], by HTTP.
 //! - `keyed`: a breaker per key, such as a host or a tenant.
+//! - `metrics`, `opentelemetry`: figures of all breakers, as Prometheus's text, to the `metrics` facade, or to a meter.
 //! - `replay`: recording what became of each call, replaying it under another configuration, and parameters that a recording suggests.
 //! - `serde`: [`Config`] from TOML, JSON or YAML.
 //! - `full`: all of them.
@@ -76,6 +77,8 @@ pub mod http;
 mod keyed;
 mod layer;
 pub mod machine;
+#[cfg(any(feature = "metrics", feature = "opentelemetry"))]
+pub mod metrics;
 mod panics;
 mod registry;
 #[cfg(feature = "replay")]
