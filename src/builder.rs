@@ -7,8 +7,9 @@ use std::{
 use crate::{
     Outcome,
     backup::{Backup, Reject, Wait},
-    breaker::{Blueprint, Clock, TokioClock},
+    breaker::Blueprint,
     classify::ErrorsAsFailures,
+    clock::{Clock, TokioClock},
     config::Config,
     event::{Event, Observer, Observers},
     failover::{FailOver, FailOverBudget},

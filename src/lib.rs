@@ -61,6 +61,7 @@ mod breaker;
 mod builder;
 mod call_record;
 mod classify;
+mod clock;
 mod config;
 #[cfg(feature = "console")]
 pub mod console;
@@ -91,16 +92,17 @@ pub mod tower_http;
 mod waiting_task;
 
 #[cfg(feature = "fast-clock")]
-pub use self::breaker::FastClock;
+pub use self::clock::FastClock;
 #[cfg(feature = "keyed")]
 pub use self::keyed::{Breakers, ByKey, KeyedCircuitBreaker, KeyedLayer};
 pub use self::{
     agent::Agent,
     backup::{Backup, BackupFuture, OnOpen, Reject, RejectFuture, Wait},
-    breaker::{Breaker, CallTotals, Clock, Permit, ReadinessTotals, Snapshot, Totals},
+    breaker::{Breaker, CallTotals, Permit, ReadinessTotals, Snapshot, Totals},
     builder::Builder,
     call_record::{CallOutcome, CallRecord, Look, Moment},
     classify::{Classify, ErrorsAsFailures},
+    clock::Clock,
     config::Config,
     error::CircuitOpen,
     event::{Event, Events, Observer},

@@ -65,6 +65,9 @@ impl AgentBuilder {
     }
 
     /// Whether trials are kept for the agent, so that no user's call is the first to a sick instance. Otherwise, both may make them. Default: `true`.
+    ///
+    /// A check that can't pass, of a wrong address for example, keeps an open breaker open then, however well the instance is; its failures are logged,
+    /// and stand in the [history](super::Instance::history).
     pub fn gate_recovery(mut self, gate: bool) -> Self {
         self.plan.gate_recovery = gate;
         self

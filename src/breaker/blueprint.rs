@@ -1,7 +1,8 @@
 use std::{fmt, sync::Arc};
 
-use super::{Breaker, Clock, handle::Handle, inner::Inner, lanes::Lanes};
+use super::{Breaker, handle::Handle, inner::Inner, lanes::Lanes};
 use crate::{
+    clock::Clock,
     config::Config,
     event::Observers,
     group::Group,
@@ -24,7 +25,7 @@ impl Blueprint {
     pub(crate) fn new(auto: SlowAfter) -> Self {
         Self {
             auto,
-            clock: Arc::new(super::TokioClock::new()),
+            clock: Arc::new(crate::clock::TokioClock::new()),
             observers: Arc::default(),
             group: None,
         }

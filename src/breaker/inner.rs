@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::{
-    Blueprint, Clock,
+    Blueprint,
     lanes::Lanes,
     shared::{Announcement, Core, Shared},
     trail::Trail,
@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     call_record::{CallOutcome, CallRecord, Look, Moment},
+    clock::Clock,
     error::CircuitOpen,
     event::{Event, Listeners},
     group::{Judged, Member, Tally},

@@ -1,11 +1,11 @@
 use std::{num::NonZeroU8, time::Duration};
 
 use super::{
-    Clock,
     lane::{Lane, Tag},
     slots::Slot,
 };
 use crate::{
+    clock::Clock,
     machine::Timestamp,
     sync::{AtomicU64, Ordering},
 };

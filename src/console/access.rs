@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use ::http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{CONTENT_TYPE, HOST, ORIGIN},
+    header::{CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE},
     request::Parts,
 };
 
@@ -17,6 +17,7 @@ pub struct Identity(Arc<str>);
 pub struct Denied {
     status: StatusCode,
     reason: Arc<str>,
+    challenge: Option<HeaderValue>,
 }
 
 pub(super) type Hook = Box<dyn Fn(&Parts) -> Result<Identity, Denied> + Send + Sync>;
@@ -35,12 +36,21 @@ impl Identity {
 }
 
 impl Denied {
-    /// Nobody knows who is asking: 401. The reason is shown.
+    /// Nobody knows who is asking: 401. The reason is shown. A browser asks its user for a name and a password then, and sends them as `Authorization`, unless
+    /// [another challenge](Self::challenge) is given.
     pub fn unauthenticated(reason: impl Into<Arc<str>>) -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
             reason: reason.into(),
+            challenge: Some(HeaderValue::from_static("Basic realm=\"breakers\"")),
         }
+    }
+
+    /// How whoever is asking can say who they are, as `WWW-Authenticate` has it (RFC 9110, 11.6.1).
+    #[must_use]
+    pub fn challenge(mut self, challenge: HeaderValue) -> Self {
+        self.challenge = Some(challenge);
+        self
     }
 
     /// It is known who is asking, and it may not be: 403. The reason is shown.
@@ -48,6 +58,7 @@ impl Denied {
         Self {
             status: StatusCode::FORBIDDEN,
             reason: reason.into(),
+            challenge: None,
         }
     }
 }
@@ -70,7 +81,18 @@ pub(super) fn authorise(shared: &Shared, request: &Parts) -> Result<Identity, Pr
         let reason = "the content type has to be application/json";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
     }
-    hook(request).map_err(|Denied { status, reason }| Problem::new(status, reason.to_string()))
+    hook(request).map_err(|denied| {
+        let Denied {
+            status,
+            reason,
+            challenge,
+        } = denied;
+        let problem = Problem::new(status, reason.to_string());
+        match challenge {
+            Some(challenge) => problem.with(WWW_AUTHENTICATE, challenge),
+            None => problem,
+        }
+    })
 }
 
 /// Browsers say where a request comes from; what says nothing is no browser.

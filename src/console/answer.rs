@@ -16,7 +16,7 @@ use super::body::ConsoleBody;
 pub(super) struct Problem {
     status: StatusCode,
     reason: Cow<'static, str>,
-    allow: Option<&'static str>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 #[derive(Serialize)]
@@ -29,15 +29,18 @@ impl Problem {
         Self {
             status,
             reason: reason.into(),
-            allow: None,
+            header: None,
         }
     }
 
+    pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
     pub(super) fn method(allow: &'static str) -> Self {
-        Self {
-            allow: Some(allow),
-            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("only {allow} is answered here"))
-        }
+        let reason = format!("only {allow} is answered here");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, reason).with(ALLOW, HeaderValue::from_static(allow))
     }
 
     pub(super) fn unknown_breaker(name: &str) -> Self {
@@ -46,8 +49,8 @@ impl Problem {
 
     pub(super) fn response(&self) -> Response<ConsoleBody> {
         let mut response = json(self.status, &Said { error: &self.reason });
-        if let Some(allow) = self.allow {
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        if let Some((name, value)) = &self.header {
+            response.headers_mut().insert(name, value.clone());
         }
         response
     }

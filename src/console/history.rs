@@ -106,7 +106,7 @@ impl History {
         if coming.seconds == SECONDS_A_POINT {
             let since = coming.since;
             self.coming = None;
-            self.push(point(now, since, snapshot, at));
+            self.push(point(now, since, snapshot, at), now != since);
         }
         let backup_timed = now.backup_timed - before.backup_timed;
         Rates {
@@ -121,7 +121,11 @@ impl History {
         }
     }
 
-    fn push(&mut self, point: Point) {
+    /// A breaker that nobody has called has no history, and takes no memory for it.
+    fn push(&mut self, point: Point, has_calls: bool) {
+        if self.points.is_empty() && !has_calls && point.share == 100 {
+            return;
+        }
         if self.points.len() == POINTS {
             self.points.pop_front();
         }

@@ -9,7 +9,12 @@ use std::{
 
 use bytes::Bytes;
 use serde::Serialize;
-use tokio::{runtime::Handle, sync::watch, time::MissedTickBehavior};
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    task::spawn_blocking,
+    time::{Instant, MissedTickBehavior, sleep},
+};
 
 use super::{
     history::History,
@@ -39,6 +44,8 @@ struct Memory {
     said: VecDeque<Said>,
     /// Events that came faster than they were read.
     lost: u64,
+    /// Breakers that are too many to be shown.
+    left_out: usize,
     breakers: BTreeMap<Arc<str>, Remembered>,
 }
 
@@ -64,9 +71,17 @@ struct Changes<'a> {
     gone: Vec<Arc<str>>,
     events: Vec<&'a Said>,
     events_lost: u64,
+    /// How many breakers aren't shown, since there are too many; all of them are closed, unless those in trouble alone are too many.
+    left_out: usize,
 }
 
 const EVERY: Duration = Duration::from_secs(1);
+/// Looking may take this part of the time, of one processor.
+const PART: u32 = 20;
+/// So many are shown, and remembered. Those in trouble come first.
+const MOST_SHOWN: usize = 10_000;
+/// To look at more takes so long that a thread of its own does it.
+const MANY: usize = 2000;
 /// So many events are kept, of all breakers and of each.
 const KEPT: usize = 200;
 const KEPT_OF_EACH: usize = 50;
@@ -84,6 +99,7 @@ impl Sampler {
             events: registry.subscribe(),
             said: VecDeque::new(),
             lost: 0,
+            left_out: 0,
             breakers: BTreeMap::new(),
         };
         Self {
@@ -112,9 +128,10 @@ impl Sampler {
     fn sample(&self) {
         let now = wall_clock();
         let instances = self.instances();
+        let (breakers, left_out) = worth_showing(self.registry.breakers());
         let mut memory = self.lock();
         let said = memory.take_events(now);
-        let breakers = self.registry.breakers();
+        memory.left_out = left_out;
         let mut changed = Vec::new();
         let mut current = BTreeMap::new();
         for breaker in &breakers {
@@ -152,6 +169,7 @@ impl Sampler {
                 gone,
                 events: said.iter().collect(),
                 events_lost: memory.lost,
+                left_out,
             };
             let changes = frame(&changes);
             self.ticks.send_modify(|tick| {
@@ -181,6 +199,7 @@ impl Sampler {
             gone: Vec::new(),
             events: memory.said.iter().collect(),
             events_lost: memory.lost,
+            left_out: memory.left_out,
         }
     }
 
@@ -266,6 +285,18 @@ fn said(event: &Event, at: u64) -> Said {
     }
 }
 
+/// Those that are to be shown, and how many aren't.
+fn worth_showing(mut breakers: Vec<Breaker>) -> (Vec<Breaker>, usize) {
+    let left_out = breakers.len().saturating_sub(MOST_SHOWN);
+    if left_out > 0 {
+        // It is stable: of those that are equal, the first by name.
+        breakers.sort_by_cached_key(Breaker::is_healthy);
+        breakers.truncate(MOST_SHOWN);
+        breakers.sort_by(|a, b| a.name().cmp(b.name()));
+    }
+    (breakers, left_out)
+}
+
 /// A server-sent event.
 fn frame(changes: &Changes<'_>) -> Bytes {
     let mut text = b"event: breakers\ndata: ".to_vec();
@@ -281,9 +312,14 @@ async fn run(sampler: Weak<Sampler>) {
     seconds.tick().await;
     loop {
         seconds.tick().await;
-        match sampler.upgrade() {
-            Some(sampler) => sampler.sample(),
-            None => return,
+        let Some(sampler) = sampler.upgrade() else { return };
+        let begun = Instant::now();
+        if sampler.registry.len() > MANY {
+            // It doesn't end in an error, unless it panics or the runtime ends.
+            let _ = spawn_blocking(move || sampler.sample()).await;
+        } else {
+            sampler.sample();
         }
+        sleep((begun.elapsed() * PART).saturating_sub(EVERY)).await;
     }
 }

@@ -17,7 +17,7 @@ pub(crate) use self::{
     member::Member,
     outliers::{Judged, Tally},
 };
-use crate::{breaker::Clock, machine::ConfigError};
+use crate::{clock::Clock, machine::ConfigError};
 
 /// The breakers of instances that stand in for each other, and what holds for all of them together.
 ///

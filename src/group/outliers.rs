@@ -4,7 +4,7 @@ use std::{
 };
 
 use crate::{
-    breaker::{Clock, TokioClock},
+    clock::{Clock, TokioClock},
     machine::{ConfigError, Timestamp, TripReason},
 };
 

@@ -2,8 +2,11 @@ use std::{fmt, hash::Hash, marker::PhantomData, time::Duration};
 
 use super::{KeyedLayer, name, store::Plan, store::Store};
 use crate::{
+    backup::Reject,
     builder::{Builder, Parts},
+    classify::ErrorsAsFailures,
     config::LONGEST_NAME,
+    layer::CircuitBreakerLayer,
     machine::ConfigError,
 };
 
@@ -16,8 +19,52 @@ pub struct ByKey<F, K> {
     of: PhantomData<fn() -> K>,
 }
 
+impl CircuitBreakerLayer {
+    /// Starts from the defaults, as [`builder`](Self::builder) does, but there will be a breaker for each key that `key` makes of a request: a host, a route, a tenant, a shard. One that is
+    /// sick then takes down no other.
+    ///
+    /// It is called for each request: a key that is cheap to make and to clone, such as an `http::uri::Authority`, a number or an `Arc<str>`, keeps
+    /// calls cheap. Each breaker's name is the layer's with the key in brackets, as `Debug` writes it: `hosts["a.example"]`.
+    ///
+    /// Keys have breakers of their own up to [`max_keys`](Builder::max_keys); [idle](Builder::idle_after) ones make room for new ones.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+    /// use tower_breaker::{CircuitBreakerLayer, State};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// #[derive(Clone)]
+    /// struct Order { shard: u16 }
+    ///
+    /// let layer = CircuitBreakerLayer::keyed(|order: &Order| order.shard)
+    ///     .name("orders")
+    ///     .backup(service_fn(|_: Order| async { Ok("noted") }))
+    ///     .build()?;
+    /// let breakers = layer.breakers().clone();
+    /// let mut orders = ServiceBuilder::new()
+    ///     .layer(layer)
+    ///     .service(service_fn(|_: Order| async { Ok::<_, Infallible>("done") }));
+    ///
+    /// assert_eq!(orders.ready().await?.call(Order { shard: 7 }).await?, "done");
+    /// breakers.get(&7).expect("it was used").force_open("shard 7 is being moved", None);
+    /// assert_eq!(orders.ready().await?.call(Order { shard: 7 }).await?, "noted");
+    /// assert_eq!(orders.ready().await?.call(Order { shard: 8 }).await?, "done");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn keyed<Req, K, F>(key: F) -> Builder<Reject, ErrorsAsFailures, ByKey<F, K>>
+    where
+        F: Fn(&Req) -> K,
+        K: Hash + Eq + Clone + fmt::Debug + Send + Sync + 'static,
+    {
+        Builder::new(ByKey::new(key))
+    }
+}
+
 impl<F, K> ByKey<F, K> {
-    pub(crate) fn new(key: F) -> Self {
+    fn new(key: F) -> Self {
         Self {
             key,
             max_keys: 10_000,

@@ -17,7 +17,7 @@ use crate::{
 /// A service behind a breaker per key: what a [`KeyedLayer`](super::KeyedLayer) makes.
 ///
 /// It is always ready, for before the call nobody knows whose turn it is: a call waits for the primary's readiness in its own
-/// future, with its key's breaker at hand. Where the primary isn't ready for long, put something outside that bounds how many calls wait.
+/// future, with its key's breaker at hand. (A primary that panics in its `poll_ready` does so in nobody's call, and no breaker hears of it.) Where the primary isn't ready for long, put something outside that bounds how many calls wait.
 pub struct KeyedCircuitBreaker<S, F, K, B = Reject, C = ErrorsAsFailures> {
     primary: S,
     readiness: Readiness,

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use super::{Machine, Mode, Phase, QUIET, Ticket, Timestamp, Transition, TripReason};
+use super::{Machine, Mode, Phase, Ticket, Timestamp, Transition, TripReason, trip::QUIET};
 
 /// A breaker's place in a group whose breakers may not all be open at once.
 pub(crate) trait Seat: fmt::Debug + Send + Sync {
@@ -15,6 +15,12 @@ pub(crate) trait Seat: fmt::Debug + Send + Sync {
 impl Machine {
     pub(crate) fn is_automatic(&self) -> bool {
         self.mode.mode == Mode::Automatic
+    }
+
+    /// Whether it is closed, by its own decision.
+    #[cfg(any(feature = "console", feature = "keyed"))]
+    pub(crate) fn is_healthy(&self, now: Timestamp) -> bool {
+        self.state(now) == super::State::Closed && self.is_automatic()
     }
 
     /// From now on a trip on statistics needs a place among the open ones of a group.

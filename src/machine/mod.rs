@@ -36,6 +36,7 @@ mod settings;
 mod tally;
 mod ticket;
 mod time;
+mod trip;
 mod view;
 mod window;
 mod yardstick;
@@ -68,12 +69,6 @@ pub use self::{
     window::{Counts, SlidingWindow},
 };
 
-/// Closed for this long, the breaker forgets how often it has opened before.
-const FORGETS_AFTER: Duration = Duration::from_secs(10);
-
-/// An outage is said once, not at every call: the next word on a trip that didn't happen comes after this.
-const QUIET: Duration = Duration::from_secs(10);
-
 /// The state machine of one breaker.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -86,9 +81,10 @@ pub struct Machine {
     generation: u64,
     /// The number of the last opening (k), until the breaker has been closed for long enough to forget it.
     attempt: Option<u32>,
-    last_trip: Option<TripReason>,
+    // Boxed, since there may be a breaker for each of a million keys, few of which ever trip.
+    last_trip: Option<Box<TripReason>>,
     /// Why it last left closed.
-    first_trip: Option<TripReason>,
+    first_trip: Option<Box<TripReason>>,
     /// Until when the primary asked to be left alone.
     paused_until: Timestamp,
     chance: Chance,
@@ -314,46 +310,6 @@ impl Machine {
             }
             Progress::Reopens(reason) => self.trip(reason, now),
         }
-    }
-
-    fn trip_if_due(&mut self, now: Timestamp) {
-        if let Phase::Closed { tallies, .. } = &self.phase {
-            if let Some(reason) = tallies.trip(now) {
-                self.trip_if_allowed(reason, now);
-            }
-        }
-    }
-
-    fn trip(&mut self, reason: TripReason, now: Timestamp) {
-        let from = self.phase.state();
-        if from == State::Closed && now.since(self.since) >= FORGETS_AFTER {
-            self.attempt = None;
-        }
-        self.last_trip = Some(reason.clone());
-        if self.mode.mode == Mode::Shadow {
-            self.phase = Phase::Closed {
-                tallies: Tallies::new(&self.settings.trip_when, now),
-                quiet_until: now + QUIET,
-            };
-            self.note(Transition::WouldHaveTripped { reason });
-            return;
-        }
-        if from == State::Closed {
-            self.first_trip = Some(reason.clone());
-        }
-        let attempt = self.attempt.map_or(0, |last| last.saturating_add(1));
-        let asked_for = self.paused_until.since(now);
-        let chance = self.chance.next();
-        let (cooldown, open_for) = self.settings.open_duration.begin(attempt, chance, asked_for, now);
-        self.attempt = Some(attempt);
-        self.yardstick.sample_next();
-        self.enter_new_generation(Phase::Open(cooldown), now);
-        self.note(Transition::Opened {
-            from,
-            reason,
-            open_for,
-            attempt,
-        });
     }
 
     fn note(&mut self, transition: Transition) {

@@ -325,10 +325,11 @@ impl Machine {
                 _ => self.retry_after(now),
             },
             attempt: self.attempt.unwrap_or(0),
-            last_trip: self.last_trip.clone(),
+            last_trip: self.last_trip.as_deref().cloned(),
             first_trip: self
                 .first_trip
-                .clone()
+                .as_deref()
+                .cloned()
                 .filter(|_| state != State::Closed && self.mode.mode == Mode::Automatic && self.attempt.is_some()),
             slow_after: self.slow_after(),
             learned_p99: self.learned_p99(),
@@ -351,6 +352,8 @@ impl Machine {
         let now = self.latest.max(now);
         match &self.phase {
             Phase::Closed { .. } => Some(Duration::ZERO),
+            // Somebody else will make the trial.
+            Phase::Open(_) if self.mode.is_over(now) && self.keeps_trials() => Some(RETRY_SOON),
             Phase::Open(_) if self.mode.mode == Mode::ForcedOpen => self.mode.reverts_at.map(|at| at.since(now)),
             // Its time is up, and it waits for more calls to refuse.
             Phase::Open(cooldown) if cooldown.time_is_up(now) && !cooldown.is_over(now) => Some(RETRY_SOON),

@@ -28,7 +28,7 @@ struct Latest {
 const A_READING: Duration = Duration::from_millis(100);
 
 impl Exporter {
-    /// Has a meter read all figures whenever it is asked to: an observable instrument for each of [`SERIES`](super::SERIES), under its name.
+    /// Has a meter read all figures whenever it is asked to: an observable instrument for each of [`SERIES`], under its name.
     pub fn register(&self, meter: &Meter) -> Registration {
         let latest = Arc::new(Latest {
             exporter: self.clone(),

@@ -102,6 +102,20 @@ impl Registry {
             .collect()
     }
 
+    /// How many breakers there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let mut state = self.lock();
+        state.forget_dropped();
+        state.breakers.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The events of all breakers from here on, those included that are built later: of the last [`Events::CAPACITY`] that haven't been read, none
     /// is lost.
     #[must_use]

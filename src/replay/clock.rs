@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::breaker::Clock;
+use crate::clock::Clock;
 
 /// A clock that the trace sets.
 #[derive(Clone, Debug, Default)]

@@ -34,6 +34,7 @@ async fn the_hook_says_who_may() {
         (answer.status, error(&answer)),
         (StatusCode::UNAUTHORIZED, "who are you?")
     );
+    assert_eq!(answer.headers["www-authenticate"], "Basic realm=\"breakers\"");
     let answer = by("mallory").await;
     assert_eq!((answer.status, error(&answer)), (StatusCode::FORBIDDEN, "not you"));
     assert_eq!(layer.breaker().snapshot().view.mode.mode, Mode::Automatic);

@@ -222,3 +222,29 @@ async fn looking_changes_nothing() {
     assert_eq!(snapshot.view.state, tower_breaker::State::ReadyToProbe);
     assert_eq!(snapshot.totals.refused, 0);
 }
+
+#[tokio::test]
+async fn of_very_many_breakers_those_in_trouble_are_shown_and_looking_takes_its_time() {
+    // In real time, since a thread of its own looks.
+    let registry = Registry::new();
+    let layers: Vec<_> = (0..12_000)
+        .map(|number| layer(&registry, &format!("{number:05}")))
+        .collect();
+    trip(&layers[11_999]);
+    layers[11_998].breaker().disable("an example", None);
+    let console = builder(&registry).build();
+    let list = get(&console, "/api/breakers").await;
+    assert_eq!(
+        (list["breakers"].as_array().unwrap().len(), &list["left_out"]),
+        (10_000, &2000.into())
+    );
+    let names: Vec<_> = list["breakers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["name"].as_str().unwrap())
+        .collect();
+    assert!(names.contains(&"11999") && names.contains(&"11998") && names.contains(&"00000") && names.is_sorted());
+    // One that isn't in the list can be looked at all the same.
+    assert_eq!(get(&console, "/api/breakers/11000").await["state"], "closed");
+}

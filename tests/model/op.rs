@@ -61,6 +61,12 @@ pub(crate) enum Op {
     Reconfigure(Change),
     Misconfigure(Mistake),
     SetMode(Mode, Option<Duration>),
+    /// For a reason that the calls don't tell.
+    Trip,
+    /// Keeps callers out of trials, or lets them in again.
+    KeepTrials(bool),
+    /// Asks for so many calls of the trial, as one who is no caller.
+    AskForTrial(u8),
     Reset,
     /// Looks at it as it will be after this long.
     Look(Duration),
@@ -169,6 +175,9 @@ fn ops() -> impl Strategy<Value = Op> {
         ])
         .prop_map(Op::Misconfigure),
         2 => (modes(), option::of(sleeps())).prop_map(|(mode, ttl)| Op::SetMode(mode, ttl)),
+        2 => Just(Op::Trip),
+        2 => any::<bool>().prop_map(Op::KeepTrials),
+        4 => (1_u8..4).prop_map(Op::AskForTrial),
         1 => Just(Op::Reset),
     ];
     prop_oneof![8 => traffic_and_time, 7 => calls, 2 => operators]

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use proptest::{prelude::*, test_runner::TestCaseError};
 use tower_breaker::{
-    Mode, Outcome, Policy, SlowAfter, State, Timestamp, Transition, TripPolicy, View,
+    Mode, Outcome, Policy, SlowAfter, State, Timestamp, Transition, TripPolicy, TripReason, View,
     machine::{Ending, Machine, Settled, Ticket},
 };
 
 use crate::{
     op::{Ends, Mistake, Op, Story, Traffic},
     plan::{FormPlan, Plan, millis},
-    reference::{Call, END_OF_TIME, Nanos, Phase, Reference, nanos},
+    reference::{Call, END_OF_TIME, Nanos, Phase, Reference, Why, nanos},
 };
 
 pub(crate) type Checked<T = ()> = Result<T, TestCaseError>;
@@ -74,6 +74,10 @@ impl Pair {
         for op in &story.ops {
             pair.step(op)?;
         }
+        // What follows is the callers' doing.
+        while pair.reference.trial_keepers > 0 {
+            pair.keep_trials(false)?;
+        }
         Ok(pair)
     }
 
@@ -120,6 +124,9 @@ impl Pair {
                     until_change: true,
                 })
             }
+            Op::Trip => self.trip(),
+            Op::KeepTrials(keep) => self.keep_trials(*keep),
+            Op::AskForTrial(calls) => (0..*calls).try_for_each(|_| self.ask_for_trial()),
             Op::Redeem(call) => self.redeem(*call),
             Op::ReportOverdue => self.report_overdue(),
             Op::Reconsider => self.reconsider(),
@@ -332,6 +339,39 @@ impl Pair {
             }
             (Err(refusal), None) => self.reference.check_refusal(refusal.retry_after)?,
             (got, expected) => return Err(TestCaseError::fail(format!("promise: {got:?}, not {expected:?}"))),
+        }
+        self.check()
+    }
+
+    fn trip(&mut self) -> Checked {
+        let expected = self.reference.trip_for(Why::BadCalls { bad: 99, most: 95 }, self.clock);
+        let got = self
+            .machine
+            .trip_for(TripReason::custom("disk", 99.0, 95.0), at(self.clock));
+        self.hear()?;
+        prop_assert_eq!(got, expected, "tripped");
+        self.check()
+    }
+
+    fn keep_trials(&mut self, keep: bool) -> Checked {
+        let keepers = &mut self.reference.trial_keepers;
+        *keepers = if keep { *keepers + 1 } else { keepers.saturating_sub(1) };
+        self.machine.keep_trials(keep);
+        self.check()
+    }
+
+    fn ask_for_trial(&mut self) -> Checked {
+        let expected = self.reference.admit_to_trial(self.clock);
+        let got = self.machine.admit_to_trial(at(self.clock));
+        self.hear()?;
+        match (got, expected) {
+            (Some(ticket), Some(call)) => {
+                self.turns.asked += 1;
+                self.turns.used += 1;
+                self.keep(ticket, call)?;
+            }
+            (None, None) => {}
+            (got, expected) => return Err(TestCaseError::fail(format!("trial: {got:?}, not {expected:?}"))),
         }
         self.check()
     }

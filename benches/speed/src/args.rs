@@ -29,6 +29,14 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["paths", "contestants", "quick", "out"])]
     pub(crate) guard: bool,
 
+    /// Measure whether a console with 1000 breakers and 50 readers slows calls down, and nothing else
+    #[arg(long, conflicts_with_all = ["paths", "contestants", "quick", "out", "guard", "keys"])]
+    pub(crate) console: bool,
+
+    /// Measure what a breaker for each of so many keys takes, and nothing else
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["paths", "contestants", "quick", "out", "guard"])]
+    pub(crate) keys: Option<u64>,
+
     /// Record what --guard counts, instead of comparing it
     #[arg(long, requires = "guard")]
     pub(crate) record: bool,

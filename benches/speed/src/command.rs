@@ -1,8 +1,11 @@
 use std::{error::Error, fs, io, path::Path, process::ExitCode};
 
 use tower_breaker_speed::{
+    console,
     guard::{self, Comparison, Counts, Standing},
-    instructions, report,
+    instructions,
+    keys::{self, Keys},
+    report,
     row::Row,
     run::{self, Plan},
     table,
@@ -20,6 +23,24 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
     if args.guard {
         return guard(args.record);
+    }
+    if args.console {
+        let (ratio, bytes) = console::watched_to_unwatched(&|done, all| eprintln!("round {done} of {all}"));
+        println!(
+            "calls a second with 50 readers of 1000 breakers ÷ with none: {ratio:?}; they read {:.1} MB/s",
+            bytes / 1e6
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(keys) = args.keys {
+        let Keys {
+            keys,
+            bytes_a_key,
+            ns_to_add,
+            ns_a_call,
+        } = keys::measured(keys);
+        println!("{keys} keys: {bytes_a_key:.0} bytes each, {ns_to_add:.0} ns to add one, {ns_a_call:.0} ns a call");
+        return Ok(ExitCode::SUCCESS);
     }
     measure(args)
 }

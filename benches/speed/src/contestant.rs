@@ -146,9 +146,13 @@ mod tests {
             _ if contestant.is_floor() => (Ok(Answer::Primary), true),
             Path::Rejecting => (Err(Failed::Rejected), false),
             Path::Backup => (Ok(Answer::Backup), false),
-            Path::Closed | Path::SlowAfter | Path::Learned | Path::Errors | Path::HalfOpen => {
-                (Ok(Answer::Primary), true)
-            }
+            Path::Closed
+            | Path::SlowAfter
+            | Path::Learned
+            | Path::Errors
+            | Path::HalfOpen
+            | Path::FastClock
+            | Path::Keyed => (Ok(Answer::Primary), true),
         }
     }
 

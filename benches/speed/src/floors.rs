@@ -25,9 +25,14 @@ pub(crate) fn bare<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject
     let driven = Driven::new(primary);
     Some(match path {
         Path::Errors => Box::new(driven.first_of_ten(Request::Fail)),
-        Path::Closed | Path::SlowAfter | Path::Learned | Path::Rejecting | Path::Backup | Path::HalfOpen => {
-            Box::new(driven)
-        }
+        Path::Closed
+        | Path::SlowAfter
+        | Path::Learned
+        | Path::Rejecting
+        | Path::Backup
+        | Path::HalfOpen
+        | Path::FastClock
+        | Path::Keyed => Box::new(driven),
     })
 }
 

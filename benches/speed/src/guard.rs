@@ -9,14 +9,16 @@ const WORSE: f64 = 0.02;
 /// From when on an improvement is to be recorded, or what follows could lose it unseen.
 const BETTER: f64 = 0.05;
 
-/// What has been learned takes seconds to learn, and is on the same path.
-const PATHS: [Path; 6] = [
+/// What has been learned takes seconds to learn, and is on the same path. Keys are hashed with other chances each time, so that their count isn't quite the
+/// same.
+const PATHS: [Path; 7] = [
     Path::Closed,
     Path::SlowAfter,
     Path::Errors,
     Path::Rejecting,
     Path::Backup,
     Path::HalfOpen,
+    Path::FastClock,
 ];
 
 #[must_use]

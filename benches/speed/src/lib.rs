@@ -1,11 +1,13 @@
 //! What a call through a circuit breaker costs.
 
 pub mod budget;
+pub mod console;
 pub mod contestant;
 pub mod figures;
 mod floors;
 pub mod guard;
 pub mod instructions;
+pub mod keys;
 mod lazy;
 mod memory;
 mod ours;

@@ -1,9 +1,9 @@
-use std::{thread, time::Duration};
+use std::{cell::Cell, thread, time::Duration};
 
 use tower::Layer;
 use tower_breaker::{
-    Builder, CircuitBreaker, CircuitBreakerLayer, CircuitOpen, ConsecutiveFailures, Policy, Recovery, Reject,
-    SlowAfter, State,
+    Builder, CircuitBreaker, CircuitBreakerLayer, CircuitOpen, ConsecutiveFailures, FastClock, Policy, Recovery,
+    Reject, SlowAfter, State,
 };
 
 use crate::{
@@ -34,7 +34,29 @@ pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Box<dyn Subject> {
             Box::new(tripped(layer.expect("the settings are within bounds").layer(primary)))
         }
         Path::HalfOpen => Box::new(probing(primary)),
+        Path::FastClock => {
+            let limit = Duration::from_secs(1);
+            Box::new(Driven::new(around(
+                builder().slow_after(limit).clock(FastClock::new()),
+                primary,
+            )))
+        }
+        Path::Keyed => {
+            let layer = CircuitBreakerLayer::keyed(|_: &Request| next_key()).slow_after(SlowAfter::Never);
+            let layer = layer.build().expect("the settings are within bounds");
+            Box::new(Driven::new(layer.layer(primary)))
+        }
     }
+}
+
+/// One of 100, a thread's calls in turn.
+fn next_key() -> u32 {
+    thread_local! {
+        static NEXT: Cell<u32> = const { Cell::new(0) };
+    }
+    let key = NEXT.get();
+    NEXT.set((key + 1) % 100);
+    key
 }
 
 /// Closed, with a hand-set `slow_after` that no call will ever take.

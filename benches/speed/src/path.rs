@@ -10,6 +10,8 @@ pub enum Path {
     Rejecting,
     Backup,
     HalfOpen,
+    FastClock,
+    Keyed,
 }
 
 impl Path {
@@ -21,6 +23,8 @@ impl Path {
         Self::Rejecting,
         Self::Backup,
         Self::HalfOpen,
+        Self::FastClock,
+        Self::Keyed,
     ];
 
     /// As on the command line.
@@ -34,6 +38,8 @@ impl Path {
             Self::Rejecting => "rejecting",
             Self::Backup => "backup",
             Self::HalfOpen => "half-open",
+            Self::FastClock => "fast-clock",
+            Self::Keyed => "keyed",
         }
     }
 
@@ -47,6 +53,8 @@ impl Path {
             Self::Rejecting => "open, rejecting",
             Self::Backup => "open, to a backup that is ready",
             Self::HalfOpen => "half-open, calls flow as probes",
+            Self::FastClock => "closed, slow_after set by hand, the faster clock",
+            Self::Keyed => "closed, none is slow, a breaker for each of 100 keys in turn",
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Plan {
 pub const UNDER_CALLGRIND: &str = "--under-callgrind";
 
 /// Paths that two threads take.
-const BY_TWO_THREADS: [Path; 2] = [Path::Closed, Path::SlowAfter];
+const BY_TWO_THREADS: [Path; 3] = [Path::Closed, Path::SlowAfter, Path::Keyed];
 
 /// What it takes to start callgrind, in the milliseconds that progress is told in.
 const CALLGRIND: u64 = 8000;

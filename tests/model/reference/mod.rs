@@ -51,6 +51,8 @@ pub(crate) struct Reference {
     pub(crate) since: Nanos,
     pub(crate) generation: u64,
     pub(crate) attempt: Option<u32>,
+    /// How many keep trials for those who aren't callers.
+    pub(crate) trial_keepers: u32,
     pub(crate) last_trip: Option<Why>,
     /// Until when the primary asked to be left alone.
     paused_until: Nanos,
@@ -171,6 +173,7 @@ impl Reference {
             since: 0,
             generation: 1,
             attempt: None,
+            trial_keepers: 0,
             last_trip: None,
             paused_until: 0,
             yardstick: Yardstick::default(),
@@ -258,12 +261,22 @@ impl Reference {
         });
     }
 
+    /// Whether there is a trial that callers have no part in.
+    fn keeps_callers_out(&self) -> bool {
+        let is_trial =
+            matches!(&self.phase, Phase::HalfOpen(half_open) if matches!(half_open.step, Step::Trial { .. }));
+        self.trial_keepers > 0 && is_trial
+    }
+
     pub(crate) fn admit(&mut self, clock: Nanos) -> Option<Call> {
         self.catch_up(clock);
-        if self.is_ready_to_probe() {
+        if self.is_ready_to_probe() && self.trial_keepers == 0 {
             self.begin_trial();
         }
         self.calls += 1;
+        if self.keeps_callers_out() {
+            return None;
+        }
         let granted = match &mut self.phase {
             Phase::Closed(_) => true,
             Phase::Open { refused, .. } => {
@@ -277,10 +290,13 @@ impl Reference {
 
     pub(crate) fn promise(&mut self, clock: Nanos) -> Option<Call> {
         self.catch_up(clock);
-        if self.open_time_is_up() {
+        if self.open_time_is_up() && self.trial_keepers == 0 {
             self.begin_trial();
         }
         self.calls += 1;
+        if self.keeps_callers_out() {
+            return None;
+        }
         let id = self.calls;
         let until = self.now.saturating_add(nanos(self.lease()));
         match &mut self.phase {
@@ -292,6 +308,38 @@ impl Reference {
                 granted.then(|| self.call(None, true))
             }
         }
+    }
+
+    /// A call of the trial, by somebody who is no caller.
+    pub(crate) fn admit_to_trial(&mut self, clock: Nanos) -> Option<Call> {
+        self.catch_up(clock);
+        if self.open_time_is_up() {
+            self.begin_trial();
+        }
+        self.calls += 1;
+        let id = self.calls;
+        let granted = match &mut self.phase {
+            Phase::HalfOpen(half_open) => {
+                matches!(half_open.step, Step::Trial { .. }) && half_open.grants(id, &self.plan)
+            }
+            _ => false,
+        };
+        granted.then(|| self.call(Some(self.now), false))
+    }
+
+    /// Trips for a reason that the calls don't tell; whether it did.
+    pub(crate) fn trip_for(&mut self, why: Why, clock: Nanos) -> bool {
+        self.catch_up(clock);
+        let trips = match (self.mode, &self.phase) {
+            (Mode::Automatic, Phase::Open { .. }) => false,
+            (Mode::Automatic, _) => true,
+            (Mode::Shadow, Phase::Closed(closed)) => closed.quiet_until <= self.now,
+            _ => false,
+        };
+        if trips {
+            self.trip(why);
+        }
+        trips && self.mode == Mode::Automatic
     }
 
     fn call(&self, started: Option<Nanos>, promised: bool) -> Call {

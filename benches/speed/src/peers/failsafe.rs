@@ -62,7 +62,7 @@ where
         Path::Closed => Box::new(Driven::new(service)),
         Path::Errors => Box::new(Driven::new(service).first_of_ten(Request::Fail)),
         Path::Rejecting => Box::new(fed(service, u64::from(FAILURES))),
-        Path::SlowAfter | Path::Learned | Path::Backup | Path::HalfOpen => return None,
+        Path::SlowAfter | Path::Learned | Path::Backup | Path::HalfOpen | Path::FastClock | Path::Keyed => return None,
     })
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subj
         Path::Closed => Box::new(Driven::new(service)),
         Path::Errors => Box::new(Driven::new(service).first_of_ten(Request::Fail)),
         Path::Rejecting => Box::new(fed(service, CLOSED_LEN as u64 + 1)),
-        Path::SlowAfter | Path::Learned | Path::Backup | Path::HalfOpen => return None,
+        Path::SlowAfter | Path::Learned | Path::Backup | Path::HalfOpen | Path::FastClock | Path::Keyed => return None,
     })
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subj
             config.break_duration = LONG;
             Box::new(fed(around(&config, || Ok(Answer::Backup), primary), CALLS))
         }
-        Path::SlowAfter | Path::Learned | Path::HalfOpen => return None,
+        Path::SlowAfter | Path::Learned | Path::HalfOpen | Path::FastClock | Path::Keyed => return None,
     })
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subj
             Box::new(fed(service, CALLS))
         }
         Path::HalfOpen => Box::new(probing(primary)),
-        Path::Learned => return None,
+        Path::Learned | Path::FastClock | Path::Keyed => return None,
     })
 }
 

@@ -1,4 +1,10 @@
+#[cfg(feature = "fast-clock")]
+mod fast;
+
 use std::{fmt, time::Duration};
+
+#[cfg(feature = "fast-clock")]
+pub use self::fast::FastClock;
 
 /// Where a breaker's time comes from.
 ///

@@ -1,0 +1,143 @@
+use super::Core;
+use crate::{
+    breaker::{
+        lanes::{Lanes, Pass},
+        slots::Slot,
+    },
+    machine::{Ending, Outcome, Ticket, Timestamp},
+};
+
+/// What becomes of a call between its start and its end.
+impl Core {
+    /// The ticket of a call that passed, and where it is watched.
+    pub(in crate::breaker) fn stopped(&self, pass: &Pass, lane: usize) -> (Ticket, Watched) {
+        let is_current = pass.is_of(self.machine.generation());
+        let generation = if is_current {
+            self.machine.generation()
+        } else {
+            Ticket::STALE
+        };
+        let watch = match pass.slot() {
+            Some(slot) if is_current => Watched::Passed { lane, slot },
+            _ => Watched::No,
+        };
+        let ticket = Ticket::passed(generation, pass.started(), pass.slow_after());
+        (ticket, watch)
+    }
+
+    /// The ticket, and where its call is watched.
+    pub(in crate::breaker) fn watched(&mut self, ticket: Ticket, now: Timestamp) -> (Ticket, Watched) {
+        let watch = self.watch(&ticket, now);
+        (ticket, watch)
+    }
+
+    fn watch(&mut self, ticket: &Ticket, now: Timestamp) -> Watched {
+        self.drop_stale_watches();
+        match ticket.due(now).filter(|_| self.counts(ticket)) {
+            Some(due) => Watched::Unanswered(self.unanswered.watch(now, due)),
+            None => Watched::No,
+        }
+    }
+
+    fn counts(&self, ticket: &Ticket) -> bool {
+        ticket.is_recorded() && self.machine.is_current(ticket)
+    }
+
+    /// Whether the call came to its end before its time was up.
+    fn finish(&mut self, ticket: &Ticket, watch: Watched, lanes: &Lanes) -> bool {
+        if !self.machine.is_current(ticket) {
+            return true; // It isn't watched any more, and another may be in its place.
+        }
+        match watch {
+            Watched::No => true,
+            Watched::Passed { lane, slot } => self.keeper.finish(&lanes.each()[lane], slot, &mut self.unanswered),
+            Watched::Unanswered(slot) => self.unanswered.finish(slot),
+            Watched::Lasting(slot) => self.lasting.finish(slot),
+            Watched::Counted => false,
+        }
+    }
+
+    /// The call has waited for the primary's readiness long enough, and starts.
+    pub(in crate::breaker) fn start(
+        &mut self,
+        ticket: &mut Ticket,
+        watch: Watched,
+        lanes: &Lanes,
+        now: Timestamp,
+    ) -> Watched {
+        ticket.start(now);
+        if self.finish(ticket, watch, lanes) {
+            self.watch(ticket, now)
+        } else {
+            Watched::Counted
+        }
+    }
+
+    /// The call's answer is in, though the call goes on.
+    pub(in crate::breaker) fn answer(
+        &mut self,
+        ticket: &mut Ticket,
+        watch: Watched,
+        lanes: &Lanes,
+        now: Timestamp,
+    ) -> Watched {
+        ticket.answer(now);
+        if !self.finish(ticket, watch, lanes) {
+            return Watched::Counted;
+        }
+        self.drop_stale_watches();
+        match ticket.lasting_at(now).filter(|_| self.counts(ticket)) {
+            Some(due) => Watched::Lasting(self.lasting.watch(now, due)),
+            None => Watched::No,
+        }
+    }
+
+    pub(in crate::breaker) fn settle(
+        &mut self,
+        ticket: Ticket,
+        watch: Watched,
+        ending: Ending,
+        lanes: &Lanes,
+        now: Timestamp,
+    ) {
+        self.ended += 1;
+        let was_good = matches!(watch, Watched::Lasting(_));
+        let on_time = self.finish(&ticket, watch, lanes);
+        if !ticket.is_recorded() {
+            return;
+        }
+        let latency = ticket.elapsed(now);
+        if on_time || !self.machine.is_current(&ticket) {
+            let settled = self.machine.settle(ticket, ending, now);
+            self.totals.primary.note(settled, ending);
+        } else {
+            // It was counted when its time was up: as slow, or as good enough for a probe.
+            self.machine.learn(&ticket, ending, now);
+            if ending == Ending::Finished(Outcome::Failure) && !was_good {
+                self.machine.overdue_failed(now);
+            }
+            self.totals.primary.note_end(ending);
+        }
+        self.totals.primary.note_latency(latency, ending);
+    }
+
+    pub(in crate::breaker) fn end_backup(&mut self, ending: Ending, started: Timestamp, now: Timestamp) {
+        self.totals.backup.note_end(ending);
+        self.totals.backup.note_latency(Some(now.since(started)), ending);
+    }
+}
+
+/// Where a call is watched.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::breaker) enum Watched {
+    /// It has no time limit.
+    No,
+    /// In its lane, or where its lane's calls went.
+    Passed { lane: usize, slot: Slot },
+    /// Among those with no answer yet.
+    Unanswered(Slot),
+    /// Among those whose answer goes on and on.
+    Lasting(Slot),
+    /// Its time was up before, and it was counted then.
+    Counted,
+}
