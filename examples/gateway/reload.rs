@@ -39,12 +39,10 @@ pub(crate) async fn watch(file: &Path, mut text: String, builder: &Builder, prox
 pub(crate) fn apply(text: &str, builder: &Builder, proxy: &Proxy) -> Result<(), crate::config::Mistakes> {
     let before = proxy.table();
     let mut config = Config::parse(text)?;
-    if config.listen != before.config.listen {
-        eprintln!(
-            "gateway: it goes on listening at {}; another address takes a restart",
-            before.config.listen
-        );
+    if (config.listen, &config.console) != (before.config.listen, &before.config.console) {
+        eprintln!("gateway: where it listens, its console too, takes a restart to change");
         config.listen = before.config.listen;
+        config.console.clone_from(&before.config.console);
     }
     match builder.build(config, Some(&before)) {
         Ok(table) => {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ::http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    HeaderName, HeaderValue, StatusCode,
     header::{CONTENT_TYPE, HOST, ORIGIN, WWW_AUTHENTICATE},
     request::Parts,
 };
@@ -71,7 +71,7 @@ pub(super) fn authorise(shared: &Shared, request: &Parts) -> Result<Identity, Pr
         let reason = "this console only shows: it was given nobody to ask who may operate it";
         return Err(Problem::new(StatusCode::FORBIDDEN, reason));
     };
-    if !is_from_own_page(&request.headers) {
+    if !is_from_own_page(request) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "another site's page asks for this"));
     }
     // A page of another site can't send this type without asking first.
@@ -96,7 +96,8 @@ pub(super) fn authorise(shared: &Shared, request: &Parts) -> Result<Identity, Pr
 }
 
 /// Browsers say where a request comes from; what says nothing is no browser.
-fn is_from_own_page(headers: &HeaderMap) -> bool {
+fn is_from_own_page(request: &Parts) -> bool {
+    let headers = &request.headers;
     let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
     if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
         return false;
@@ -104,9 +105,10 @@ fn is_from_own_page(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return true;
     };
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    // In HTTP/2 it stands in the URI.
+    let authority = request.uri.authority().map(::http::uri::Authority::as_str);
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).or(authority);
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-    // A server that speaks HTTP/2 may have put the host elsewhere; its browsers send the header above.
     match (host, origin) {
         (Some(host), Some((_, origin))) => host.eq_ignore_ascii_case(origin),
         _ => site.is_some(),

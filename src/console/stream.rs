@@ -49,6 +49,8 @@ impl EventStream {
 
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Some(known) = self.known else {
+            // What has been told until now is among all.
+            self.next = Box::pin(changed(self.sampler.ticks()));
             self.known = Some(0);
             return Poll::Ready(Some(self.sampler.all()));
         };

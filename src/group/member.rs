@@ -38,7 +38,7 @@ impl Member {
     /// The breaker counts no more.
     pub(crate) fn leave(&self) {
         if !self.has_left.swap(true, Ordering::Relaxed) {
-            self.set_out(false);
+            self.count(false);
             self.group.breakers.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -53,6 +53,14 @@ impl Member {
         self.group.panic_below_percent > 0
     }
 
+    fn count(&self, out: bool) {
+        match (self.is_out.swap(out, Ordering::Relaxed), out) {
+            (false, true) => self.group.open.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.group.open.fetch_sub(1, Ordering::Relaxed),
+            _ => return,
+        };
+    }
+
     /// Looks for outliers, if it is time.
     pub(crate) fn look_for_outliers(&self) {
         if let Some(court) = &self.group.court {
@@ -63,7 +71,8 @@ impl Member {
 
 impl Seat for Member {
     fn take(&self) -> bool {
-        if self.is_out.load(Ordering::Relaxed) {
+        // One that has left is nobody's business, though somebody may still have a handle of it.
+        if self.is_out.load(Ordering::Relaxed) || self.has_left.load(Ordering::Relaxed) {
             return true;
         }
         let most = self.group.most_open();
@@ -79,11 +88,9 @@ impl Seat for Member {
     }
 
     fn set_out(&self, out: bool) {
-        match (self.is_out.swap(out, Ordering::Relaxed), out) {
-            (false, true) => self.group.open.fetch_add(1, Ordering::Relaxed),
-            (true, false) => self.group.open.fetch_sub(1, Ordering::Relaxed),
-            _ => return,
-        };
+        if !self.has_left.load(Ordering::Relaxed) {
+            self.count(out);
+        }
     }
 }
 

@@ -89,6 +89,23 @@ async fn another_sites_page_changes_nothing() {
         );
     }
     assert_eq!(layer.breaker().snapshot().view.mode.mode, Mode::Automatic);
+    // In HTTP/2, the host stands in the URI.
+    let uri = "https://ops.example/api/operations";
+    for (origin, status) in [
+        ("https://evil.example", StatusCode::FORBIDDEN),
+        ("https://ops.example", StatusCode::OK),
+    ] {
+        let asked = operation(&console, "shadow", &["a"]).await.to_string();
+        let answer = ask_with(&console, Method::POST, uri, asked, &[("origin", origin)]).await;
+        assert_eq!(answer.status, status);
+    }
+    layer.breaker().automatic("an example");
+    let asked = operation(&console, "disable", &["a"]).await.to_string();
+    let with = async |headers: &[(&str, &str)]| {
+        ask_with(&console, Method::POST, OPERATIONS, asked.clone(), headers)
+            .await
+            .status
+    };
     let own = [
         ("host", "ops.example"),
         ("origin", "https://ops.example"),

@@ -196,6 +196,24 @@ async fn the_breakers_of_keys_can_be_a_group() {
     assert_eq!(tripped, [true, true, false]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_evicted_breaker_counts_no_more_though_somebody_has_a_handle_of_it() {
+    let group = Group::builder().build().unwrap();
+    let layer = keyed().idle_after(secs(60)).group(&group).build().unwrap();
+    let service = layer.layer(primary());
+    send(&service, good("a")).await;
+    let handle = layer.breakers().get(&"a").unwrap();
+    layer.breakers().evict_idle();
+    advance(secs(60)).await;
+    assert_eq!(layer.breakers().evict_idle(), 1);
+    assert_eq!((group.breakers(), group.open()), (1, 0), "the overflow is left");
+    assert!(trips(&handle));
+    handle.force_open("an example", None);
+    assert_eq!((group.breakers(), group.open()), (1, 0));
+    drop(handle);
+    assert_eq!((group.breakers(), group.open()), (1, 0));
+}
+
 #[test]
 fn bad_settings_are_refused() {
     let refused = |group: tower_breaker::GroupBuilder| group.build().unwrap_err().to_string();
