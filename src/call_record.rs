@@ -4,7 +4,7 @@ use crate::machine::{Ending, Outcome, Timestamp};
 
 /// What became of one call to the primary: see [`Observer::on_call`](crate::Observer::on_call).
 ///
-/// Calls to the backup have none. A primary whose `poll_ready` fails with no call to blame has one, of a failure that took no time.
+/// Calls to the backup have [another](BackupRecord). A primary whose `poll_ready` fails with no call to blame has one, of a failure that took no time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallRecord {
@@ -29,6 +29,18 @@ impl CallRecord {
         let end = self.answered.unwrap_or(self.ended);
         end.at.since(self.started.unwrap_or(self.admitted).at)
     }
+}
+
+/// What became of one call to the backup: see [`Observer::on_backup_call`](crate::Observer::on_backup_call).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BackupRecord {
+    /// The name of the breaker that sent it there.
+    pub breaker: Arc<str>,
+    /// How it ended.
+    pub outcome: CallOutcome,
+    /// How long it took, the wait for the backup's readiness included.
+    pub latency: Duration,
 }
 
 /// A point in a breaker's life.

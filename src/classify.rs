@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::{Outcome, Permit};
 
 /// Tells good calls from bad ones: by the response or the error, now or when the response's body ends.
@@ -50,6 +52,53 @@ impl<Req, Res, Err> Classify<Req, Res, Err> for ErrorsAsFailures {
     fn response(&self, response: Res, permit: Permit) -> Res {
         permit.record(Outcome::Success);
         response
+    }
+}
+
+/// As another classifier, and keeps the text of each error, so that a breaker's [snapshot](crate::Snapshot::last_error) and the console show the last one.
+///
+/// Mind what errors say: whoever sees the console sees it.
+///
+/// ```
+/// use tower_breaker::{CircuitBreakerLayer, ErrorsAsFailures, ShowErrors};
+///
+/// # fn main() -> Result<(), tower_breaker::ConfigError> {
+/// let layer = CircuitBreakerLayer::builder().classify(ShowErrors(ErrorsAsFailures)).build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShowErrors<C>(pub C);
+
+impl<C, Req, Res, Err> Classify<Req, Res, Err> for ShowErrors<C>
+where
+    C: Classify<Req, Res, Err>,
+    Err: fmt::Display,
+{
+    type Response = C::Response;
+
+    fn begin(&self, request: &Req) -> Self {
+        Self(self.0.begin(request))
+    }
+
+    fn response(&self, response: Res, permit: Permit) -> C::Response {
+        self.0.response(response, permit)
+    }
+
+    fn error(&self, error: &Err, mut permit: Permit) {
+        permit.note_error(error);
+        self.0.error(error, permit);
+    }
+
+    fn is_failure(&self, result: Result<&Res, &Err>) -> bool {
+        self.0.is_failure(result)
+    }
+
+    fn failing_over(&self, result: Result<&Res, &Err>, mut permit: Permit) {
+        if let Err(error) = result {
+            permit.note_error(error);
+        }
+        self.0.failing_over(result, permit);
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use futures_core::Stream;
 
 use crate::{
-    call_record::{CallRecord, Look},
+    call_record::{BackupRecord, CallRecord, Look},
     machine::{Timestamp, Transition, TripReason},
 };
 
@@ -55,6 +55,11 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A call to the primary has ended, or was refused.
     fn on_call(&self, call: &CallRecord) {
+        let _ = call;
+    }
+
+    /// A call to the backup has ended. Told to those who want calls.
+    fn on_backup_call(&self, call: &BackupRecord) {
         let _ = call;
     }
 
@@ -203,6 +208,10 @@ impl Listeners {
 
     pub(crate) fn tell_call(&self, call: &CallRecord) {
         self.tell_those_wanting_calls(&call.breaker, |observer| observer.on_call(call));
+    }
+
+    pub(crate) fn tell_backup_call(&self, call: &BackupRecord) {
+        self.tell_those_wanting_calls(&call.breaker, |observer| observer.on_backup_call(call));
     }
 
     pub(crate) fn tell_look(&self, look: &Look) {

@@ -98,10 +98,10 @@ pub use self::keyed::{Breakers, ByKey, KeyedCircuitBreaker, KeyedLayer};
 pub use self::{
     agent::Agent,
     backup::{Backup, BackupFuture, OnOpen, Reject, RejectFuture, Wait},
-    breaker::{Breaker, CallTotals, Permit, ReadinessTotals, Snapshot, Totals},
+    breaker::{Breaker, CallTotals, LastError, Permit, ReadinessTotals, Snapshot, Totals},
     builder::Builder,
-    call_record::{CallOutcome, CallRecord, Look, Moment},
-    classify::{Classify, ErrorsAsFailures},
+    call_record::{BackupRecord, CallOutcome, CallRecord, Look, Moment},
+    classify::{Classify, ErrorsAsFailures, ShowErrors},
     clock::Clock,
     config::Config,
     error::CircuitOpen,

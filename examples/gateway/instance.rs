@@ -4,7 +4,7 @@ use http::Request;
 use tower::{BoxError, Layer, ServiceExt};
 use tower_breaker::{
     Breaker, CircuitBreaker, CircuitBreakerLayer, Config, ConfigError, FailOver, FailOverBudget, Group, Registry,
-    http::ByStatus,
+    ShowErrors, http::ByStatus,
 };
 
 use crate::{
@@ -18,7 +18,7 @@ pub(crate) struct Instance {
     /// `search/10.0.0.7:8080`.
     pub(crate) name: String,
     upstream: Upstream,
-    guarded: Option<CircuitBreaker<Upstream, FailOver<Elsewhere, ReplayElsewhere>, ByStatus>>,
+    guarded: Option<CircuitBreaker<Upstream, FailOver<Elsewhere, ReplayElsewhere>, ShowErrors<ByStatus>>>,
 }
 
 impl Instance {
@@ -41,7 +41,7 @@ impl Instance {
         let name = config.name().to_owned();
         let layer = CircuitBreakerLayer::builder()
             .config(config)
-            .classify(ByStatus::new())
+            .classify(ShowErrors(ByStatus::new()))
             .backup(Elsewhere)
             .fail_over(ReplayElsewhere::new(), FailOverBudget::percent(100).at_once(1000))
             .group(group)

@@ -6,6 +6,7 @@ mod inner;
 mod keeper;
 mod lane;
 mod lanes;
+mod last_error;
 mod permit;
 mod shared;
 mod slots;
@@ -23,6 +24,7 @@ use std::{
 pub(crate) use self::{blueprint::Blueprint, handle::Refused};
 use self::{handle::Handle, inner::Inner};
 pub use self::{
+    last_error::LastError,
     permit::Permit,
     totals::{CallTotals, ReadinessTotals, Totals},
 };
@@ -78,6 +80,8 @@ pub struct Snapshot {
     pub totals: Totals,
     /// Calls to the primary that have been started and haven't ended.
     pub in_flight: u64,
+    /// The last error of the primary, where somebody [notes](Permit::note_error) them: `http::ByStatus` does, and [`ShowErrors`](crate::ShowErrors).
+    pub last_error: Option<LastError>,
 }
 
 impl Breaker {
@@ -124,6 +128,7 @@ impl Breaker {
             view: core.machine.view(now),
             totals: core.totals(lanes),
             in_flight: core.in_flight(lanes),
+            last_error: core.last_error.as_deref().cloned(),
         })
     }
 
@@ -307,6 +312,7 @@ impl fmt::Debug for Breaker {
             view,
             totals,
             in_flight,
+            last_error: _,
         } = self.snapshot();
         f.debug_struct("Breaker")
             .field("name", &name)

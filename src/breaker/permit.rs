@@ -3,11 +3,12 @@ use std::{fmt, mem::replace, sync::Arc, time::Duration};
 use super::{
     Handle,
     lanes::{Lanes, Pass},
+    last_error::LastError,
     shared::{Core, Watched},
     trail::Trail,
 };
 use crate::{
-    call_record::Moment,
+    call_record::{BackupRecord, Moment},
     machine::{Ending, Outcome, Ticket, Timestamp},
 };
 
@@ -124,6 +125,18 @@ impl Permit {
         }
     }
 
+    /// Keeps this as the primary's [last error](crate::Snapshot::last_error), to be looked at: its first 200 bytes. It decides nothing; record the outcome as well. Of
+    /// a call to the backup nothing is kept.
+    pub fn note_error(&mut self, error: &dyn fmt::Display) {
+        if matches!(self.kind, Kind::Passed(_) | Kind::Primary(_)) {
+            let inner = &self.handle.inner;
+            // A user's code, so not under the lock.
+            let error = Box::new(LastError::new(error, inner.now()));
+            let old = inner.update(|core, _, _| core.last_error.replace(error));
+            drop(old);
+        }
+    }
+
     /// The primary asked to be left alone for so long. Where
     /// [`OpenDuration::honour_retry_after`](crate::OpenDuration::honour_retry_after) is set, a trip within that time heeds it.
     pub fn retry_after(&mut self, pause: Duration) {
@@ -162,9 +175,15 @@ impl Permit {
             Kind::Done => {}
             Kind::Primary(held) => held.end(&self.handle, ending),
             Kind::Backup { started } => {
-                self.handle
-                    .inner
-                    .update(|core, _, now| core.end_backup(ending, started, now));
+                let inner = &self.handle.inner;
+                let latency = inner.update(|core, _, now| core.end_backup(ending, started, now));
+                if inner.listeners.wants_calls() {
+                    inner.listeners.tell_backup_call(&BackupRecord {
+                        breaker: inner.name.clone(),
+                        outcome: ending.into(),
+                        latency,
+                    });
+                }
             }
         }
     }

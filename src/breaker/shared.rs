@@ -10,6 +10,7 @@ use super::{
     inflight::Inflight,
     keeper::{Keeper, is_watchable},
     lanes::Lanes,
+    last_error::LastError,
     totals::Totals,
 };
 use crate::{
@@ -37,6 +38,7 @@ pub(super) struct Core {
     /// The generation that the watched calls belong to.
     watched: u64,
     pub(super) totals: Totals,
+    pub(super) last_error: Option<Box<LastError>>,
     keeper: Keeper,
     member: Option<Arc<Member>>,
     /// Whether each call has to be told of, so that none may pass the lock by.
@@ -73,6 +75,7 @@ impl Shared {
             unanswered: Inflight::new(is_small),
             lasting: Inflight::new(is_small),
             totals: Totals::default(),
+            last_error: None,
             keeper: Keeper::default(),
             member,
             is_traced,

@@ -68,6 +68,7 @@ pub(super) struct Detail {
     #[serde(flatten)]
     pub(super) shown: Shown,
     last_trip: Option<String>,
+    last_error: Option<ShownError>,
     totals: Totals,
     config: Option<Config>,
     pub(super) history: Vec<Point>,
@@ -106,6 +107,13 @@ pub(super) struct Said {
     pub(super) text: String,
     /// What kind it is: "opened", "half-opened" …
     pub(super) kind: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownError {
+    text: Arc<str>,
+    /// How long ago it was.
+    ago: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -233,6 +241,10 @@ impl Detail {
         Self {
             shown,
             last_trip: snapshot.view.last_trip.as_ref().map(ToString::to_string),
+            last_error: snapshot.last_error.as_ref().map(|error| ShownError {
+                text: error.text.clone(),
+                ago: secs(snapshot.view.now.since(error.at)),
+            }),
             totals: Totals {
                 primary: calls(&totals.primary),
                 backup: calls(&totals.backup),

@@ -93,6 +93,7 @@ where
     fn head<B>(&self, response: &Response<B>, permit: &mut Permit) -> Outcome {
         let outcome = (self.judge)(response.status());
         if outcome == Outcome::Failure {
+            permit.note_error(&response.status());
             if let Some(pause) = pause_asked_for(response.headers()) {
                 permit.retry_after(pause);
             }

@@ -13,15 +13,18 @@ const HOSTILE = `<img src=x onerror="window.pwned = 1"><script>window.pwned = 1<
 const OTHERS = [HOSTILE, "search/10.0.0.7:8080", "search/10.0.0.8:8080", "search/10.0.0.9:8080", "payments", 'tenants["acme"]'];
 
 /** Starts the example; where its page is. */
-async function start(address) {
+function start(address) {
   const server = spawn(program, [address, ...OTHERS], { stdio: ["ignore", "pipe", "inherit"] });
-  let said = "";
-  for await (const chunk of server.stdout) {
-    said += chunk;
-    const found = said.match(/the console is at (http:\/\/([^/]+)\/breakers)/);
-    if (found) return { server, page: found[1], address: found[2], base: `http://${found[2]}` };
-  }
-  throw new Error("the example ended: " + said);
+  return new Promise((resolve, reject) => {
+    let said = "";
+    // It is listened to until it ends: one that nobody listens to can't print.
+    server.stdout.on("data", chunk => {
+      said += chunk;
+      const found = said.match(/the console is at (http:\/\/([^/]+)\/breakers)\n/);
+      if (found) resolve({ server, page: found[1], address: found[2], base: `http://${found[2]}` });
+    });
+    server.on("exit", () => reject(new Error("the example ended: " + said)));
+  });
 }
 
 async function stop({ server }) {

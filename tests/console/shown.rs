@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use tower::{BoxError, Layer, ServiceExt, service_fn};
-use tower_breaker::{Agent, CircuitBreakerLayer, ConsecutiveFailures, Outcome, Registry};
+use tower_breaker::{Agent, CircuitBreakerLayer, ConsecutiveFailures, ErrorsAsFailures, Outcome, Registry, ShowErrors};
 
 use crate::support::*;
 
@@ -190,6 +190,34 @@ async fn the_agents_checks_are_shown_as_long_as_there_is_an_agent() {
     drop(agent);
     let one = get(&console, "/api/breakers/a").await;
     assert_eq!(one["checks"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_error_is_shown_where_it_is_kept() {
+    let registry = Registry::new();
+    let console = builder(&registry).build();
+    let fails = service_fn(|text: String| async move { Err::<(), _>(BoxError::from(text)) });
+    let kept = CircuitBreakerLayer::builder()
+        .name("kept")
+        .classify(ShowErrors(ErrorsAsFailures))
+        .registry(&registry)
+        .build()
+        .unwrap();
+    let plain = layer(&registry, "plain");
+    for text in ["the first".to_owned(), "ü".repeat(1000)] {
+        kept.layer(fails).oneshot(text.clone()).await.unwrap_err();
+        plain.layer(fails).oneshot(text).await.unwrap_err();
+    }
+    sleep(secs(3)).await;
+    let one = get(&console, "/api/breakers/kept").await;
+    assert_eq!(one["last_error"]["text"], "ü".repeat(100));
+    let ago = one["last_error"]["ago"].as_f64().unwrap();
+    assert!((3.0..3.1).contains(&ago), "{ago}");
+    assert_eq!(get(&console, "/api/breakers/plain").await["last_error"], Value::Null);
+    let mut permit = plain.breaker().try_acquire().unwrap();
+    permit.note_error(&"by hand");
+    permit.record(Outcome::Failure);
+    assert_eq!(&*plain.breaker().snapshot().last_error.unwrap().text, "by hand");
 }
 
 #[tokio::test(start_paused = true)]

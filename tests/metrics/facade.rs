@@ -1,5 +1,6 @@
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::time::sleep;
+use tower::{BoxError, Layer, ServiceExt, service_fn};
 use tower_breaker::{
     CircuitBreakerLayer, Outcome, Registry,
     metrics::{Exporter, Histograms},
@@ -94,6 +95,10 @@ async fn latencies_are_recorded_where_that_is_wanted() {
     let layer = CircuitBreakerLayer::builder()
         .name("a")
         .observer(Histograms::new())
+        .backup(service_fn(|()| async {
+            sleep(ms(200)).await;
+            Ok::<_, BoxError>(())
+        }))
         .build()
         .unwrap();
     for (millis, outcome) in [
@@ -107,12 +112,18 @@ async fn latencies_are_recorded_where_that_is_wanted() {
     }
     layer.breaker().force_open("an example", None);
     assert!(layer.breaker().try_acquire().is_err());
+    let service = layer.layer(service_fn(|()| async { Ok::<_, BoxError>(()) }));
+    service.oneshot(()).await.unwrap();
     let text = handle.render();
-    let line = |outcome: &str, le: &str| {
-        format!("tower_breaker_call_duration_seconds_bucket{{breaker=\"a\",outcome=\"{outcome}\",le=\"{le}\"}}")
+    let line = |service: &str, outcome: &str, le: &str| {
+        format!(
+            "tower_breaker_call_duration_seconds_bucket{{breaker=\"a\",service=\"{service}\",outcome=\"{outcome}\",le=\"{le}\"}}"
+        )
     };
-    assert!(text.contains(&(line("success", "0.1") + " 1")), "{text}");
-    assert!(text.contains(&(line("success", "1") + " 2")), "{text}");
-    assert!(text.contains(&(line("failure", "1") + " 0")), "{text}");
-    assert!(text.contains(&(line("failure", "+Inf") + " 1")), "{text}");
+    assert!(text.contains(&(line("primary", "success", "0.1") + " 1")), "{text}");
+    assert!(text.contains(&(line("primary", "success", "1") + " 2")), "{text}");
+    assert!(text.contains(&(line("primary", "failure", "1") + " 0")), "{text}");
+    assert!(text.contains(&(line("primary", "failure", "+Inf") + " 1")), "{text}");
+    assert!(text.contains(&(line("backup", "success", "0.1") + " 0")), "{text}");
+    assert!(text.contains(&(line("backup", "success", "1") + " 1")), "{text}");
 }

@@ -1,0 +1,23 @@
+use std::{fmt, sync::Arc};
+
+use crate::machine::Timestamp;
+
+/// The last error of the primary that somebody has [noted](crate::Permit::note_error).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LastError {
+    /// What it said, in its first 200 bytes.
+    pub text: Arc<str>,
+    /// When that was, by the breaker's clock.
+    pub at: Timestamp,
+}
+
+impl LastError {
+    pub(super) fn new(error: &dyn fmt::Display, at: Timestamp) -> Self {
+        const LONGEST: usize = 200;
+        let mut text = error.to_string();
+        let end = (0..=LONGEST.min(text.len())).rfind(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+        Self { text: text.into(), at }
+    }
+}
