@@ -54,10 +54,30 @@ pub(crate) fn forward_request<B>(request: &mut Request<B>, client: IpAddr) {
 pub(crate) fn forward_response<B>(response: &mut Response<B>) {
     let version = response.version();
     let headers = response.headers_mut();
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // The chunks say how long it is (RFC 9112, 6.3).
+        headers.remove(CONTENT_LENGTH);
+    }
     strip_hop_by_hop(headers);
     append(headers, VIA, via(version));
     // The client's connection has a version of its own.
     *response.version_mut() = Version::HTTP_11;
+}
+
+/// Whether a request names one host, as HTTP/1.1 has to (RFC 9112, 3.2).
+pub(crate) fn says_its_host<B>(request: &Request<B>) -> bool {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    hosts == 1 || hosts == 0 && request.version() != Version::HTTP_11
+}
+
+/// Whether a body is coded, for the way, as `chunked` or not at all: another coding would be lost on the way, and the body be left coded.
+pub(crate) fn is_known_encoding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        _ => false,
+    }
 }
 
 /// What the client asked for: by the URI where that says it, which comes before `Host` (RFC 9112, 3.2.2).

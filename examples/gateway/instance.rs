@@ -4,12 +4,12 @@ use http::Request;
 use tower::{BoxError, Layer, ServiceExt};
 use tower_breaker::{
     Breaker, CircuitBreaker, CircuitBreakerLayer, Config, ConfigError, FailOver, FailOverBudget, Group, Registry,
-    ShowErrors, http::ByStatus,
 };
 
 use crate::{
     config::Address,
     elsewhere::{Elsewhere, ReplayElsewhere},
+    judge::Judge,
     upstream::{Answer, Body, Upstream},
 };
 
@@ -18,7 +18,7 @@ pub(crate) struct Instance {
     /// `search/10.0.0.7:8080`.
     pub(crate) name: String,
     upstream: Upstream,
-    guarded: Option<CircuitBreaker<Upstream, FailOver<Elsewhere, ReplayElsewhere>, ShowErrors<ByStatus>>>,
+    guarded: Option<CircuitBreaker<Upstream, FailOver<Elsewhere, ReplayElsewhere>, Judge>>,
 }
 
 impl Instance {
@@ -41,7 +41,7 @@ impl Instance {
         let name = config.name().to_owned();
         let layer = CircuitBreakerLayer::builder()
             .config(config)
-            .classify(ShowErrors(ByStatus::new()))
+            .classify(Judge::new())
             .backup(Elsewhere)
             .fail_over(ReplayElsewhere::new(), FailOverBudget::percent(100).at_once(1000))
             .group(group)

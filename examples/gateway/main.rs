@@ -12,6 +12,7 @@ mod demo;
 mod elsewhere;
 mod headers;
 mod instance;
+mod judge;
 mod proxy;
 mod reload;
 mod server;
@@ -86,10 +87,7 @@ async fn serve(file: &Path) -> Result<(), BoxError> {
             .await
             .map_err(|error| format!("{}: console.listen: {}: {error}", file.display(), console.listen))?;
         eprintln!("gateway: the console is at http://{}/", listener.local_addr()?);
-        tokio::spawn(console::serve(
-            listener,
-            console::page(&builder.registry, console.operate),
-        ));
+        tokio::spawn(console::serve(listener, builder.console.clone()));
     }
     tokio::select! {
         () = server::serve(listener, proxy.clone(), stopped()) => {}

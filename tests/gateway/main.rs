@@ -15,6 +15,8 @@ mod elsewhere;
 mod headers;
 #[path = "../../examples/gateway/instance.rs"]
 mod instance;
+#[path = "../../examples/gateway/judge.rs"]
+mod judge;
 #[path = "../../examples/gateway/proxy.rs"]
 mod proxy;
 #[path = "../../examples/gateway/reload.rs"]

@@ -168,6 +168,68 @@ async fn requests_one_after_the_other_on_a_connection_are_kept_apart() {
 }
 
 #[tokio::test]
+async fn a_request_that_names_no_host_or_two_is_refused() {
+    for hosts in ["", "host: a\r\nhost: b\r\n"] {
+        let (answer, seen) = answers(format!("GET / HTTP/1.1\r\n{hosts}\r\n").as_bytes()).await;
+        assert_eq!(statuses(&answer), ["400"], "{answer}");
+        assert!(seen.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_coding_that_would_be_lost_is_refused() {
+    let request = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n";
+    let (answer, seen) = answers(request).await;
+    assert!(statuses(&answer).starts_with(&["501"]), "{answer}");
+    assert!(seen.is_empty());
+}
+
+/// What a client gets of an instance that answers these bytes.
+async fn passed_on(response: &'static [u8]) -> (u16, Vec<u8>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).await;
+            let _ = stream.write_all(response).await;
+        }
+    });
+    let table = format!("[services.main]\ninstances = ['http://{address}']\n");
+    let gateway = Gateway::start(&routed_to_main(&table)).await;
+    let (status, body) = gateway.get("/").await;
+    (status.as_u16(), body.into_bytes())
+}
+
+#[tokio::test]
+async fn what_an_instance_answers_is_not_cut_short_nor_mixed_up() {
+    let chunks = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 3\r\n\r\n6\r\nabcdef\r\n0\r\n\r\n";
+    assert_eq!(passed_on(chunks).await, (200, b"abcdef".to_vec()));
+    let gzip = b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
+    assert_eq!(passed_on(gzip).await.0, 502);
+    let switched = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
+    assert_eq!(passed_on(switched).await.0, 502);
+}
+
+#[tokio::test]
+async fn clients_that_hang_up_while_they_send_trip_nothing() {
+    let (instance, _seen) = instance().await;
+    let gateway = Gateway::start(&routed_to_main(&service("main", &[&instance], ""))).await;
+    let start = tokio::time::Instant::now();
+    while start.elapsed() < ms(1500) {
+        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+        let half = b"PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nabc";
+        stream.write_all(half).await.unwrap();
+        tokio::time::sleep(ms(5)).await;
+        drop(stream);
+    }
+    let breaker = gateway.registry().get("main/a").unwrap();
+    assert_eq!(breaker.state(), tower_breaker::State::Closed);
+    assert!(breaker.snapshot().totals.primary.calls > 50);
+    assert_eq!(gateway.get("/").await.0, 200);
+}
+
+#[tokio::test]
 async fn an_old_client_gets_its_answer() {
     let (answer, seen) = answers(b"GET / HTTP/1.0\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.0 200") && answer.ends_with("ok"), "{answer}");
