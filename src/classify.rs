@@ -49,6 +49,7 @@ pub struct ErrorsAsFailures;
 impl<Req, Res, Err> Classify<Req, Res, Err> for ErrorsAsFailures {
     type Response = Res;
 
+    #[inline(always)]
     fn response(&self, response: Res, permit: Permit) -> Res {
         permit.record(Outcome::Success);
         response
@@ -108,6 +109,7 @@ where
 {
     type Response = Res;
 
+    #[inline(always)]
     fn response(&self, response: Res, permit: Permit) -> Res {
         permit.record(self(Ok(&response)));
         response

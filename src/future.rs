@@ -64,15 +64,17 @@ where
 {
     /// Calls the primary, which is ready.
     pub(crate) fn primary(primary: &mut S, request: Req, on_open: &B, permit: Permit, classify: C) -> Self {
-        let mut permit = Some(permit);
         let (request, kept) = on_open.keep(request);
-        let future = failing_on_panic(&mut permit, || primary.call(request));
-        Self {
-            state: State::Primary { future },
-            permit,
+        // The permit goes to its place at once: to move it later, while it is new, takes longer than all else here.
+        let mut call = Self {
+            state: State::Answered,
+            permit: Some(permit),
             kept,
             classify,
-        }
+        };
+        let future = failing_on_panic(&mut call.permit, || primary.call(request));
+        call.state = State::Primary { future };
+        call
     }
 
     /// Calls the primary once it is ready.
@@ -94,14 +96,15 @@ where
     /// The primary may not have the call.
     pub(crate) fn refused(request: Req, refused: Refused, on_open: &B, classify: C) -> Self {
         let Refused { open, permit } = refused;
-        let mut permit = Some(permit);
-        let future = failing_on_panic(&mut permit, || on_open.refuse(request, open));
-        Self {
-            state: State::Diverted { future },
-            permit,
+        let mut call = Self {
+            state: State::Answered,
+            permit: Some(permit),
             kept: None,
             classify,
-        }
+        };
+        let future = failing_on_panic(&mut call.permit, || on_open.refuse(request, open));
+        call.state = State::Diverted { future };
+        call
     }
 }
 
@@ -117,7 +120,21 @@ where
         let mut this = self.project();
         let (result, permit) = loop {
             let result = match this.state.as_mut().project() {
-                StateProj::Primary { future } => ready!(failing_on_panic(this.permit, || future.poll(cx))),
+                StateProj::Primary { future } => {
+                    let result = ready!(failing_on_panic(this.permit, || future.poll(cx)));
+                    // The way of most calls: nothing is kept, and the permit isn't moved to and fro.
+                    if this.kept.is_none() {
+                        let permit = this.permit.take().expect("polled after it was ready");
+                        return Poll::Ready(match result {
+                            Ok(response) => Ok(this.classify.response(response, permit)),
+                            Err(error) => {
+                                this.classify.error(&error, permit);
+                                Err(error)
+                            }
+                        });
+                    }
+                    result
+                }
                 StateProj::Diverted { future } => {
                     ready!(failing_on_panic(this.permit, || B::poll(future, cx)))
                 }
@@ -149,9 +166,9 @@ where
             let Some(future) = B::fail_over(kept, result.as_ref()) else {
                 break (result, permit);
             };
-            let handle = permit.handle().clone();
+            let handle = permit.handle().cloned();
             this.classify.failing_over(result.as_ref(), permit);
-            *this.permit = Some(handle.failed_over_permit());
+            *this.permit = Some(handle.map_or(Permit::OF_NOTHING, |handle| handle.failed_over_permit()));
             this.state.set(State::Diverted { future });
         };
         Poll::Ready(match result {
@@ -221,7 +238,7 @@ impl<S, Req, B> Waiting<S, Req, B> {
                 if let Some(permit) = permit.take() {
                     permit.release();
                 }
-                match breaker.acquire_waiting(B::HAS_BACKUP) {
+                match breaker.acquire_waiting(None, B::HAS_BACKUP) {
                     Ok(renewed) => *permit = Some(renewed),
                     Err(refused) => return Poll::Ready(Next::Divert(self.take_request(), refused)),
                 }
@@ -239,7 +256,7 @@ impl<S, Req, B> Waiting<S, Req, B> {
             return Poll::Ready(Next::Call(self.take_request()));
         };
         breaker.note_readiness_error();
-        if let Some(failed) = permit.replace(breaker.permit_for_nothing()) {
+        if let Some(failed) = permit.replace(Permit::OF_NOTHING) {
             failed.record(Outcome::Failure);
         }
         Poll::Ready(if B::DIVERTS {

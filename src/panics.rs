@@ -1,3 +1,5 @@
+use std::mem::forget;
+
 use crate::{breaker::Permit, machine::Outcome};
 
 /// Runs a service's code; a panic in it is a failure of its call, whoever catches the panic.
@@ -11,22 +13,21 @@ pub(crate) fn failing_on_panic<R>(permit: &mut Option<Permit>, run: impl FnOnce(
     })
 }
 
-/// Runs `run`, and `then` as well where that panics; the panic goes on.
+/// Runs `run`, and `then` as well where that panics; the panic goes on. Where it doesn't, `then` isn't even dropped.
 pub(crate) fn on_panic<R>(run: impl FnOnce() -> R, then: impl FnOnce()) -> R {
-    struct Guard<F: FnOnce()> {
-        then: Option<F>,
-    }
+    struct Guard<F: FnOnce()>(Option<F>);
 
     impl<F: FnOnce()> Drop for Guard<F> {
         fn drop(&mut self) {
-            if let Some(then) = self.then.take() {
+            if let Some(then) = self.0.take() {
                 then();
             }
         }
     }
 
-    let mut guard = Guard { then: Some(then) };
+    let guard = Guard(Some(then));
     let result = run();
-    guard.then = None;
+    // All that it has to do when dropped is what isn't to be done.
+    forget(guard);
     result
 }

@@ -12,7 +12,7 @@ use tower::Service;
 
 use crate::{
     backup::{OnOpen, Reject},
-    breaker::{Breaker, Permit},
+    breaker::{Breaker, Permit, Refused},
     classify::{Classify, ErrorsAsFailures},
     future::CallFuture,
     machine::Outcome,
@@ -236,8 +236,30 @@ where
         let acquired = match self.promise.take() {
             Some(promise) => Ok(promise),
             None if B::WAITS => Ok(self.breaker.acquire_promised()),
-            None if ready == Readiness::Ready => self.breaker.acquire(B::HAS_BACKUP),
-            None => self.breaker.acquire_waiting(B::HAS_BACKUP),
+            None if ready == Readiness::Ready => match self.breaker.pass() {
+                // The way of most calls: the permit goes straight to its place.
+                Ok(permit) => {
+                    return CallFuture::<S, Req, B, C>::primary(
+                        &mut self.primary,
+                        request,
+                        &self.on_open,
+                        permit,
+                        classify,
+                    );
+                }
+                Err(stopped) => self.breaker.acquire_stopped(stopped, B::HAS_BACKUP),
+            },
+            None if B::HAS_BACKUP => self.breaker.acquire_waiting(None, true),
+            None => match self.breaker.refuse() {
+                Ok(open) => {
+                    self.readiness = ready;
+                    self.release_primary();
+                    let permit = Permit::OF_NOTHING;
+                    let refused = Refused { open, permit };
+                    return CallFuture::<S, Req, B, C>::refused(request, refused, &self.on_open, classify);
+                }
+                Err(stopped) => self.breaker.acquire_waiting(stopped, false),
+            },
         };
         match acquired {
             Ok(mut permit) if ready == Readiness::Ready => {

@@ -29,7 +29,7 @@ mod real {
     }
 
     /// Numbers the threads, each with the lowest number that no living thread has: so those that live long have numbers close together, however
-    /// many come and go.
+    /// many come and go. No two that live at once have the same, but those that are just ending: [`ENDING`].
     #[inline]
     pub(crate) fn thread_number() -> usize {
         NUMBER.get().unwrap_or_else(take_number)
@@ -37,11 +37,13 @@ mod real {
 
     #[cold]
     fn take_number() -> usize {
-        // A thread that is just ending has given its number back; any will do then.
-        let number = TAKEN.try_with(|taken| taken.0).unwrap_or(0);
+        let number = TAKEN.try_with(|taken| taken.0).unwrap_or(ENDING);
         NUMBER.set(Some(number));
         number
     }
+
+    /// Of all threads that have given their number back, and still run what their thread-locals do when dropped.
+    const ENDING: usize = usize::MAX;
 
     /// A number that is given back when its thread ends.
     struct Taken(usize);
@@ -62,6 +64,8 @@ mod real {
 
     impl Drop for Taken {
         fn drop(&mut self) {
+            // Before another thread may have it.
+            NUMBER.set(Some(ENDING));
             ALL.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
         }
     }

@@ -40,19 +40,38 @@ impl Handle {
 
     #[inline]
     pub(super) fn acquire(self: &Arc<Self>, has_backup: bool) -> Result<Permit, Refused> {
-        match self.pass() {
-            Ok(pass) => Ok(Permit::passed(self.clone(), pass)),
-            Err(stopped) => self.acquire_stopped(stopped, has_backup),
-        }
+        self.pass().or_else(|stopped| self.acquire_stopped(stopped, has_backup))
     }
 
-    #[cold]
-    fn acquire_stopped(self: &Arc<Self>, stopped: Stopped, has_backup: bool) -> Result<Permit, Refused> {
+    /// A permit for a call that nobody has to look at.
+    #[inline(always)]
+    pub(super) fn pass(self: &Arc<Self>) -> Result<Permit, Stopped> {
+        let inner = &self.inner;
+        let pass = inner.shared.lanes().start(self.lane, &*inner.clock)?;
+        Ok(Permit::passed(self.clone(), pass))
+    }
+
+    #[inline(never)]
+    pub(super) fn acquire_stopped(self: &Arc<Self>, stopped: Stopped, has_backup: bool) -> Result<Permit, Refused> {
         self.acquire_by(stopped, has_backup, Core::admit)
     }
 
-    pub(super) fn acquire_waiting(self: &Arc<Self>, has_backup: bool) -> Result<Permit, Refused> {
-        self.acquire_by(None, has_backup, |core, now| {
+    /// Refuses a call with no backup that nobody has to look at.
+    #[inline]
+    pub(super) fn refuse(&self) -> Result<CircuitOpen, Stopped> {
+        let inner = &self.inner;
+        if inner.shared.lanes().all_flow() != Some(false) {
+            return Err(None);
+        }
+        let now = inner.now();
+        match inner.shared.lanes().refuse(self.lane, false, now) {
+            Some(refusal) => Ok(inner.circuit_open(refusal)),
+            None => Err(Some(now)),
+        }
+    }
+
+    pub(super) fn acquire_waiting(self: &Arc<Self>, stopped: Stopped, has_backup: bool) -> Result<Permit, Refused> {
+        self.acquire_by(stopped, has_backup, |core, now| {
             core.admit(now).map(|mut ticket| {
                 ticket.wait();
                 ticket
@@ -62,7 +81,7 @@ impl Handle {
 
     pub(super) fn acquire_promised(self: &Arc<Self>) -> Permit {
         let now = match self.pass() {
-            Ok(pass) => return Permit::passed(self.clone(), pass),
+            Ok(permit) => return permit,
             Err(stopped) => stopped.unwrap_or_else(|| self.inner.now()),
         };
         let ((ticket, watch), moment) = self.inner.step_at(now, |core, _, now| {
@@ -117,15 +136,9 @@ impl Handle {
             permit: if has_backup {
                 Permit::backup(self.clone(), now)
             } else {
-                Permit::of_nothing(self.clone())
+                Permit::OF_NOTHING
             },
         }
-    }
-
-    #[inline]
-    fn pass(&self) -> Result<Pass, Stopped> {
-        let inner = &self.inner;
-        inner.shared.lanes().start(self.lane, &*inner.clock)
     }
 
     fn acquire_by(
@@ -135,6 +148,9 @@ impl Handle {
         admit: impl FnOnce(&mut Core, Timestamp) -> Result<Ticket, Refusal>,
     ) -> Result<Permit, Refused> {
         let now = stopped.unwrap_or_else(|| self.inner.now());
+        if let Some(refusal) = self.inner.shared.lanes().refuse(self.lane, has_backup, now) {
+            return Err(self.refused(refusal, has_backup, now));
+        }
         let (admitted, moment) = self.inner.step_at(now, |core, _, now| match admit(core, now) {
             Ok(ticket) => Ok(core.watched(ticket, now)),
             Err(refusal) => {
@@ -161,14 +177,19 @@ impl Handle {
         self.inner.shared.read(|core| core.stopped(pass, self.lane))
     }
 
-    /// The end of a call that passed.
-    #[inline]
+    /// Counts a good call that passed and isn't timed; `false` where somebody has to look at its end.
+    #[inline(always)]
+    pub(super) fn ends_at_once(&self, pass: &Pass) -> bool {
+        self.inner.shared.lanes().count_untimed(self.lane, pass)
+    }
+
+    /// The end of any other call that passed.
     pub(super) fn end_passed(&self, mut pass: Pass, ending: Ending) {
-        let inner = &self.inner;
-        let stopped = if ending == Ending::Finished(Outcome::Success) {
+        let stopped = if ending == Ending::Finished(Outcome::Success) && pass.is_timed() {
+            let inner = &self.inner;
             match inner.shared.lanes().finish(self.lane, &mut pass, &*inner.clock) {
                 Ok(()) => return,
-                Err(stopped) => stopped,
+                Err(now) => Some(now),
             }
         } else {
             None
@@ -176,7 +197,7 @@ impl Handle {
         self.end_stopped(&pass, ending, stopped);
     }
 
-    #[cold]
+    #[inline(never)]
     fn end_stopped(&self, pass: &Pass, ending: Ending, stopped: Stopped) {
         let now = stopped.unwrap_or_else(|| self.inner.now());
         self.inner.update_at(now, |core, lanes, now| {

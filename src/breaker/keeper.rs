@@ -6,13 +6,12 @@ use super::{
     lanes::{Lanes, RingTerms, Terms},
     slots::{SLOTS, Slot},
 };
-use crate::machine::{Calm, GoodCalls, Timestamp};
+use crate::machine::{Calm, GoodCalls, Refusing, Timestamp};
 
 /// Opens and closes the lanes, and knows what has passed there. Whoever has the lock has it.
 #[derive(Debug, Default)]
 pub(super) struct Keeper {
     open: Option<Calm>,
-    refusing: bool,
     ring: Option<Ring>,
     look_at: Timestamp,
     /// Calls that had passed when this was last told of.
@@ -102,18 +101,19 @@ impl Keeper {
             return None;
         }
         self.open = None;
-        lanes.clear_terms(false);
+        lanes.clear_terms();
         let good = lanes.each().iter().map(Lane::close).sum();
         self.retire_ring(lanes, inflight);
         Some(self.tell(lanes, good, open, now))
     }
 
     /// Says whether all calls are refused until one is looked at, where none may pass.
-    pub(super) fn refuse_if(&mut self, refusing: bool, lanes: &Lanes) {
-        if self.open.is_none() && refusing != self.refusing {
-            lanes.clear_terms(refusing);
+    pub(super) fn refuse_if(&self, refusing: Option<Refusing>, lanes: &Lanes, now: Timestamp) {
+        match refusing {
+            _ if self.open.is_some() => {}
+            Some(refusing) => lanes.refuse_all(refusing, now),
+            None => lanes.clear_terms(),
         }
-        self.refusing = refusing;
     }
 
     /// Opens the lanes, if they aren't open, and says what calls go by there. `next_look` is when there may be something to decide otherwise.

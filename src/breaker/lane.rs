@@ -10,8 +10,13 @@ use crate::{
 pub(super) struct Lane {
     /// Whether calls may pass, for what, and how many good ones have come back since this was last asked.
     gate: AtomicU64,
-    /// Calls that have passed.
+    /// Calls that have passed, of the one thread that has the lane to itself: nobody else writes it, so it takes no locked operation.
     started: AtomicU64,
+    /// Calls of all others.
+    started_too: AtomicU64,
+    /// Calls that were refused, and of them those that then went to a backup.
+    refused: AtomicU64,
+    diverted: AtomicU64,
     /// How many may have passed when the next one is stopped to be looked at.
     stops_at: AtomicU64,
     /// Nanoseconds, of all good calls that were timed.
@@ -26,6 +31,13 @@ pub(super) struct Lane {
 /// What a gate is open for: calls of a generation (as much of its number as fits), timed or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tag(u32);
+
+/// Calls that the primary could not have, and of them those that then went to a backup.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct RefusedCalls {
+    pub(super) refused: u64,
+    pub(super) diverted: u64,
+}
 
 /// Of calls that needn't be timed, one in so many is, for the mean latency. To time them all would cost far more than all the rest.
 const TIMED_ONE_IN: u64 = 64;
@@ -76,6 +88,9 @@ impl Default for Lane {
         Self {
             gate: AtomicU64::new(0),
             started: AtomicU64::new(0),
+            started_too: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            diverted: AtomicU64::new(0),
             stops_at: AtomicU64::new(u64::MAX),
             latency: AtomicU64::new(0),
             timed: AtomicU64::new(0),
@@ -94,7 +109,7 @@ impl Lane {
     /// Whether the next call is one to be looked at.
     #[inline]
     pub(super) fn stops(&self) -> bool {
-        self.started.load(Ordering::Relaxed) >= self.stops_at.load(Ordering::Relaxed)
+        self.started() >= self.stops_at.load(Ordering::Relaxed)
     }
 
     /// Whether the next call is one to time, though it needn't be.
@@ -103,18 +118,43 @@ impl Lane {
         self.started() % TIMED_ONE_IN == 0
     }
 
+    /// Counts a call that passes, of the thread that has the lane to itself or of another.
     #[inline]
-    pub(super) fn start(&self) {
-        self.started.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn start(&self, is_own: bool) {
+        if is_own {
+            self.started
+                .store(self.started.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        } else {
+            self.started_too.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     #[inline]
     pub(super) fn started(&self) -> u64 {
-        self.started.load(Ordering::Relaxed)
+        self.started.load(Ordering::Relaxed) + self.started_too.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn refuse(&self, diverts: bool) {
+        if diverts {
+            self.diverted.fetch_add(1, Ordering::Relaxed);
+        }
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn take_refused(&self) -> RefusedCalls {
+        let take = |count: &AtomicU64| match count.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => count.swap(0, Ordering::Relaxed),
+        };
+        RefusedCalls {
+            refused: take(&self.refused),
+            diverted: take(&self.diverted),
+        }
     }
 
     /// Counts a good call, unless the gate has been closed, or opened for others, since that call passed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count_good(&self, tag: Tag) -> bool {
         let mut gate = self.gate.load(Ordering::Relaxed);
         // The count never runs into the tag: far from it, the call is told in another way.

@@ -1,13 +1,13 @@
 use std::{num::NonZeroU8, time::Duration};
 
 use super::{
-    lane::{Lane, Tag},
+    lane::{Lane, RefusedCalls, Tag},
     slots::Slot,
 };
 use crate::{
     clock::Clock,
-    machine::Timestamp,
-    sync::{AtomicU64, Ordering},
+    machine::{Refusal, Refusing, Timestamp},
+    sync::{AtomicU64, Ordering, thread_number},
 };
 
 /// The way past the lock, for the calls of a healthy primary: open while the machine is [calm](crate::machine::Machine::calm).
@@ -31,12 +31,17 @@ struct Board {
     looked_at: AtomicU64,
     /// From when on each call has to be looked at.
     look_at: AtomicU64,
+    /// When refused callers are told to come back; [`Timestamp::END`] where nobody can tell.
+    retry_at: AtomicU64,
 }
 
 /// No generation has these terms, or one in four million, which has to do without.
 const CLOSED: u64 = 0;
 /// A generation's number is further to the left.
 const REFUSING: u64 = 1;
+
+/// No clock says that a call started then.
+const UNTIMED: Timestamp = Timestamp::END;
 
 /// What belongs together on the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,37 +59,59 @@ pub(super) struct RingTerms {
 }
 
 /// The right to make one call, which passed the lock by.
+///
+/// Of whole words: it is moved while it is new, and a processor that reads together what was written in parts waits for the parts.
 #[derive(Debug)]
 pub(super) struct Pass {
-    tag: Tag,
-    ring: Option<RingTerms>,
-    is_timed: bool,
+    /// What it passed by, packed.
+    terms: u64,
     started: Timestamp,
     /// When it is slow; never, if it needn't end in time.
     due: Timestamp,
 }
 
 /// Why a call may not pass, and what the clock said if it was asked.
-pub(super) type Stopped = Option<Timestamp>;
+pub(crate) type Stopped = Option<Timestamp>;
 
 impl Pass {
+    /// That of a call that isn't timed.
+    #[inline]
+    fn untimed(terms: u64) -> Self {
+        Self {
+            terms,
+            started: UNTIMED,
+            due: Timestamp::END,
+        }
+    }
+
+    #[inline]
+    fn tag(&self) -> Tag {
+        Terms::tag(self.terms)
+    }
+
+    #[inline]
+    pub(super) fn is_timed(&self) -> bool {
+        self.started != UNTIMED
+    }
+
     pub(super) fn is_of(&self, generation: u64) -> bool {
-        self.tag.is_of(generation)
+        self.tag().is_of(generation)
     }
 
     /// `None` where it doesn't matter how long it takes.
     pub(super) fn started(&self) -> Option<Timestamp> {
-        self.is_timed.then_some(self.started)
+        self.is_timed().then_some(self.started)
     }
 
     pub(super) fn slow_after(&self) -> Option<Duration> {
-        self.ring.map(|_| self.due.since(self.started))
+        self.slot().map(|_| self.due.since(self.started))
     }
 
     /// Where it is noted, if it has to end in time.
     #[inline]
     pub(super) fn slot(&self) -> Option<Slot> {
-        self.ring.map(|ring| Slot::due(self.due, ring.id, ring.shift))
+        let ring = Terms::ring(self.terms).filter(|_| self.due != Timestamp::END)?;
+        Some(Slot::due(self.due, ring.id, ring.shift))
     }
 }
 
@@ -97,15 +124,16 @@ impl Terms {
     }
 
     #[inline]
-    fn unpacked(packed: u64) -> Self {
-        let shift = packed >> u8::BITS;
-        Self {
-            tag: Tag::from_bits(shift >> Self::SHIFT_BITS),
-            ring: NonZeroU8::new(packed as u8).map(|id| RingTerms {
-                id,
-                shift: shift as u8 & ((1 << Self::SHIFT_BITS) - 1),
-            }),
-        }
+    fn tag(packed: u64) -> Tag {
+        Tag::from_bits(packed >> (Self::SHIFT_BITS + u8::BITS))
+    }
+
+    #[inline]
+    fn ring(packed: u64) -> Option<RingTerms> {
+        NonZeroU8::new(packed as u8).map(|id| RingTerms {
+            id,
+            shift: (packed >> u8::BITS) as u8 & ((1 << Self::SHIFT_BITS) - 1),
+        })
     }
 }
 
@@ -140,60 +168,80 @@ impl Lanes {
         }
     }
 
-    /// Lets a call pass, unless somebody has to look at it.
+    /// Refuses a call, unless somebody has to look at it. What its caller is told.
     #[inline]
-    pub(super) fn start(&self, lane: usize, clock: &dyn Clock) -> Result<Pass, Stopped> {
-        let Some(lane) = self.each.get(lane) else {
+    pub(super) fn refuse(&self, lane: usize, diverts: bool, now: Timestamp) -> Option<Refusal> {
+        let lane = self.each.get(lane)?;
+        if self.board.terms.load(Ordering::Acquire) != REFUSING || self.wants_look(now) {
+            return None;
+        }
+        // A thread that stands still just here, until the breaker has closed and opened again, counts in the wrong opening: one call too many there.
+        lane.refuse(diverts);
+        let retry_at = Timestamp::from_nanos(self.board.retry_at.load(Ordering::Relaxed));
+        Some(Refusal {
+            retry_after: (retry_at != Timestamp::END).then(|| retry_at.since(now)),
+        })
+    }
+
+    /// Lets a call pass, unless somebody has to look at it.
+    #[inline(always)]
+    pub(super) fn start(&self, number: usize, clock: &dyn Clock) -> Result<Pass, Stopped> {
+        let Some(lane) = self.each.get(number) else {
             return Err(None);
         };
-        let terms = Terms::unpacked(self.board.terms.load(Ordering::Acquire));
-        if !lane.is_open_for(terms.tag) {
+        // No two threads that live at once have one number.
+        let is_own = thread_number() == number;
+        let terms = self.board.terms.load(Ordering::Acquire);
+        let tag = Terms::tag(terms);
+        if !lane.is_open_for(tag) {
             return Err(None);
         }
-        let mut pass = Pass {
-            tag: terms.tag,
-            ring: terms.ring,
-            is_timed: terms.tag.is_timed() || lane.times(),
-            started: Timestamp::START,
-            due: Timestamp::END,
-        };
-        if pass.is_timed {
-            pass.started = clock.now().into();
-            if self.wants_look(pass.started) || lane.stops() || !self.note(lane, &mut pass) {
-                return Err(Some(pass.started));
-            }
+        if tag.is_timed() || lane.times() {
+            return self.start_timed(lane, is_own, terms, clock);
         }
-        lane.start();
+        lane.start(is_own);
+        Ok(Pass::untimed(terms))
+    }
+
+    #[inline(never)]
+    fn start_timed(&self, lane: &Lane, is_own: bool, terms: u64, clock: &dyn Clock) -> Result<Pass, Stopped> {
+        let started = clock.now().into();
+        if self.wants_look(started) || lane.stops() {
+            return Err(Some(started));
+        }
+        let slow_after = Terms::ring(terms).map_or(u64::MAX, |_| self.board.slow_after.load(Ordering::Relaxed));
+        let pass = Pass {
+            terms,
+            started,
+            due: Timestamp::from_nanos(started.as_nanos().saturating_add(slow_after)),
+        };
+        // The slot may not be there any more.
+        if pass.slot().is_some_and(|slot| !lane.slots.note(slot)) {
+            return Err(Some(started));
+        }
+        lane.start(is_own);
         Ok(pass)
     }
 
-    /// Notes when the call has to end, if it has to; `false` where there is no such slot any more.
-    #[inline]
-    fn note(&self, lane: &Lane, pass: &mut Pass) -> bool {
-        if pass.ring.is_some() {
-            let slow_after = self.board.slow_after.load(Ordering::Relaxed);
-            pass.due = Timestamp::from_nanos(pass.started.as_nanos().saturating_add(slow_after));
-        }
-        pass.slot().is_none_or(|slot| lane.slots.note(slot))
+    /// Counts a call that came back and is good, unless it is timed or has to be looked at.
+    #[inline(always)]
+    pub(super) fn count_untimed(&self, lane: usize, pass: &Pass) -> bool {
+        !pass.is_timed() && self.each[lane].count_good(pass.tag())
     }
 
-    /// Counts a call that came back and is good, unless it has to be looked at.
-    #[inline]
-    pub(super) fn finish(&self, lane: usize, pass: &mut Pass, clock: &dyn Clock) -> Result<(), Stopped> {
+    /// Counts a timed call that came back and is good, unless it has to be looked at: then, when that was.
+    pub(super) fn finish(&self, lane: usize, pass: &mut Pass, clock: &dyn Clock) -> Result<(), Timestamp> {
         let lane = &self.each[lane];
-        if !pass.is_timed {
-            return if lane.count_good(pass.tag) { Ok(()) } else { Err(None) };
-        }
         let now = clock.now().into();
         if self.wants_look(now) || now > pass.due || pass.slot().is_some_and(|slot| !lane.slots.finish(slot)) {
-            return Err(Some(now));
+            return Err(now);
         }
-        pass.ring = None;
+        pass.due = Timestamp::END;
         let latency = now.as_nanos().saturating_sub(pass.started.as_nanos());
-        if lane.count_timed(pass.tag, latency, now) {
+        if lane.count_timed(pass.tag(), latency, now) {
             Ok(())
         } else {
-            Err(Some(now))
+            Err(now)
         }
     }
 
@@ -223,10 +271,36 @@ impl Lanes {
         self.board.terms.store(terms.packed(), Ordering::Release);
     }
 
-    /// Says that no call may pass, and whether all are refused until one is looked at.
-    pub(super) fn clear_terms(&self, refusing: bool) {
-        let terms = if refusing { REFUSING } else { CLOSED };
-        self.board.terms.store(terms, Ordering::Release);
+    /// Says that no call may pass, and that each has to be looked at.
+    pub(super) fn clear_terms(&self) {
+        if self.board.terms.load(Ordering::Relaxed) != CLOSED {
+            self.board.terms.store(CLOSED, Ordering::Release);
+        }
+    }
+
+    /// Says that no call may pass, and until when none need be looked at.
+    pub(super) fn refuse_all(&self, refusing: Refusing, now: Timestamp) {
+        let retry_at = refusing.retry_at.unwrap_or(Timestamp::END);
+        // At the end of time that would be taken for nobody can tell.
+        let is_sayable = refusing.retry_at != Some(Timestamp::END);
+        let until = if is_sayable { refusing.until } else { Timestamp::START };
+        let said = [&self.board.terms, &self.board.look_at, &self.board.retry_at];
+        if said.map(|word| word.load(Ordering::Relaxed)) == [REFUSING, until.as_nanos(), retry_at.as_nanos()] {
+            return;
+        }
+        self.set_look_at(now, until);
+        self.board.retry_at.store(retry_at.as_nanos(), Ordering::Relaxed);
+        self.board.terms.store(REFUSING, Ordering::Release);
+    }
+
+    /// Takes the calls that were refused here.
+    pub(super) fn take_refused(&self) -> RefusedCalls {
+        let mut all = RefusedCalls::default();
+        for lane in self.each.iter().map(Lane::take_refused) {
+            all.refused += lane.refused;
+            all.diverted += lane.diverted;
+        }
+        all
     }
 
     pub(super) fn set_slow_after(&self, slow_after: Duration) {

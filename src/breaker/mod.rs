@@ -21,6 +21,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use self::lanes::Stopped;
 pub(crate) use self::{blueprint::Blueprint, handle::Refused};
 use self::{handle::Handle, inner::Inner};
 pub use self::{
@@ -91,7 +92,7 @@ impl Breaker {
     }
 
     /// The handle for the thread that asks.
-    #[inline]
+    #[inline(always)]
     fn handle(&self) -> &Arc<Handle> {
         &self.handles[thread_number() & (self.handles.len() - 1)]
     }
@@ -116,7 +117,7 @@ impl Breaker {
     #[must_use]
     pub fn state(&self) -> State {
         let now = self.now();
-        self.inner().shared.read(|core| core.machine.state(now))
+        self.inner().shared.count(now, |core, _| core.machine.state(now))
     }
 
     /// Everything there is to see.
@@ -148,14 +149,32 @@ impl Breaker {
     }
 
     /// A permit for a call, which goes to the backup, if there is one, where the primary may not have it.
+    #[cfg(any(feature = "keyed", feature = "replay"))]
     #[inline]
     pub(crate) fn acquire(&self, has_backup: bool) -> Result<Permit, Refused> {
         self.handle().acquire(has_backup)
     }
 
-    /// As [`acquire`](Self::acquire), for a call that has to wait for the primary's readiness first.
-    pub(crate) fn acquire_waiting(&self, has_backup: bool) -> Result<Permit, Refused> {
-        self.handle().acquire_waiting(has_backup)
+    /// A permit for a call of a healthy primary that nobody has to look at; or what [`acquire_stopped`](Self::acquire_stopped) takes.
+    #[inline(always)]
+    pub(crate) fn pass(&self) -> Result<Permit, Stopped> {
+        self.handle().pass()
+    }
+
+    /// A permit for a call that may not pass: it goes to the backup, if there is one, where the primary may not have it.
+    pub(crate) fn acquire_stopped(&self, stopped: Stopped, has_backup: bool) -> Result<Permit, Refused> {
+        self.handle().acquire_stopped(stopped, has_backup)
+    }
+
+    /// As [`acquire_stopped`](Self::acquire_stopped), for a call that has to wait for the primary's readiness first.
+    pub(crate) fn acquire_waiting(&self, stopped: Stopped, has_backup: bool) -> Result<Permit, Refused> {
+        self.handle().acquire_waiting(stopped, has_backup)
+    }
+
+    /// Refuses a call with no backup that nobody has to look at; or what [`acquire_waiting`](Self::acquire_waiting) takes.
+    #[inline]
+    pub(crate) fn refuse(&self) -> Result<CircuitOpen, Stopped> {
+        self.handle().refuse()
     }
 
     /// A permit for a call that was promised when the breaker was closed: it is honoured, though its outcome may be stale.
@@ -216,10 +235,6 @@ impl Breaker {
     /// A permit for a call of the trial, where there is one to be made, by somebody who isn't a caller.
     pub(crate) fn acquire_for_trial(&self) -> Option<Permit> {
         self.handle().acquire_for_trial()
-    }
-
-    pub(crate) fn permit_for_nothing(&self) -> Permit {
-        Permit::of_nothing(self.handle().clone())
     }
 
     /// Brings the breaker up to date: what is overdue is found, and evidence that has lasted long enough trips.

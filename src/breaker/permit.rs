@@ -1,4 +1,4 @@
-use std::{fmt, mem::replace, sync::Arc, time::Duration};
+use std::{fmt, mem::forget, sync::Arc, time::Duration};
 
 use super::{
     Handle,
@@ -31,6 +31,11 @@ use crate::{
 /// ```
 #[must_use = "a permit that is dropped is a cancelled call"]
 pub struct Permit {
+    /// `None` for a call that goes nowhere, and once it has ended.
+    call: Option<Call>,
+}
+
+struct Call {
     handle: Arc<Handle>,
     kind: Kind,
 }
@@ -43,7 +48,6 @@ enum Kind {
     Backup {
         started: Timestamp,
     },
-    Done,
 }
 
 struct Held {
@@ -54,7 +58,7 @@ struct Held {
 }
 
 impl Permit {
-    #[inline]
+    #[inline(always)]
     pub(super) fn passed(handle: Arc<Handle>, pass: Pass) -> Self {
         Self::new(handle, Kind::Passed(pass))
     }
@@ -68,57 +72,70 @@ impl Permit {
     }
 
     /// A permit that records nothing, for a call that goes nowhere.
-    pub(super) fn of_nothing(handle: Arc<Handle>) -> Self {
-        Self::new(handle, Kind::Done)
-    }
+    pub(crate) const OF_NOTHING: Self = Self { call: None };
 
-    #[inline]
+    #[inline(always)]
     fn new(handle: Arc<Handle>, kind: Kind) -> Self {
-        Self { handle, kind }
+        Self {
+            call: Some(Call { handle, kind }),
+        }
     }
 
-    pub(crate) fn handle(&self) -> &Arc<Handle> {
-        &self.handle
+    /// `None` for a call that goes nowhere.
+    pub(crate) fn handle(&self) -> Option<&Arc<Handle>> {
+        self.call.as_ref().map(|call| &call.handle)
     }
 
     /// Ends the call with this outcome. Its latency is the time since the call was started.
-    #[inline]
+    #[inline(always)]
     pub fn record(mut self, outcome: Outcome) {
-        self.end(Ending::Finished(outcome));
+        let call = self.call.take();
+        // Nothing is left to drop; and where it isn't dropped, it needn't be in memory.
+        forget(self);
+        if let Some(call) = call {
+            call.end(Ending::Finished(outcome));
+        }
     }
 
     /// Whether the call is one to the backup.
     #[must_use]
     pub fn is_backup(&self) -> bool {
-        matches!(self.kind, Kind::Backup { .. })
+        matches!(
+            &self.call,
+            Some(Call {
+                kind: Kind::Backup { .. },
+                ..
+            })
+        )
     }
 
     /// Whether anything is called at all: a rejection calls nothing.
     #[inline]
     pub(crate) fn is_for_a_call(&self) -> bool {
-        !matches!(self.kind, Kind::Done)
+        self.call.is_some()
     }
 
     #[inline]
     pub(super) fn ticket(&self) -> Option<&Ticket> {
-        match &self.kind {
+        match &self.call.as_ref()?.kind {
             Kind::Primary(held) => Some(&held.ticket),
-            Kind::Passed(_) | Kind::Backup { .. } | Kind::Done => None,
+            Kind::Passed(_) | Kind::Backup { .. } => None,
         }
     }
 
     /// The primary was never called, for no fault of its own.
     pub(crate) fn release(mut self) {
-        self.end(Ending::Unused);
+        if let Some(call) = self.call.take() {
+            call.end(Ending::Unused);
+        }
     }
 
     /// The answer is in, though the call goes on: what follows, a body for example, is not latency.
     ///
     /// In half-open, an answer that then goes on for as long as a probe is given counts as good: a stream may never end.
     pub fn answered(&mut self) {
-        self.stop();
-        if let Kind::Primary(held) = &mut self.kind {
-            let answered = held.change(&self.handle, Core::answer);
+        if let Some((handle, held)) = self.stop() {
+            let answered = held.change(handle, Core::answer);
             if let (Some(trail), Some(answered)) = (&mut held.trail, answered) {
                 trail.answer(answered);
             }
@@ -128,8 +145,12 @@ impl Permit {
     /// Keeps this as the primary's [last error](crate::Snapshot::last_error), to be looked at: its first 200 bytes. It decides nothing; record the outcome as well. Of
     /// a call to the backup nothing is kept.
     pub fn note_error(&mut self, error: &dyn fmt::Display) {
-        if matches!(self.kind, Kind::Passed(_) | Kind::Primary(_)) {
-            let inner = &self.handle.inner;
+        if let Some(Call {
+            handle,
+            kind: Kind::Passed(_) | Kind::Primary(_),
+        }) = &self.call
+        {
+            let inner = &handle.inner;
             // A user's code, so not under the lock.
             let error = Box::new(LastError::new(error, inner.now()));
             let old = inner.update(|core, _, _| core.last_error.replace(error));
@@ -140,9 +161,8 @@ impl Permit {
     /// The primary asked to be left alone for so long. Where
     /// [`OpenDuration::honour_retry_after`](crate::OpenDuration::honour_retry_after) is set, a trip within that time heeds it.
     pub fn retry_after(&mut self, pause: Duration) {
-        self.stop();
-        if let Kind::Primary(held) = &self.kind {
-            self.handle
+        if let Some((handle, held)) = self.stop() {
+            handle
                 .inner
                 .update(|core, _, now| core.machine.asked_for_pause(&held.ticket, pause, now));
         }
@@ -151,45 +171,78 @@ impl Permit {
     /// The call starts now, if it hasn't yet: what came before was waiting.
     #[inline]
     pub(crate) fn start(&mut self) {
-        if let Kind::Primary(held) = &mut self.kind {
-            held.start(&self.handle);
+        if let Some(Call {
+            handle,
+            kind: Kind::Primary(held),
+        }) = &mut self.call
+        {
+            held.start(handle);
         }
     }
 
-    /// What a call that passed has in its place, once somebody has to look at it.
-    fn stop(&mut self) {
-        if let Kind::Passed(pass) = &self.kind {
-            let (ticket, watch) = self.handle.stopped(pass);
-            self.kind = Kind::Primary(Box::new(Held {
+    #[inline(never)]
+    fn cancel(&mut self) {
+        if let Some(call) = self.call.take() {
+            call.end(Ending::Cancelled);
+        }
+    }
+
+    /// What is held of a call to the primary, now that somebody has to look at it, though it may have passed.
+    fn stop(&mut self) -> Option<(&Handle, &mut Held)> {
+        let Call { handle, kind } = self.call.as_mut()?;
+        if let Kind::Passed(pass) = kind {
+            let (ticket, watch) = handle.stopped(pass);
+            *kind = Kind::Primary(Box::new(Held {
                 ticket,
                 watch,
                 trail: None,
             }));
         }
-    }
-
-    #[inline]
-    fn end(&mut self, ending: Ending) {
-        match replace(&mut self.kind, Kind::Done) {
-            Kind::Passed(pass) => self.handle.end_passed(pass, ending),
-            Kind::Done => {}
-            Kind::Primary(held) => held.end(&self.handle, ending),
-            Kind::Backup { started } => {
-                let inner = &self.handle.inner;
-                let latency = inner.update(|core, _, now| core.end_backup(ending, started, now));
-                if inner.listeners.wants_calls() {
-                    inner.listeners.tell_backup_call(&BackupRecord {
-                        breaker: inner.name.clone(),
-                        outcome: ending.into(),
-                        latency,
-                    });
-                }
-            }
+        match kind {
+            Kind::Primary(held) => Some((handle, held)),
+            Kind::Passed(_) | Kind::Backup { .. } => None,
         }
     }
 }
 
+impl Call {
+    #[inline(always)]
+    fn end(self, ending: Ending) {
+        let Self { handle, kind } = self;
+        match kind {
+            Kind::Passed(pass) if ending == GOOD && handle.ends_at_once(&pass) => {}
+            kind => kind.end(&handle, ending),
+        }
+    }
+}
+
+const GOOD: Ending = Ending::Finished(Outcome::Success);
+
+impl Kind {
+    #[inline(never)]
+    fn end(self, handle: &Handle, ending: Ending) {
+        match self {
+            Self::Passed(pass) => handle.end_passed(pass, ending),
+            Self::Primary(held) => held.end(handle, ending),
+            Self::Backup { started } => end_backup(handle, started, ending),
+        }
+    }
+}
+
+fn end_backup(handle: &Handle, started: Timestamp, ending: Ending) {
+    let inner = &handle.inner;
+    let latency = inner.update(|core, _, now| core.end_backup(ending, started, now));
+    if inner.listeners.wants_calls() {
+        inner.listeners.tell_backup_call(&BackupRecord {
+            breaker: inner.name.clone(),
+            outcome: ending.into(),
+            latency,
+        });
+    }
+}
+
 impl Held {
+    #[inline(never)]
     fn start(&mut self, handle: &Handle) {
         if self.ticket.has_started() {
             return;
@@ -234,7 +287,7 @@ impl Drop for Permit {
     #[inline]
     fn drop(&mut self) {
         if self.is_for_a_call() {
-            self.end(Ending::Cancelled);
+            self.cancel();
         }
     }
 }
@@ -242,7 +295,7 @@ impl Drop for Permit {
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
-            .field("breaker", &self.handle.inner.name)
+            .field("breaker", &self.handle().map(|handle| &handle.inner.name))
             .field("backup", &self.is_backup())
             .finish_non_exhaustive()
     }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     call_record::Moment,
     group::Member,
-    machine::{Calm, Ending, GoodCalls, Machine, Outcome, Refusal, Ticket, Timestamp, Transition},
+    machine::{Calm, Ending, GoodCalls, Machine, Outcome, Refusal, Refusing, Ticket, Timestamp, Transition},
     sync::Mutex,
 };
 
@@ -105,7 +105,7 @@ impl Shared {
     /// Looks at the counts as well.
     pub(super) fn count<R>(&self, now: Timestamp, look: impl FnOnce(&Core, &Lanes) -> R) -> R {
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
-        core.take_good_calls(&self.lanes, now);
+        core.take_passed(&self.lanes, now);
         look(&core, &self.lanes)
     }
 
@@ -113,7 +113,7 @@ impl Shared {
     pub(super) fn update<R>(&self, now: Timestamp, change: impl FnOnce(&mut Core, &Lanes) -> R) -> (R, Announcement) {
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         let last_step = core.step;
-        core.take_good_calls(&self.lanes, now);
+        core.take_passed(&self.lanes, now);
         let found = core.find_overdue(&self.lanes, now);
         let result = change(&mut core, &self.lanes);
         core.drop_stale_watches();
@@ -160,8 +160,18 @@ impl Core {
     }
 
     /// Whether every call is refused until one is looked at.
-    fn is_refusing(&self) -> bool {
-        self.machine.is_refusing() && !self.member.as_ref().is_some_and(|member| member.may_panic())
+    fn refusing(&self) -> Option<Refusing> {
+        let refusing = self.machine.refusing()?;
+        let may_panic = self.member.as_ref().is_some_and(|member| member.may_panic());
+        (!may_panic).then_some(Refusing {
+            // Somebody wants to be told of each.
+            until: if self.is_traced {
+                Timestamp::START
+            } else {
+                refusing.until
+            },
+            ..refusing
+        })
     }
 
     pub(super) fn admit_to_trial(&mut self, now: Timestamp) -> Option<Ticket> {
@@ -205,7 +215,11 @@ impl Core {
     }
 
     /// Takes what the lanes have counted, before anything else is decided.
-    fn take_good_calls(&mut self, lanes: &Lanes, now: Timestamp) {
+    fn take_passed(&mut self, lanes: &Lanes, now: Timestamp) {
+        let refused = lanes.take_refused();
+        self.totals.refused += refused.refused;
+        self.totals.backup.calls += refused.diverted;
+        self.machine.refused_calls(refused.refused);
         let passed = self.keeper.take(lanes, now);
         self.count_passed(passed);
         self.totals.primary.succeeded += passed.good;
@@ -245,7 +259,7 @@ impl Core {
             }
             calm = self.calm(lanes);
         }
-        self.keeper.refuse_if(self.is_refusing(), lanes);
+        self.keeper.refuse_if(self.refusing(), lanes, now);
         if let Some(calm) = calm {
             let next_look = self.next_look();
             self.keeper.open(calm, next_look, lanes, &mut self.unanswered, now);

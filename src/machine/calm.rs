@@ -31,6 +31,15 @@ pub(crate) struct GoodCalls {
     pub(crate) timed: bool,
 }
 
+/// As long as this holds, a refused call changes nothing but counts, and may be told later: see [`Machine::refused_calls`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusing {
+    /// From then on each call has to be told at once.
+    pub(crate) until: Timestamp,
+    /// When callers are told to come back; `None` where only an operator can tell.
+    pub(crate) retry_at: Option<Timestamp>,
+}
+
 /// What needn't be told at once.
 impl Machine {
     /// Whether good calls may be told later, and until when. Anything else, told in between, is told after them.
@@ -59,8 +68,29 @@ impl Machine {
     }
 
     /// Whether every call is refused until [`admit`](Self::admit) says otherwise.
-    pub(crate) fn is_refusing(&self) -> bool {
-        matches!(self.phase, Phase::Open(_))
+    pub(crate) fn refusing(&self) -> Option<Refusing> {
+        let Phase::Open(cooldown) = &self.phase else {
+            return None;
+        };
+        Some(if self.mode.mode == Mode::ForcedOpen {
+            let reverts_at = self.mode.reverts_at;
+            Refusing {
+                until: reverts_at.unwrap_or(Timestamp::END),
+                retry_at: reverts_at,
+            }
+        } else {
+            Refusing {
+                until: cooldown.refuses_until(),
+                retry_at: Some(cooldown.until()),
+            }
+        })
+    }
+
+    /// Tells of calls that were [refused](Self::refusing).
+    pub(crate) fn refused_calls(&mut self, calls: u64) {
+        if let Phase::Open(cooldown) = &mut self.phase {
+            cooldown.refused(u32::try_from(calls).unwrap_or(u32::MAX));
+        }
     }
 
     /// Tells of a good call of some generation that came back in time, though it isn't calm any more.

@@ -203,11 +203,16 @@ impl Cooldown {
         }
     }
 
-    pub(super) fn refused(&mut self) {
-        self.refusals = self.refusals.saturating_sub(1);
+    pub(super) fn refused(&mut self, calls: u32) {
+        self.refusals = self.refusals.saturating_sub(calls);
         if let Some(early) = &mut self.early {
-            early.refusals = early.refusals.saturating_sub(1);
+            early.refusals = early.refusals.saturating_sub(calls);
         }
+    }
+
+    /// Until then calls are refused however many there are.
+    pub(super) fn refuses_until(&self) -> Timestamp {
+        self.early.map_or(self.until, |early| self.until.min(early.from))
     }
 
     pub(super) fn until(&self) -> Timestamp {

@@ -44,7 +44,7 @@ mod yardstick;
 use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::{
-    calm::{Calm, GoodCalls},
+    calm::{Calm, GoodCalls, Refusing},
     cooldown::Chance,
     group::Seat,
     time::Rough,
@@ -160,7 +160,7 @@ impl Machine {
         let admitted = match &mut self.phase {
             Phase::Closed { .. } => true,
             Phase::Open(cooldown) => {
-                cooldown.refused();
+                cooldown.refused(1);
                 false
             }
             Phase::HalfOpen(half_open) if keeps_trials && half_open.is_trial() => false,

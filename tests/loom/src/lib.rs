@@ -8,6 +8,7 @@
 mod counts;
 mod half_open;
 mod overdue;
+mod refused;
 mod stale;
 mod waiting;
 
