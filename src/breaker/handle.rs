@@ -4,13 +4,13 @@ use super::{
     Permit,
     inner::Inner,
     lanes::{Pass, Stopped},
-    shared::{Core, Watched},
+    shared::{Core, GOOD, Watched},
     trail::Trail,
 };
 use crate::{
     call_record::CallOutcome,
     error::CircuitOpen,
-    machine::{Ending, Outcome, Refusal, Ticket, Timestamp},
+    machine::{Ending, Refusal, Ticket, Timestamp},
 };
 
 /// A breaker as the calls of one lane see it. Each of them holds one, and lanes don't count each other's.
@@ -177,24 +177,29 @@ impl Handle {
         self.inner.shared.read(|core| core.stopped(pass, self.lane))
     }
 
-    /// Counts a good call that passed and isn't timed; `false` where somebody has to look at its end.
+    /// The end of a good call that passed.
     #[inline(always)]
-    pub(super) fn ends_at_once(&self, pass: &Pass) -> bool {
-        self.inner.shared.lanes().count_untimed(self.lane, pass)
+    pub(super) fn end_good(&self, pass: &Pass) {
+        if pass.is_timed() {
+            // By its words, which go in registers.
+            self.end_timed(pass.terms, pass.started, pass.due);
+        } else if !self.inner.shared.lanes().count_untimed(self.lane, pass) {
+            self.end_stopped(pass, GOOD, None);
+        }
+    }
+
+    #[inline(never)]
+    fn end_timed(&self, terms: u64, started: Timestamp, due: Timestamp) {
+        let inner = &self.inner;
+        let mut pass = Pass { terms, started, due };
+        if let Err(now) = inner.shared.lanes().finish(self.lane, &mut pass, &*inner.clock) {
+            self.end_stopped(&pass, GOOD, Some(now));
+        }
     }
 
     /// The end of any other call that passed.
-    pub(super) fn end_passed(&self, mut pass: Pass, ending: Ending) {
-        let stopped = if ending == Ending::Finished(Outcome::Success) && pass.is_timed() {
-            let inner = &self.inner;
-            match inner.shared.lanes().finish(self.lane, &mut pass, &*inner.clock) {
-                Ok(()) => return,
-                Err(now) => Some(now),
-            }
-        } else {
-            None
-        };
-        self.end_stopped(&pass, ending, stopped);
+    pub(super) fn end_passed(&self, pass: &Pass, ending: Ending) {
+        self.end_stopped(pass, ending, None);
     }
 
     #[inline(never)]

@@ -64,10 +64,10 @@ pub(super) struct RingTerms {
 #[derive(Debug)]
 pub(super) struct Pass {
     /// What it passed by, packed.
-    terms: u64,
-    started: Timestamp,
+    pub(super) terms: u64,
+    pub(super) started: Timestamp,
     /// When it is slow; never, if it needn't end in time.
-    due: Timestamp,
+    pub(super) due: Timestamp,
 }
 
 /// Why a call may not pass, and what the clock said if it was asked.

@@ -4,7 +4,7 @@ use super::{
     Handle,
     lanes::{Lanes, Pass},
     last_error::LastError,
-    shared::{Core, Watched},
+    shared::{Core, GOOD, Watched},
     trail::Trail,
 };
 use crate::{
@@ -210,19 +210,17 @@ impl Call {
     fn end(self, ending: Ending) {
         let Self { handle, kind } = self;
         match kind {
-            Kind::Passed(pass) if ending == GOOD && handle.ends_at_once(&pass) => {}
+            Kind::Passed(pass) if ending == GOOD => handle.end_good(&pass),
             kind => kind.end(&handle, ending),
         }
     }
 }
 
-const GOOD: Ending = Ending::Finished(Outcome::Success);
-
 impl Kind {
     #[inline(never)]
     fn end(self, handle: &Handle, ending: Ending) {
         match self {
-            Self::Passed(pass) => handle.end_passed(pass, ending),
+            Self::Passed(pass) => handle.end_passed(&pass, ending),
             Self::Primary(held) => held.end(handle, ending),
             Self::Backup { started } => end_backup(handle, started, ending),
         }
@@ -231,7 +229,9 @@ impl Kind {
 
 fn end_backup(handle: &Handle, started: Timestamp, ending: Ending) {
     let inner = &handle.inner;
-    let latency = inner.update(|core, _, now| core.end_backup(ending, started, now));
+    let latency = inner.now().since(started);
+    // Nothing that the machine decides by.
+    inner.shared.note(|core| core.end_backup(ending, latency));
     if inner.listeners.wants_calls() {
         inner.listeners.tell_backup_call(&BackupRecord {
             breaker: inner.name.clone(),

@@ -123,11 +123,9 @@ impl Core {
         self.totals.primary.note_latency(latency, ending);
     }
 
-    pub(in crate::breaker) fn end_backup(&mut self, ending: Ending, started: Timestamp, now: Timestamp) -> Duration {
-        let latency = now.since(started);
+    pub(in crate::breaker) fn end_backup(&mut self, ending: Ending, latency: Duration) {
         self.totals.backup.note_end(ending);
         self.totals.backup.note_latency(Some(latency), ending);
-        latency
     }
 }
 
