@@ -251,13 +251,10 @@ where
             },
             None if B::HAS_BACKUP => self.breaker.acquire_waiting(None, true),
             None => match self.breaker.refuse() {
-                Ok(open) => {
-                    self.readiness = ready;
-                    self.release_primary();
-                    let permit = Permit::OF_NOTHING;
-                    let refused = Refused { open, permit };
-                    return CallFuture::<S, Req, B, C>::refused(request, refused, &self.on_open, classify);
-                }
+                Ok(open) => Err(Refused {
+                    open,
+                    permit: Permit::OF_NOTHING,
+                }),
                 Err(stopped) => self.breaker.acquire_waiting(stopped, false),
             },
         };

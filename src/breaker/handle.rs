@@ -197,13 +197,9 @@ impl Handle {
         }
     }
 
-    /// The end of any other call that passed.
-    pub(super) fn end_passed(&self, pass: &Pass, ending: Ending) {
-        self.end_stopped(pass, ending, None);
-    }
-
+    /// The end of a call that passed, and that somebody has to look at.
     #[inline(never)]
-    fn end_stopped(&self, pass: &Pass, ending: Ending, stopped: Stopped) {
+    pub(super) fn end_stopped(&self, pass: &Pass, ending: Ending, stopped: Stopped) {
         let now = stopped.unwrap_or_else(|| self.inner.now());
         self.inner.update_at(now, |core, lanes, now| {
             let (ticket, watch) = core.stopped(pass, self.lane);

@@ -60,7 +60,8 @@ pub(super) struct RingTerms {
 
 /// The right to make one call, which passed the lock by.
 ///
-/// Of whole words: it is moved while it is new, and a processor that reads together what was written in parts waits for the parts.
+/// Of whole words: a processor that reads together what was written in parts waits for the parts. For the same reason what a healthy call runs
+/// through is inlined where it is made, so that its permit is put where it stays.
 #[derive(Debug)]
 pub(super) struct Pass {
     /// What it passed by, packed.

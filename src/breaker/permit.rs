@@ -220,7 +220,7 @@ impl Kind {
     #[inline(never)]
     fn end(self, handle: &Handle, ending: Ending) {
         match self {
-            Self::Passed(pass) => handle.end_passed(&pass, ending),
+            Self::Passed(pass) => handle.end_stopped(&pass, ending, None),
             Self::Primary(held) => held.end(handle, ending),
             Self::Backup { started } => end_backup(handle, started, ending),
         }
@@ -229,9 +229,7 @@ impl Kind {
 
 fn end_backup(handle: &Handle, started: Timestamp, ending: Ending) {
     let inner = &handle.inner;
-    let latency = inner.now().since(started);
-    // Nothing that the machine decides by.
-    inner.shared.note(|core| core.end_backup(ending, latency));
+    let latency = inner.update(|core, _, now| core.end_backup(ending, started, now));
     if inner.listeners.wants_calls() {
         inner.listeners.tell_backup_call(&BackupRecord {
             breaker: inner.name.clone(),
@@ -295,7 +293,7 @@ impl Drop for Permit {
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
-            .field("breaker", &self.handle().map(|handle| &handle.inner.name))
+            .field("breaker", &self.handle().map_or("", |handle| &handle.inner.name))
             .field("backup", &self.is_backup())
             .finish_non_exhaustive()
     }

@@ -102,11 +102,6 @@ impl Shared {
         look(&self.core.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Writes down what decides nothing.
-    pub(super) fn note(&self, note: impl FnOnce(&mut Core)) {
-        note(&mut self.core.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
     /// Looks at the counts as well.
     pub(super) fn count<R>(&self, now: Timestamp, look: impl FnOnce(&Core, &Lanes) -> R) -> R {
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);

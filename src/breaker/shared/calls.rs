@@ -123,9 +123,11 @@ impl Core {
         self.totals.primary.note_latency(latency, ending);
     }
 
-    pub(in crate::breaker) fn end_backup(&mut self, ending: Ending, latency: Duration) {
+    pub(in crate::breaker) fn end_backup(&mut self, ending: Ending, started: Timestamp, now: Timestamp) -> Duration {
+        let latency = now.since(started);
         self.totals.backup.note_end(ending);
         self.totals.backup.note_latency(Some(latency), ending);
+        latency
     }
 }
 
