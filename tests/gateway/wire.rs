@@ -178,10 +178,12 @@ async fn a_request_that_names_no_host_or_two_is_refused() {
 
 #[tokio::test]
 async fn a_coding_that_would_be_lost_is_refused() {
-    let request = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n";
-    let (answer, seen) = answers(request).await;
-    assert!(statuses(&answer).starts_with(&["501"]), "{answer}");
-    assert!(seen.is_empty());
+    for codings in ["gzip, chunked", "gzip\r\ntransfer-encoding: chunked"] {
+        let request = format!("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: {codings}\r\n\r\n0\r\n\r\n");
+        let (answer, seen) = answers(request.as_bytes()).await;
+        assert!(statuses(&answer).starts_with(&["501"]), "{answer}");
+        assert!(seen.is_empty());
+    }
 }
 
 /// What a client gets of an instance that answers these bytes.
@@ -211,6 +213,7 @@ async fn what_an_instance_answers_is_not_cut_short_nor_mixed_up() {
     assert_eq!(passed_on(switched).await.0, 502);
 }
 
+/// In real time, as sockets are: failures trip once they have lasted for half a second.
 #[tokio::test]
 async fn clients_that_hang_up_while_they_send_trip_nothing() {
     let (instance, _seen) = instance().await;

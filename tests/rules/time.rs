@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::advance;
 use tower::{Layer, ServiceExt};
-use tower_breaker::{Outcome, State, machine::Settings};
+use tower_breaker::{OpenDuration, Outcome, State, machine::Settings};
 
 use crate::support::*;
 
@@ -16,6 +16,28 @@ async fn tokios_paused_clock_drives_the_breaker() {
     assert_eq!(breaker.state(), State::Open);
     advance(ms(1)).await;
     assert_eq!(breaker.state(), State::ReadyToProbe);
+}
+
+/// They are refused past the lock, and nobody has asked since.
+#[tokio::test(start_paused = true)]
+async fn a_state_that_depends_on_how_many_were_refused_is_the_right_one() {
+    // `trip` has one refused.
+    for (refused, state) in [(1, State::Open), (2, State::ReadyToProbe)] {
+        let open_duration = OpenDuration::growing(ms(1000), ms(1000)).jitter(0.0);
+        let open_duration = open_duration.refused_before_trial(3).ends_after_refusals(0);
+        let breaker = builder()
+            .open_duration(open_duration)
+            .build()
+            .unwrap()
+            .breaker()
+            .clone();
+        trip(&breaker);
+        for _ in 0..refused {
+            assert!(breaker.try_acquire().is_err());
+        }
+        advance(ms(1000)).await;
+        assert_eq!(breaker.state(), state);
+    }
 }
 
 #[test]
