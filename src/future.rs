@@ -122,7 +122,8 @@ where
             let result = match this.state.as_mut().project() {
                 StateProj::Primary { future } => {
                     let result = ready!(failing_on_panic(this.permit, || future.poll(cx)));
-                    // The way of most calls: nothing is kept, and the permit isn't moved to and fro.
+                    // The way of most calls: nothing is kept, and the permit isn't moved to and fro. Joined with the end of the other ways, which is much the
+                    // same, it takes 8 ns more of some 20.
                     if this.kept.is_none() {
                         let permit = this.permit.take().expect("polled after it was ready");
                         return Poll::Ready(match result {
@@ -238,7 +239,7 @@ impl<S, Req, B> Waiting<S, Req, B> {
                 if let Some(permit) = permit.take() {
                     permit.release();
                 }
-                match breaker.acquire_waiting(None, B::HAS_BACKUP) {
+                match breaker.acquire_waiting(B::HAS_BACKUP) {
                     Ok(renewed) => *permit = Some(renewed),
                     Err(refused) => return Poll::Ready(Next::Divert(self.take_request(), refused)),
                 }

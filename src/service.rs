@@ -12,7 +12,7 @@ use tower::Service;
 
 use crate::{
     backup::{OnOpen, Reject},
-    breaker::{Breaker, Permit, Refused},
+    breaker::{Breaker, Permit},
     classify::{Classify, ErrorsAsFailures},
     future::CallFuture,
     machine::Outcome,
@@ -249,14 +249,7 @@ where
                 }
                 Err(stopped) => self.breaker.acquire_stopped(stopped, B::HAS_BACKUP),
             },
-            None if B::HAS_BACKUP => self.breaker.acquire_waiting(None, true),
-            None => match self.breaker.refuse() {
-                Ok(open) => Err(Refused {
-                    open,
-                    permit: Permit::OF_NOTHING,
-                }),
-                Err(stopped) => self.breaker.acquire_waiting(stopped, false),
-            },
+            None => self.breaker.acquire_waiting(B::HAS_BACKUP),
         };
         match acquired {
             Ok(mut permit) if ready == Readiness::Ready => {

@@ -72,9 +72,9 @@ mod real {
 
     #[cfg(test)]
     mod tests {
-        use std::thread;
+        use std::{sync::mpsc, thread};
 
-        use super::thread_number;
+        use super::{ENDING, thread_number};
 
         #[test]
         fn threads_that_live_at_once_have_different_numbers_and_those_that_follow_have_them_again() {
@@ -84,6 +84,29 @@ mod real {
             assert!(first != here && thread_number() == here);
             // Other tests come and go meanwhile, but not a thousand of them at once.
             assert!((0..1000).map(|_| another()).max() < Some(1000));
+        }
+
+        #[test]
+        fn a_thread_that_has_given_its_number_back_has_it_no_more() {
+            struct Last(mpsc::Sender<usize>);
+
+            impl Drop for Last {
+                fn drop(&mut self) {
+                    let _ = self.0.send(thread_number());
+                }
+            }
+
+            thread_local! {
+                static LAST: std::cell::OnceCell<Last> = const { std::cell::OnceCell::new() };
+            }
+            let (sender, receiver) = mpsc::channel();
+            // What a thread made first it drops last, after the number.
+            let ended = thread::spawn(|| {
+                LAST.with(|last| last.set(Last(sender)).is_ok());
+                thread_number()
+            });
+            assert!(ended.join().expect("it doesn't panic") != ENDING);
+            assert_eq!(receiver.recv(), Ok(ENDING));
         }
     }
 }

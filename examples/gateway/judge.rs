@@ -1,4 +1,4 @@
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, iter::successors};
 
 use http::Response;
 use tower::BoxError;
@@ -45,14 +45,8 @@ impl<Req> Classify<Req, Response<Body>, BoxError> for Judge {
 }
 
 fn is_clients(error: &BoxError) -> bool {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(&**error);
-    while let Some(error) = cause {
-        if error.is::<ClientBroke>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    let first: &(dyn Error + 'static) = &**error;
+    successors(Some(first), |&error| error.source()).any(<dyn Error>::is::<ClientBroke>)
 }
 
 impl fmt::Display for ClientBroke {

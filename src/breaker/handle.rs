@@ -43,7 +43,7 @@ impl Handle {
         self.pass().or_else(|stopped| self.acquire_stopped(stopped, has_backup))
     }
 
-    /// A permit for a call that nobody has to look at.
+    /// A permit for a call that nobody has to look at; or what [`acquire_stopped`](Self::acquire_stopped) takes.
     #[inline(always)]
     pub(super) fn pass(self: &Arc<Self>) -> Result<Permit, Stopped> {
         let inner = &self.inner;
@@ -56,22 +56,9 @@ impl Handle {
         self.acquire_by(stopped, has_backup, Core::admit)
     }
 
-    /// Refuses a call with no backup that nobody has to look at.
-    #[inline]
-    pub(super) fn refuse(&self) -> Result<CircuitOpen, Stopped> {
-        let inner = &self.inner;
-        if inner.shared.lanes().all_flow() != Some(false) {
-            return Err(None);
-        }
-        let now = inner.now();
-        match inner.shared.lanes().refuse(self.lane, false, now) {
-            Some(refusal) => Ok(inner.circuit_open(refusal)),
-            None => Err(Some(now)),
-        }
-    }
-
-    pub(super) fn acquire_waiting(self: &Arc<Self>, stopped: Stopped, has_backup: bool) -> Result<Permit, Refused> {
-        self.acquire_by(stopped, has_backup, |core, now| {
+    #[inline(always)]
+    pub(super) fn acquire_waiting(self: &Arc<Self>, has_backup: bool) -> Result<Permit, Refused> {
+        self.acquire_by(None, has_backup, |core, now| {
             core.admit(now).map(|mut ticket| {
                 ticket.wait();
                 ticket
@@ -130,6 +117,7 @@ impl Handle {
     }
 
     /// A backup's calls are counted; a rejection is no call.
+    #[inline(always)]
     fn refused(self: &Arc<Self>, refusal: Refusal, has_backup: bool, now: Timestamp) -> Refused {
         Refused {
             open: self.inner.circuit_open(refusal),
@@ -141,6 +129,8 @@ impl Handle {
         }
     }
 
+    /// Refuses a call where nobody need look at it; else it is decided under the lock.
+    #[inline(always)]
     fn acquire_by(
         self: &Arc<Self>,
         stopped: Stopped,
@@ -148,9 +138,19 @@ impl Handle {
         admit: impl FnOnce(&mut Core, Timestamp) -> Result<Ticket, Refusal>,
     ) -> Result<Permit, Refused> {
         let now = stopped.unwrap_or_else(|| self.inner.now());
-        if let Some(refusal) = self.inner.shared.lanes().refuse(self.lane, has_backup, now) {
-            return Err(self.refused(refusal, has_backup, now));
+        match self.inner.shared.lanes().refuse(self.lane, has_backup, now) {
+            Some(refusal) => Err(self.refused(refusal, has_backup, now)),
+            None => self.acquire_at(now, has_backup, admit),
         }
+    }
+
+    #[inline(never)]
+    fn acquire_at(
+        self: &Arc<Self>,
+        now: Timestamp,
+        has_backup: bool,
+        admit: impl FnOnce(&mut Core, Timestamp) -> Result<Ticket, Refusal>,
+    ) -> Result<Permit, Refused> {
         let (admitted, moment) = self.inner.step_at(now, |core, _, now| match admit(core, now) {
             Ok(ticket) => Ok(core.watched(ticket, now)),
             Err(refusal) => {
@@ -183,7 +183,7 @@ impl Handle {
         if pass.is_timed() {
             // By its words, which go in registers.
             self.end_timed(pass.terms, pass.started, pass.due);
-        } else if !self.inner.shared.lanes().count_untimed(self.lane, pass) {
+        } else if !self.inner.shared.lanes().finish_untimed(self.lane, pass) {
             self.end_stopped(pass, GOOD, None);
         }
     }
@@ -192,7 +192,7 @@ impl Handle {
     fn end_timed(&self, terms: u64, started: Timestamp, due: Timestamp) {
         let inner = &self.inner;
         let mut pass = Pass { terms, started, due };
-        if let Err(now) = inner.shared.lanes().finish(self.lane, &mut pass, &*inner.clock) {
+        if let Err(now) = inner.shared.lanes().finish_timed(self.lane, &mut pass, &*inner.clock) {
             self.end_stopped(&pass, GOOD, Some(now));
         }
     }

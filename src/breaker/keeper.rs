@@ -107,7 +107,7 @@ impl Keeper {
         Some(self.tell(lanes, good, open, now))
     }
 
-    /// Says whether all calls are refused until one is looked at, where none may pass.
+    /// Where none may pass, says whether all calls are refused until one is looked at.
     pub(super) fn refuse_if(&self, refusing: Option<Refusing>, lanes: &Lanes, now: Timestamp) {
         match refusing {
             _ if self.open.is_some() => {}

@@ -224,14 +224,14 @@ impl Lanes {
         Ok(pass)
     }
 
-    /// Counts a call that came back and is good, unless it is timed or has to be looked at.
+    /// Counts a call that isn't timed, came back and is good, unless it has to be looked at.
     #[inline(always)]
-    pub(super) fn count_untimed(&self, lane: usize, pass: &Pass) -> bool {
-        !pass.is_timed() && self.each[lane].count_good(pass.tag())
+    pub(super) fn finish_untimed(&self, lane: usize, pass: &Pass) -> bool {
+        self.each[lane].count_good(pass.tag())
     }
 
     /// Counts a timed call that came back and is good, unless it has to be looked at: then, when that was.
-    pub(super) fn finish(&self, lane: usize, pass: &mut Pass, clock: &dyn Clock) -> Result<(), Timestamp> {
+    pub(super) fn finish_timed(&self, lane: usize, pass: &mut Pass, clock: &dyn Clock) -> Result<(), Timestamp> {
         let lane = &self.each[lane];
         let now = clock.now().into();
         if self.wants_look(now) || now > pass.due || pass.slot().is_some_and(|slot| !lane.slots.finish(slot)) {

@@ -167,14 +167,9 @@ impl Breaker {
     }
 
     /// As [`acquire_stopped`](Self::acquire_stopped), for a call that has to wait for the primary's readiness first.
-    pub(crate) fn acquire_waiting(&self, stopped: Stopped, has_backup: bool) -> Result<Permit, Refused> {
-        self.handle().acquire_waiting(stopped, has_backup)
-    }
-
-    /// Refuses a call with no backup that nobody has to look at; or what [`acquire_waiting`](Self::acquire_waiting) takes.
-    #[inline]
-    pub(crate) fn refuse(&self) -> Result<CircuitOpen, Stopped> {
-        self.handle().refuse()
+    #[inline(always)]
+    pub(crate) fn acquire_waiting(&self, has_backup: bool) -> Result<Permit, Refused> {
+        self.handle().acquire_waiting(has_backup)
     }
 
     /// A permit for a call that was promised when the breaker was closed: it is honoured, though its outcome may be stale.

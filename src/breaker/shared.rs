@@ -159,7 +159,7 @@ impl Core {
         self.machine.is_automatic() && self.member.as_ref().is_some_and(|member| member.is_panicking())
     }
 
-    /// Whether every call is refused until one is looked at.
+    /// Where every call is refused until one is looked at: until when none need be.
     fn refusing(&self) -> Option<Refusing> {
         let refusing = self.machine.refusing()?;
         let may_panic = self.member.as_ref().is_some_and(|member| member.may_panic());

@@ -97,7 +97,7 @@ where
             if ready == Readiness::Ready {
                 breaker.acquire(B::HAS_BACKUP).map(|permit| (permit, None))
             } else {
-                let permit = breaker.acquire_waiting(None, B::HAS_BACKUP)?;
+                let permit = breaker.acquire_waiting(B::HAS_BACKUP)?;
                 Ok((permit, Some(breaker.clone())))
             }
         });

@@ -67,7 +67,7 @@ impl Machine {
         })
     }
 
-    /// Whether every call is refused until [`admit`](Self::admit) says otherwise.
+    /// Where it is open: until when refused calls may be told later, and what their callers are told.
     pub(crate) fn refusing(&self) -> Option<Refusing> {
         let Phase::Open(cooldown) = &self.phase else {
             return None;

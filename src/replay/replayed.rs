@@ -115,7 +115,7 @@ impl<'a> Replayed<'a> {
         let waits = call.outcome == CallOutcome::Unused
             || call.detours.as_ref().is_some_and(|detours| detours.waited.is_some());
         let acquired = if waits {
-            self.breaker.acquire_waiting(None, false)
+            self.breaker.acquire_waiting(false)
         } else {
             self.breaker.acquire(false)
         };
