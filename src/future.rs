@@ -167,7 +167,7 @@ where
             let Some(future) = B::fail_over(kept, result.as_ref()) else {
                 break (result, permit);
             };
-            let handle = permit.handle().cloned();
+            let handle = permit.handle();
             this.classify.failing_over(result.as_ref(), permit);
             *this.permit = Some(handle.map_or(Permit::OF_NOTHING, |handle| handle.failed_over_permit()));
             this.state.set(State::Diverted { future });

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use super::{Breaker, handle::Handle, inner::Inner, lanes::Lanes};
+use super::{Breaker, inner::Inner, kept::KeptLanes};
 use crate::{
     clock::Clock,
     config::Config,
@@ -35,7 +35,7 @@ impl Blueprint {
     pub(crate) fn breaker(&self, config: Config, seed: u64) -> Result<Breaker, ConfigError> {
         config.check()?;
         let Config { name, settings } = config;
-        self.with_lanes(name, Arc::new(settings), seed, Lanes::new())
+        self.with_lanes(name, Arc::new(settings), seed, KeptLanes::take())
     }
 
     /// One that takes less memory, for as many of them as there may be keys: its calls share one lock.
@@ -46,7 +46,7 @@ impl Blueprint {
         settings: Arc<Settings>,
         seed: u64,
     ) -> Result<Breaker, ConfigError> {
-        self.with_lanes(name, settings, seed, Lanes::none())
+        self.with_lanes(name, settings, seed, KeptLanes::none())
     }
 
     fn with_lanes(
@@ -54,7 +54,7 @@ impl Blueprint {
         name: Arc<str>,
         settings: Arc<Settings>,
         seed: u64,
-        lanes: Lanes,
+        lanes: KeptLanes,
     ) -> Result<Breaker, ConfigError> {
         let machine = Machine::with_auto_as(self.auto, settings, seed)?;
         let member = self.group.as_ref().map(Group::join);
@@ -62,9 +62,7 @@ impl Blueprint {
         if let Some(member) = &inner.member {
             member.is_judged_as(Arc::downgrade(&inner) as _);
         }
-        Ok(Breaker {
-            handles: Handle::for_each_lane(&inner),
-        })
+        Ok(Breaker::new(&inner))
     }
 }
 

@@ -3,12 +3,13 @@ use std::sync::Arc;
 use super::{
     Permit,
     inner::Inner,
-    lanes::{Pass, Stopped},
+    lanes::{Stopped, TimedPass},
+    pass::Pass,
     shared::{Core, GOOD, Watched},
     trail::Trail,
 };
 use crate::{
-    call_record::CallOutcome,
+    call_record::{BackupRecord, CallOutcome},
     error::CircuitOpen,
     machine::{Ending, Refusal, Ticket, Timestamp},
 };
@@ -38,27 +39,22 @@ impl Handle {
         (0..lanes).map(handle).collect()
     }
 
-    #[inline]
-    pub(super) fn acquire(self: &Arc<Self>, has_backup: bool) -> Result<Permit, Refused> {
-        self.pass().or_else(|stopped| self.acquire_stopped(stopped, has_backup))
-    }
-
-    /// A permit for a call that nobody has to look at; or what [`acquire_stopped`](Self::acquire_stopped) takes.
+    /// A permit for a call that nobody has to look at, but for the clock.
     #[inline(always)]
-    pub(super) fn pass(self: &Arc<Self>) -> Result<Permit, Stopped> {
+    pub(super) fn pass_timed(self: &Arc<Self>) -> Result<Permit, Stopped> {
         let inner = &self.inner;
-        let pass = inner.shared.lanes().start(self.lane, &*inner.clock)?;
-        Ok(Permit::passed(self.clone(), pass))
+        let pass = inner.shared.lanes().start_timed(self.lane, &*inner.clock)?;
+        Ok(Permit::timed(self.clone(), pass))
     }
 
     #[inline(never)]
-    pub(super) fn acquire_stopped(self: &Arc<Self>, stopped: Stopped, has_backup: bool) -> Result<Permit, Refused> {
-        self.acquire_by(stopped, has_backup, Core::admit)
+    pub(super) fn acquire(self: &Arc<Self>, now: Timestamp, has_backup: bool) -> Result<Permit, Refused> {
+        self.acquire_at(now, has_backup, Core::admit)
     }
 
-    #[inline(always)]
-    pub(super) fn acquire_waiting(self: &Arc<Self>, has_backup: bool) -> Result<Permit, Refused> {
-        self.acquire_by(None, has_backup, |core, now| {
+    #[inline(never)]
+    pub(super) fn acquire_waiting(self: &Arc<Self>, now: Timestamp, has_backup: bool) -> Result<Permit, Refused> {
+        self.acquire_at(now, has_backup, |core, now| {
             core.admit(now).map(|mut ticket| {
                 ticket.wait();
                 ticket
@@ -66,11 +62,7 @@ impl Handle {
         })
     }
 
-    pub(super) fn acquire_promised(self: &Arc<Self>) -> Permit {
-        let now = match self.pass() {
-            Ok(permit) => return permit,
-            Err(stopped) => stopped.unwrap_or_else(|| self.inner.now()),
-        };
+    pub(super) fn acquire_promised(self: &Arc<Self>, now: Timestamp) -> Permit {
         let ((ticket, watch), moment) = self.inner.step_at(now, |core, _, now| {
             let ticket = core.admit_promised(now);
             core.watched(ticket, now)
@@ -117,7 +109,6 @@ impl Handle {
     }
 
     /// A backup's calls are counted; a rejection is no call.
-    #[inline(always)]
     fn refused(self: &Arc<Self>, refusal: Refusal, has_backup: bool, now: Timestamp) -> Refused {
         Refused {
             open: self.inner.circuit_open(refusal),
@@ -129,22 +120,6 @@ impl Handle {
         }
     }
 
-    /// Refuses a call where nobody need look at it; else it is decided under the lock.
-    #[inline(always)]
-    fn acquire_by(
-        self: &Arc<Self>,
-        stopped: Stopped,
-        has_backup: bool,
-        admit: impl FnOnce(&mut Core, Timestamp) -> Result<Ticket, Refusal>,
-    ) -> Result<Permit, Refused> {
-        let now = stopped.unwrap_or_else(|| self.inner.now());
-        match self.inner.shared.lanes().refuse(self.lane, has_backup, now) {
-            Some(refusal) => Err(self.refused(refusal, has_backup, now)),
-            None => self.acquire_at(now, has_backup, admit),
-        }
-    }
-
-    #[inline(never)]
     fn acquire_at(
         self: &Arc<Self>,
         now: Timestamp,
@@ -173,37 +148,62 @@ impl Handle {
     }
 
     /// The ticket that a call which passed would have had.
-    pub(super) fn stopped(&self, pass: &Pass) -> (Ticket, Watched) {
-        self.inner.shared.read(|core| core.stopped(pass, self.lane))
+    pub(super) fn stopped(&self, pass: &Pass) -> Option<Ticket> {
+        self.inner.shared.read(|core| core.stopped(pass.tag()))
     }
 
-    /// The end of a good call that passed.
-    #[inline(always)]
-    pub(super) fn end_good(&self, pass: &Pass) {
-        if pass.is_timed() {
-            // By its words, which go in registers.
-            self.end_timed(pass.terms, pass.started, pass.due);
-        } else if !self.inner.shared.lanes().finish_untimed(self.lane, pass) {
-            self.end_stopped(pass, GOOD, None);
-        }
+    pub(super) fn stopped_timed(&self, pass: &TimedPass) -> (Ticket, Watched) {
+        self.inner.shared.read(|core| core.stopped_timed(pass, self.lane))
     }
 
+    /// The end of a good call that passed, and is timed.
     #[inline(never)]
-    fn end_timed(&self, terms: u64, started: Timestamp, due: Timestamp) {
+    pub(super) fn end_timed(&self, mut pass: TimedPass) {
         let inner = &self.inner;
-        let mut pass = Pass { terms, started, due };
-        if let Err(now) = inner.shared.lanes().finish_timed(self.lane, &mut pass, &*inner.clock) {
-            self.end_stopped(&pass, GOOD, Some(now));
+        let lanes = inner.shared.lanes();
+        if let Err(now) = lanes.finish_timed(self.lane, &mut pass, &*inner.clock) {
+            self.end_stopped_timed(&pass, GOOD, Some(now));
         }
+    }
+
+    /// The end of a timed call that passed, and that somebody has to look at.
+    #[inline(never)]
+    pub(super) fn end_stopped_timed(&self, pass: &TimedPass, ending: Ending, stopped: Stopped) {
+        let now = stopped.unwrap_or_else(|| self.inner.now());
+        self.inner.update_at(now, |core, lanes, now| {
+            let (ticket, watch) = core.stopped_timed(pass, self.lane);
+            core.settle(ticket, watch, ending, lanes, now);
+        });
     }
 
     /// The end of a call that passed, and that somebody has to look at.
-    #[inline(never)]
-    pub(super) fn end_stopped(&self, pass: &Pass, ending: Ending, stopped: Stopped) {
-        let now = stopped.unwrap_or_else(|| self.inner.now());
-        self.inner.update_at(now, |core, lanes, now| {
-            let (ticket, watch) = core.stopped(pass, self.lane);
-            core.settle(ticket, watch, ending, lanes, now);
+    pub(super) fn end_stopped(&self, pass: &Pass, ending: Ending) {
+        self.inner.update(|core, lanes, now| {
+            // If it isn't this breaker's, the one that it was of is gone.
+            if let Some(ticket) = core.stopped(pass.tag()) {
+                core.settle(ticket, Watched::No, ending, lanes, now);
+            }
         });
+    }
+
+    /// The end of a call to the backup that isn't timed, and that somebody has to look at.
+    pub(super) fn end_diverted(&self, pass: &Pass, ending: Ending) {
+        self.inner.update(|core, _, now| {
+            if core.stopped(pass.tag()).is_some() {
+                core.end_backup(ending, None, now);
+            }
+        });
+    }
+
+    pub(super) fn end_backup(&self, started: Timestamp, ending: Ending) {
+        let inner = &self.inner;
+        let latency = inner.update(|core, _, now| core.end_backup(ending, Some(started), now));
+        if let Some(latency) = latency.filter(|_| inner.listeners.wants_calls()) {
+            inner.listeners.tell_backup_call(&BackupRecord {
+                breaker: inner.name.clone(),
+                outcome: ending.into(),
+                latency,
+            });
+        }
     }
 }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::{
     Blueprint,
+    kept::KeptLanes,
     lanes::Lanes,
     shared::{Announcement, Core, Shared},
     trail::Trail,
@@ -32,7 +33,7 @@ impl Inner {
         name: Arc<str>,
         machine: Machine,
         member: Option<Arc<Member>>,
-        lanes: Lanes,
+        lanes: KeptLanes,
     ) -> Arc<Self> {
         let listeners = Listeners::new(plan.observers.clone());
         Arc::new(Self {

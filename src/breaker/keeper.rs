@@ -1,21 +1,32 @@
-use std::time::Duration;
+use std::{mem::replace, time::Duration};
 
 use super::{
     inflight::{COARSEST, FINEST, Inflight},
     lane::{Lane, Tag},
-    lanes::{Lanes, RingTerms, Terms},
+    lanes::{Lanes, Passed, RefusedCalls, RingTerms, Terms},
     slots::{SLOTS, Slot},
 };
-use crate::machine::{Calm, GoodCalls, Refusing, Timestamp};
+use crate::{
+    machine::{Calm, GoodCalls, Refusing, Timestamp},
+    sync::thread_number,
+};
 
 /// Opens and closes the lanes, and knows what has passed there. Whoever has the lock has it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Keeper {
+    /// Generations of those who had the lanes before.
+    generations_before: u64,
+    /// What had passed before.
+    before: Passed,
     open: Option<Calm>,
     ring: Option<Ring>,
     look_at: Timestamp,
-    /// Calls that had passed when this was last told of.
+    /// How many had passed when this was last told of.
     told: u64,
+    /// How many had been refused.
+    told_refused: RefusedCalls,
+    /// For each lane, how many good calls of its own thread have been told of, since that adopted what it goes by.
+    told_good: Box<[u64]>,
     /// With so many calls passed, the next one is stopped.
     stops_at: Option<u64>,
 }
@@ -33,13 +44,107 @@ const SLOTS_TO_A_LOOK: u64 = SLOTS - FINEST - 2;
 /// Slots for a shorter time limit would pass by faster than threads do.
 const SHORTEST: Duration = Duration::from_millis(1);
 
+/// Good calls that were counted when none could pass any more, or others: their threads stood still in between.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Late {
+    pub(super) generation: u64,
+    pub(super) good: u64,
+    pub(super) timed: bool,
+}
+
 impl Keeper {
+    pub(super) fn new(lanes: &Lanes) -> Self {
+        let before = lanes.passed();
+        Self {
+            generations_before: lanes.generations_before(),
+            before,
+            open: None,
+            ring: None,
+            look_at: Timestamp::START,
+            told: before.started,
+            told_refused: lanes.refused(),
+            told_good: lanes.each().iter().map(|_| 0).collect(),
+            stops_at: None,
+        }
+    }
+
+    /// Leaves the lanes to others, after this generation.
+    pub(super) fn leave(&self, lanes: &Lanes, generation: u64) {
+        lanes.clear(self.generations_before + generation);
+    }
+
+    /// What has passed since the breaker was made.
+    pub(super) fn passed(&self, lanes: &Lanes) -> Passed {
+        lanes.passed() - self.before
+    }
+
+    /// What has been refused since this was last asked.
+    pub(super) fn take_refused(&mut self, lanes: &Lanes) -> RefusedCalls {
+        let refused = lanes.refused();
+        refused - replace(&mut self.told_refused, refused)
+    }
+
     /// What has passed since this was last asked. Calls that weren't timed came back before `now`, and nobody knows when.
     pub(super) fn take(&mut self, lanes: &Lanes, now: Timestamp) -> GoodCalls {
         match self.open {
-            Some(open) => self.tell(lanes, lanes.each().iter().map(Lane::take_good).sum(), open, now),
+            Some(open) => {
+                let good = self.take_own(open, lanes) + lanes.each().iter().map(Lane::take_good).sum::<u64>();
+                self.tell(lanes, good, open, now)
+            }
             None => GoodCalls::default(),
         }
+    }
+
+    /// Of each lane, what its own thread has counted.
+    fn take_own(&mut self, open: Calm, lanes: &Lanes) -> u64 {
+        let goes_by = self.tag(open.generation, open.is_timed).open();
+        let each = lanes.each().iter().zip(&mut self.told_good);
+        each.map(|(lane, told)| match lane.own_good() {
+            (by, good) if by == goes_by => good - replace(told, good),
+            _ => 0,
+        })
+        .sum()
+    }
+
+    /// Good calls that some lane's own thread has counted too late for [`take`](Self::take), at this generation.
+    pub(super) fn next_late(&mut self, lanes: &Lanes, generation: u64) -> Option<Late> {
+        let open = self.open.map(|open| self.tag(open.generation, open.is_timed).open());
+        let before = self.generations_before;
+        let mut each = lanes.each().iter().zip(&mut self.told_good);
+        each.find_map(|(lane, told)| {
+            let (by, good) = lane.own_good();
+            if good == *told || Some(by) == open {
+                return None;
+            }
+            let tag = Tag::of(by);
+            let generation = tag.generation(before, generation)?;
+            Some(Late {
+                generation,
+                good: good - replace(told, good),
+                timed: tag.is_timed(),
+            })
+        })
+    }
+
+    /// Has the thread that asks go by what the lanes are open for.
+    pub(super) fn adopt(&mut self, lanes: &Lanes) {
+        let number = thread_number();
+        if let (Some(open), Some(lane)) = (self.open, lanes.each().get(number)) {
+            let tag = self.tag(open.generation, open.is_timed);
+            if !lane.goes_by(tag) {
+                lane.adopt(tag);
+                self.told_good[number] = 0;
+            }
+        }
+    }
+
+    /// Which of the breaker's generations a call is of that passed, as far as that can be told; `None` where it is of none.
+    pub(super) fn generation_of(&self, tag: Tag, current: u64) -> Option<u64> {
+        tag.generation(self.generations_before, current)
+    }
+
+    fn tag(&self, generation: u64, is_timed: bool) -> Tag {
+        Tag::new(self.generations_before + generation, is_timed)
     }
 
     fn tell(&mut self, lanes: &Lanes, good: u64, open: Calm, now: Timestamp) -> GoodCalls {
@@ -47,7 +152,7 @@ impl Keeper {
         let last_good = lanes.each().iter().map(Lane::last_good).max();
         GoodCalls {
             generation: open.generation,
-            started: started - std::mem::replace(&mut self.told, started),
+            started: started - replace(&mut self.told, started),
             good,
             last: last_good.filter(|_| open.is_timed).unwrap_or(now),
             timed: open.is_timed,
@@ -97,21 +202,22 @@ impl Keeper {
         now: Timestamp,
     ) -> Option<GoodCalls> {
         let open = self.open?;
-        if calm.is_some_and(|calm| tag(calm) == tag(open)) {
+        let same = |calm: Calm| (calm.generation, calm.is_timed) == (open.generation, open.is_timed);
+        if calm.is_some_and(same) {
             return None;
         }
         self.open = None;
         lanes.clear_terms();
-        let good = lanes.each().iter().map(Lane::close).sum();
+        let good = self.take_own(open, lanes) + lanes.each().iter().map(Lane::close).sum::<u64>();
         self.retire_ring(lanes, inflight);
         Some(self.tell(lanes, good, open, now))
     }
 
     /// Where none may pass, says whether all calls are refused until one is looked at.
-    pub(super) fn refuse_if(&self, refusing: Option<Refusing>, lanes: &Lanes, now: Timestamp) {
+    pub(super) fn refuse_if(&self, refusing: Option<Refusing>, generation: u64, lanes: &Lanes, now: Timestamp) {
         match refusing {
-            _ if self.open.is_some() => {}
-            Some(refusing) => lanes.refuse_all(refusing, now),
+            _ if self.open.is_some() || lanes.each().is_empty() => {}
+            Some(refusing) => lanes.refuse_all(self.tag(generation, false), refusing, now),
             None => lanes.clear_terms(),
         }
     }
@@ -135,7 +241,7 @@ impl Keeper {
         self.plan_stop(calm, lanes);
         if was.is_none() {
             for lane in lanes.each() {
-                lane.open(tag(calm));
+                lane.open(self.tag(calm.generation, calm.is_timed));
             }
         }
     }
@@ -154,7 +260,7 @@ impl Keeper {
             lanes.set_slow_after(slow_after);
         }
         lanes.set_terms(Terms {
-            tag: tag(calm),
+            tag: self.tag(calm.generation, calm.is_timed),
             ring: self.ring.map(|ring| ring.terms),
         });
     }
@@ -232,10 +338,6 @@ impl Ring {
     fn end_of(self, number: u64) -> Timestamp {
         Timestamp::from_nanos(number.saturating_mul(1 << self.terms.shift).saturating_add(1))
     }
-}
-
-fn tag(calm: Calm) -> Tag {
-    Tag::new(calm.generation, calm.is_timed)
 }
 
 /// Whether the lanes can watch for calls that take so long.

@@ -1,65 +1,62 @@
-use super::slots::Slots;
+use super::{count::Count, slots::Slots};
 use crate::{
     machine::Timestamp,
     sync::{AtomicU64, Ordering},
 };
 
 /// What the calls of a few threads write, and no others: each healthy call passes through one lane, and takes no lock.
+///
+/// Of the threads, one has the lane to itself: what it alone writes takes no locked operation.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Lane {
-    /// Whether calls may pass, for what, and how many good ones have come back since this was last asked.
+    /// What the thread that has the lane to itself has adopted, and how many of its good calls have come back since. It writes this; others only read it.
+    good: AtomicU64,
+    /// For all other threads: whether calls may pass, for what, and how many good ones have come back since this was last asked.
     gate: AtomicU64,
-    /// Calls that have passed, of the one thread that has the lane to itself: nobody else writes it, so it takes no locked operation.
-    started: AtomicU64,
-    /// Calls of all others.
-    started_too: AtomicU64,
-    /// Calls that were refused, and of them those that then went to a backup.
-    refused: AtomicU64,
-    diverted: AtomicU64,
+    /// Calls that have passed.
+    started: Count,
     /// How many may have passed when the next one is stopped to be looked at.
     stops_at: AtomicU64,
     /// Nanoseconds, of all good calls that were timed.
-    latency: AtomicU64,
+    latency: Count,
     /// Of calls that needn't be timed: how many good ones were.
     timed: AtomicU64,
     /// When the last one of them came back.
     last_good: AtomicU64,
+    /// Calls that were refused, for no backup; that went to a backup; and of these, those that came back good and weren't timed.
+    pub(super) rejected: Count,
+    pub(super) diverted: Count,
+    pub(super) backed_up: Count,
+    /// When a call to the backup was last timed.
+    backup_timed_at: AtomicU64,
     pub(super) slots: Slots,
 }
 
-/// What a gate is open for: calls of a generation (as much of its number as fits), timed or not.
+/// What calls pass for: those of a generation (as much of its number as fits), timed or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tag(u32);
 
-/// Calls that the primary could not have, and of them those that then went to a backup.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct RefusedCalls {
-    pub(super) refused: u64,
-    pub(super) diverted: u64,
-}
-
 /// Of calls that needn't be timed, one in so many is, for the mean latency. To time them all would cost far more than all the rest.
 const TIMED_ONE_IN: u64 = 64;
+/// So often at most, in nanoseconds, a lane's calls to the backup are timed while all are refused.
+const BACKUP_TIMED_EVERY: u64 = 1_000_000;
 
 const OPEN: u64 = 1 << 63;
-const COUNT_BITS: u32 = 40;
+pub(super) const COUNT_BITS: u32 = 40;
 const COUNT: u64 = (1 << COUNT_BITS) - 1;
 
 impl Tag {
-    pub(super) const BITS: u32 = 63 - COUNT_BITS;
+    const BITS: u32 = 63 - COUNT_BITS;
 
     pub(super) fn new(generation: u64, is_timed: bool) -> Self {
-        Self::from_bits(generation << 1 | u64::from(is_timed))
+        Self(((generation << 1 | u64::from(is_timed)) & ((1 << Self::BITS) - 1)) as u32)
     }
 
+    /// What is left of a word that begins with it.
     #[inline]
-    pub(super) fn from_bits(bits: u64) -> Self {
-        Self((bits & ((1 << Self::BITS) - 1)) as u32)
-    }
-
-    pub(super) fn bits(self) -> u64 {
-        self.0.into()
+    pub(super) fn of(word: u64) -> Self {
+        Self((word << 1 >> (COUNT_BITS + 1)) as u32)
     }
 
     #[inline]
@@ -67,43 +64,60 @@ impl Tag {
         self.0 & 1 != 0
     }
 
-    pub(super) fn is_of(self, generation: u64) -> bool {
-        self == Self::new(generation, self.is_timed())
+    /// Which generation it is, for somebody who had the lanes after so many others' and is in this one now. As much of its number as fits may be an
+    /// older one's, too; `None` where it is nobody's since.
+    pub(super) fn generation(self, before: u64, current: u64) -> Option<u64> {
+        let behind = (before + current).wrapping_sub(u64::from(self.0 >> 1)) & Self::LAST;
+        current.checked_sub(behind).filter(|generation| *generation > 0)
     }
 
+    const LAST: u64 = (1 << (Self::BITS - 1)) - 1;
+
+    /// The beginning of a word that lets its calls pass.
     #[inline]
-    fn open_gate(self) -> u64 {
-        OPEN | self.bits() << COUNT_BITS
+    pub(super) fn open(self) -> u64 {
+        OPEN | self.closed()
     }
 
+    /// The beginning of a word that doesn't.
     #[inline]
-    fn is_open_at(self, gate: u64) -> bool {
-        gate & !COUNT == self.open_gate()
+    pub(super) fn closed(self) -> u64 {
+        u64::from(self.0) << COUNT_BITS
     }
+}
+
+/// Whether calls pass by these terms at all.
+#[inline(always)]
+pub(super) fn lets_pass(terms: u64) -> bool {
+    terms & OPEN != 0
 }
 
 impl Default for Lane {
     /// A closed one.
     fn default() -> Self {
         Self {
+            good: AtomicU64::new(0),
             gate: AtomicU64::new(0),
-            started: AtomicU64::new(0),
-            started_too: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            diverted: AtomicU64::new(0),
+            started: Count::default(),
             stops_at: AtomicU64::new(u64::MAX),
-            latency: AtomicU64::new(0),
+            latency: Count::default(),
             timed: AtomicU64::new(0),
             last_good: AtomicU64::new(0),
+            rejected: Count::default(),
+            diverted: Count::default(),
+            backed_up: Count::default(),
+            backup_timed_at: AtomicU64::new(0),
             slots: Slots::default(),
         }
     }
 }
 
 impl Lane {
-    #[inline]
-    pub(super) fn is_open_for(&self, tag: Tag) -> bool {
-        tag.is_open_at(self.gate.load(Ordering::Acquire))
+    /// Whether a call may pass by these terms; `is_own` for the thread that has the lane to itself.
+    #[inline(always)]
+    pub(super) fn lets_pass(&self, terms: u64, is_own: bool) -> bool {
+        let word = if is_own { &self.good } else { &self.gate };
+        lets_pass(terms) && (word.load(Ordering::Acquire) ^ terms) >> COUNT_BITS == 0
     }
 
     /// Whether the next call is one to be looked at.
@@ -113,52 +127,58 @@ impl Lane {
     }
 
     /// Whether the next call is one to time, though it needn't be.
-    #[inline]
+    #[inline(always)]
     pub(super) fn times(&self) -> bool {
         self.started() % TIMED_ONE_IN == 0
     }
 
-    /// Counts a call that passes, of the thread that has the lane to itself or of another.
+    /// Whether a call to the backup that starts now is one to time.
     #[inline]
-    pub(super) fn start(&self, is_own: bool) {
-        if is_own {
-            self.started
-                .store(self.started.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        } else {
-            self.started_too.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn times_backup(&self, now: Timestamp) -> bool {
+        let last = self.backup_timed_at.load(Ordering::Relaxed);
+        let times = last == 0 || now.as_nanos().abs_diff(last) >= BACKUP_TIMED_EVERY;
+        if times {
+            self.backup_timed_at.store(now.as_nanos(), Ordering::Relaxed);
         }
+        times
     }
 
-    #[inline]
-    pub(super) fn started(&self) -> u64 {
-        self.started.load(Ordering::Relaxed) + self.started_too.load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    pub(super) fn refuse(&self, diverts: bool) {
-        if diverts {
-            self.diverted.fetch_add(1, Ordering::Relaxed);
-        }
-        self.refused.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn take_refused(&self) -> RefusedCalls {
-        let take = |count: &AtomicU64| match count.load(Ordering::Relaxed) {
-            0 => 0,
-            _ => count.swap(0, Ordering::Relaxed),
-        };
-        RefusedCalls {
-            refused: take(&self.refused),
-            diverted: take(&self.diverted),
-        }
-    }
-
-    /// Counts a good call, unless the gate has been closed, or opened for others, since that call passed.
+    /// Counts a call that passes.
     #[inline(always)]
-    pub(super) fn count_good(&self, tag: Tag) -> bool {
-        let mut gate = self.gate.load(Ordering::Relaxed);
+    pub(super) fn start(&self, is_own: bool) {
+        self.started.add(1, is_own);
+    }
+
+    #[inline(always)]
+    pub(super) fn started(&self) -> u64 {
+        self.started.get()
+    }
+
+    /// Counts a good call that passed by these terms, unless that thread goes by others now.
+    #[inline(always)]
+    pub(super) fn count_good(&self, terms: u64, is_own: bool) -> bool {
+        if is_own {
+            self.count_own(terms)
+        } else {
+            self.count_at_gate(terms)
+        }
+    }
+
+    #[inline(always)]
+    fn count_own(&self, terms: u64) -> bool {
+        let word = self.good.load(Ordering::Relaxed);
         // The count never runs into the tag: far from it, the call is told in another way.
-        while tag.is_open_at(gate) && gate & COUNT < COUNT {
+        let counts = (word ^ terms) >> COUNT_BITS == 0 && word & COUNT < COUNT;
+        if counts {
+            // Whoever sees the count sees what came before.
+            self.good.store(word + 1, Ordering::Release);
+        }
+        counts
+    }
+
+    fn count_at_gate(&self, terms: u64) -> bool {
+        let mut gate = self.gate.load(Ordering::Relaxed);
+        while (gate ^ terms) >> COUNT_BITS == 0 && gate & COUNT < COUNT {
             match self
                 .gate
                 .compare_exchange_weak(gate, gate + 1, Ordering::Release, Ordering::Relaxed)
@@ -172,13 +192,12 @@ impl Lane {
 
     /// As [`count_good`](Self::count_good), for a call that came back at `now`.
     #[inline]
-    pub(super) fn count_timed(&self, tag: Tag, latency: u64, now: Timestamp) -> bool {
-        // Whoever sees the count sees the time as well.
+    pub(super) fn count_timed(&self, terms: u64, is_own: bool, latency: u64, now: Timestamp) -> bool {
         self.last_good.store(now.as_nanos(), Ordering::Relaxed);
-        let counted = self.count_good(tag);
+        let counted = self.count_good(terms, is_own);
         if counted {
-            self.latency.fetch_add(latency, Ordering::Relaxed);
-            if !tag.is_timed() {
+            self.latency.add(latency, is_own);
+            if !Tag::of(terms).is_timed() {
                 self.timed.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -190,14 +209,31 @@ impl Lane {
     }
 
     pub(super) fn latency(&self) -> u64 {
-        self.latency.load(Ordering::Relaxed)
+        self.latency.get()
     }
 
     pub(super) fn last_good(&self) -> Timestamp {
         Timestamp::from_nanos(self.last_good.load(Ordering::Relaxed))
     }
 
-    /// Takes the good calls that were counted.
+    /// What the thread that has the lane to itself goes by, and how many good calls it has counted there.
+    pub(super) fn own_good(&self) -> (u64, u64) {
+        let word = self.good.load(Ordering::Acquire);
+        (word & !COUNT, word & COUNT)
+    }
+
+    /// Whether the thread that has the lane to itself goes by this, and can count on.
+    pub(super) fn goes_by(&self, tag: Tag) -> bool {
+        let (by, good) = self.own_good();
+        by == tag.open() && good < COUNT
+    }
+
+    /// The thread that has the lane to itself goes by this from here on. For that thread to say.
+    pub(super) fn adopt(&self, tag: Tag) {
+        self.good.store(tag.open(), Ordering::Release);
+    }
+
+    /// Takes the good calls that other threads have counted.
     pub(super) fn take_good(&self) -> u64 {
         if self.gate.load(Ordering::Relaxed) & COUNT == 0 {
             return 0;
@@ -206,12 +242,20 @@ impl Lane {
     }
 
     pub(super) fn open(&self, tag: Tag) {
-        self.gate.store(tag.open_gate(), Ordering::Release);
+        self.gate.store(tag.open(), Ordering::Release);
     }
 
-    /// From here on no call passes, and none is counted; those that were are taken.
+    /// From here on no call of other threads passes, and none is counted; those that were are taken.
     pub(super) fn close(&self) -> u64 {
         self.gate.swap(0, Ordering::Acquire) & COUNT
+    }
+
+    /// As new, but for what only grows, and what its own thread goes by.
+    pub(super) fn clear(&self) {
+        self.close();
+        self.stops_at.store(u64::MAX, Ordering::Relaxed);
+        self.last_good.store(0, Ordering::Relaxed);
+        self.backup_timed_at.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn stop_after(&self, calls: Option<u32>) {

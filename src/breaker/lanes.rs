@@ -1,13 +1,14 @@
-use std::{num::NonZeroU8, time::Duration};
+use std::{num::NonZeroU8, ops::{DerefMut, Sub}, sync::PoisonError, time::Duration};
 
 use super::{
-    lane::{Lane, RefusedCalls, Tag},
+    Breaker, WeakBreaker,
+    lane::{COUNT_BITS, Lane, Tag, lets_pass},
     slots::Slot,
 };
 use crate::{
     clock::Clock,
     machine::{Refusal, Refusing, Timestamp},
-    sync::{AtomicU64, Ordering, thread_number},
+    sync::{AtomicU64, Mutex, Ordering, thread_number},
 };
 
 /// The way past the lock, for the calls of a healthy primary: open while the machine is [calm](crate::machine::Machine::calm).
@@ -17,13 +18,14 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Lanes {
     board: Board,
-    each: Box<[Lane]>,
+    tenant: Mutex<Tenant>,
 }
 
 /// What all go by.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 struct Board {
+    each: Vec<Lane>,
     terms: AtomicU64,
     /// In nanoseconds.
     slow_after: AtomicU64,
@@ -35,13 +37,18 @@ struct Board {
     retry_at: AtomicU64,
 }
 
-/// No generation has these terms, or one in four million, which has to do without.
-const CLOSED: u64 = 0;
-/// A generation's number is further to the left.
-const REFUSING: u64 = 1;
+/// Whose lanes they are.
+#[derive(Debug)]
+struct Tenant {
+    breaker: Option<WeakBreaker>,
+    /// Generations of those who had the lanes before: no two have the same.
+    generations_before: u64,
+}
 
-/// No clock says that a call started then.
-const UNTIMED: Timestamp = Timestamp::END;
+/// Terms by which none may pass, and each has to be looked at.
+const CLOSED: u64 = 0;
+/// Set in the terms by which all are refused.
+const REFUSING: u64 = 1 << (COUNT_BITS - 1);
 
 /// What belongs together on the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,50 +65,88 @@ pub(super) struct RingTerms {
     pub(super) shift: u8,
 }
 
-/// The right to make one call, which passed the lock by.
-///
-/// Of whole words: a processor that reads together what was written in parts waits for the parts. For the same reason what a healthy call runs
-/// through is inlined where it is made, so that its permit is put where it stays.
+/// Where a call goes that asks to pass the lock by.
+pub(super) enum Way {
+    /// Past it, by these terms.
+    Passes(u64),
+    /// Past it, maybe; but the clock has to be asked.
+    Timed,
+    Stopped,
+}
+
+/// The right to make one call that is timed, which passed the lock by.
 #[derive(Debug)]
-pub(super) struct Pass {
+pub(super) struct TimedPass {
     /// What it passed by, packed.
-    pub(super) terms: u64,
-    pub(super) started: Timestamp,
+    terms: u64,
+    started: Timestamp,
     /// When it is slow; never, if it needn't end in time.
-    pub(super) due: Timestamp,
+    due: Timestamp,
+}
+
+/// A call that was refused past the lock.
+pub(super) struct RefusedHere {
+    /// By which terms, packed.
+    pub(super) terms: u64,
+    pub(super) refusal: Refusal,
+    /// Whether the call that takes its place is one to time.
+    pub(super) is_timed: bool,
 }
 
 /// Why a call may not pass, and what the clock said if it was asked.
 pub(crate) type Stopped = Option<Timestamp>;
 
-impl Pass {
-    /// That of a call that isn't timed.
-    #[inline]
-    fn untimed(terms: u64) -> Self {
+/// Calls that have passed, since the lanes were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Passed {
+    pub(super) started: u64,
+    /// Of good calls that needn't have been timed: how many were.
+    pub(super) timed: u64,
+    /// Nanoseconds, of all good calls that were timed.
+    pub(super) latency: u64,
+}
+
+/// Calls that were refused, since the lanes were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct RefusedCalls {
+    pub(super) rejected: u64,
+    pub(super) diverted: u64,
+    /// Diverted calls that came back good, and weren't timed.
+    pub(super) backed_up: u64,
+}
+
+impl Sub for Passed {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
         Self {
-            terms,
-            started: UNTIMED,
-            due: Timestamp::END,
+            started: self.started - before.started,
+            timed: self.timed - before.timed,
+            latency: self.latency - before.latency,
         }
     }
+}
 
+impl Sub for RefusedCalls {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            rejected: self.rejected - before.rejected,
+            diverted: self.diverted - before.diverted,
+            backed_up: self.backed_up - before.backed_up,
+        }
+    }
+}
+
+impl TimedPass {
     #[inline]
-    fn tag(&self) -> Tag {
-        Terms::tag(self.terms)
+    pub(super) fn tag(&self) -> Tag {
+        Tag::of(self.terms)
     }
 
-    #[inline]
-    pub(super) fn is_timed(&self) -> bool {
-        self.started != UNTIMED
-    }
-
-    pub(super) fn is_of(&self, generation: u64) -> bool {
-        self.tag().is_of(generation)
-    }
-
-    /// `None` where it doesn't matter how long it takes.
-    pub(super) fn started(&self) -> Option<Timestamp> {
-        self.is_timed().then_some(self.started)
+    pub(super) fn started(&self) -> Timestamp {
+        self.started
     }
 
     pub(super) fn slow_after(&self) -> Option<Duration> {
@@ -121,12 +166,7 @@ impl Terms {
 
     fn packed(self) -> u64 {
         let (id, shift) = self.ring.map_or((0, 0), |ring| (ring.id.get(), ring.shift));
-        (self.tag.bits() << Self::SHIFT_BITS | u64::from(shift)) << u8::BITS | u64::from(id)
-    }
-
-    #[inline]
-    fn tag(packed: u64) -> Tag {
-        Tag::from_bits(packed >> (Self::SHIFT_BITS + u8::BITS))
+        self.tag.open() | u64::from(shift) << u8::BITS | u64::from(id)
     }
 
     #[inline]
@@ -140,131 +180,204 @@ impl Terms {
 
 impl Lanes {
     pub(super) fn new() -> Self {
+        Self::with((0..lanes_needed()).map(|_| Lane::default()).collect())
+    }
+
+    pub(super) fn with(each: Vec<Lane>) -> Self {
         Self {
-            board: Board::default(),
-            each: (0..lanes_needed()).map(|_| Lane::default()).collect(),
+            board: Board {
+                each,
+                terms: AtomicU64::new(CLOSED),
+                slow_after: AtomicU64::new(0),
+                looked_at: AtomicU64::new(0),
+                look_at: AtomicU64::new(0),
+                retry_at: AtomicU64::new(0),
+            },
+            tenant: Mutex::new(Tenant {
+                breaker: None,
+                generations_before: 0,
+            }),
         }
     }
 
-    /// No way past the lock.
-    #[cfg(feature = "keyed")]
-    pub(super) fn none() -> Self {
-        Self {
-            board: Board::default(),
-            each: Box::default(),
-        }
-    }
-
+    #[inline(always)]
     pub(super) fn each(&self) -> &[Lane] {
-        &self.each
+        &self.board.each
+    }
+
+    /// The lane for the thread that asks, and whether it has that to itself: no two threads that live at once have one number.
+    #[inline(always)]
+    fn here(&self) -> Option<(&Lane, bool)> {
+        let number = thread_number();
+        match self.each().get(number) {
+            Some(lane) => Some((lane, true)),
+            None => Some((self.each().get(self.shared(number))?, false)),
+        }
+    }
+
+    /// The lane of threads of this number.
+    pub(super) fn shared(&self, number: usize) -> usize {
+        number & self.each().len().wrapping_sub(1)
     }
 
     /// Whether all calls go to the primary, or none does; `None` where it takes a closer look to tell.
     #[inline]
     pub(super) fn all_flow(&self) -> Option<bool> {
         match self.board.terms.load(Ordering::Acquire) {
-            CLOSED => None,
-            REFUSING => Some(false),
-            _ => Some(true),
+            terms if lets_pass(terms) => Some(true),
+            terms if terms & REFUSING != 0 => Some(false),
+            _ => None,
         }
     }
 
-    /// Refuses a call, unless somebody has to look at it. What its caller is told.
-    #[inline]
-    pub(super) fn refuse(&self, lane: usize, diverts: bool, now: Timestamp) -> Option<Refusal> {
-        let lane = self.each.get(lane)?;
-        if self.board.terms.load(Ordering::Acquire) != REFUSING || self.wants_look(now) {
+    /// Refuses a call, unless somebody has to look at it.
+    #[inline(always)]
+    pub(super) fn refuse(&self, diverts: bool, now: Timestamp) -> Option<RefusedHere> {
+        let terms = self.board.terms.load(Ordering::Acquire);
+        if terms & REFUSING == 0 || self.wants_look(now) {
             return None;
         }
+        let (lane, is_own) = self.here()?;
         // A thread that stands still just here, until the breaker has closed and opened again, counts in the wrong opening: one call too many there.
-        lane.refuse(diverts);
+        let count = if diverts { &lane.diverted } else { &lane.rejected };
+        count.add(1, is_own);
         let retry_at = Timestamp::from_nanos(self.board.retry_at.load(Ordering::Relaxed));
-        Some(Refusal {
-            retry_after: (retry_at != Timestamp::END).then(|| retry_at.since(now)),
+        Some(RefusedHere {
+            terms,
+            refusal: Refusal {
+                retry_after: (retry_at != Timestamp::END).then(|| retry_at.since(now)),
+            },
+            is_timed: diverts && lane.times_backup(now),
         })
+    }
+
+    /// Counts a call that was refused by these terms and came back from the backup, good and not timed; unless others are in force.
+    #[inline(always)]
+    pub(super) fn back_up(&self, terms: u64) -> bool {
+        if self.board.terms.load(Ordering::Acquire) != terms {
+            return false;
+        }
+        let here = self.here();
+        if let Some((lane, is_own)) = here {
+            lane.backed_up.add(1, is_own);
+        }
+        here.is_some()
     }
 
     /// Lets a call pass, unless somebody has to look at it.
     #[inline(always)]
-    pub(super) fn start(&self, number: usize, clock: &dyn Clock) -> Result<Pass, Stopped> {
-        let Some(lane) = self.each.get(number) else {
-            return Err(None);
-        };
-        // No two threads that live at once have one number.
-        let is_own = thread_number() == number;
-        let terms = self.board.terms.load(Ordering::Acquire);
-        let tag = Terms::tag(terms);
-        if !lane.is_open_for(tag) {
-            return Err(None);
+    pub(super) fn start(&self) -> Way {
+        match self.each().get(thread_number()) {
+            Some(lane) => self.start_at(lane, true),
+            None => self.start_among_others(),
         }
-        if tag.is_timed() || lane.times() {
-            return self.start_timed(lane, is_own, terms, clock);
-        }
-        lane.start(is_own);
-        Ok(Pass::untimed(terms))
     }
 
     #[inline(never)]
-    fn start_timed(&self, lane: &Lane, is_own: bool, terms: u64, clock: &dyn Clock) -> Result<Pass, Stopped> {
+    fn start_among_others(&self) -> Way {
+        match self.here() {
+            Some((lane, is_own)) => self.start_at(lane, is_own),
+            None => Way::Stopped,
+        }
+    }
+
+    #[inline(always)]
+    fn start_at(&self, lane: &Lane, is_own: bool) -> Way {
+        let terms = self.board.terms.load(Ordering::Acquire);
+        if !lane.lets_pass(terms, is_own) {
+            return Way::Stopped;
+        }
+        if Tag::of(terms).is_timed() || lane.times() {
+            return Way::Timed;
+        }
+        lane.start(is_own);
+        Way::Passes(terms)
+    }
+
+    /// As [`start`](Self::start), for a call that is timed: `lane` is where it is noted.
+    #[inline(never)]
+    pub(super) fn start_timed(&self, lane: usize, clock: &dyn Clock) -> Result<TimedPass, Stopped> {
         let started = clock.now().into();
-        if self.wants_look(started) || lane.stops() {
+        let terms = self.board.terms.load(Ordering::Acquire);
+        let Some((here, is_own)) = self.here().filter(|(here, is_own)| here.lets_pass(terms, *is_own)) else {
+            return Err(Some(started));
+        };
+        if self.wants_look(started) || here.stops() {
             return Err(Some(started));
         }
         let slow_after = Terms::ring(terms).map_or(u64::MAX, |_| self.board.slow_after.load(Ordering::Relaxed));
-        let pass = Pass {
+        let pass = TimedPass {
             terms,
             started,
             due: Timestamp::from_nanos(started.as_nanos().saturating_add(slow_after)),
         };
         // The slot may not be there any more.
-        if pass.slot().is_some_and(|slot| !lane.slots.note(slot)) {
+        if pass.slot().is_some_and(|slot| !self.each()[lane].slots.note(slot)) {
             return Err(Some(started));
         }
-        lane.start(is_own);
+        here.start(is_own);
         Ok(pass)
     }
 
-    /// Counts a call that isn't timed, came back and is good, unless it has to be looked at.
+    /// Counts a call that isn't timed, passed by these terms, came back and is good, unless it has to be looked at.
     #[inline(always)]
-    pub(super) fn finish_untimed(&self, lane: usize, pass: &Pass) -> bool {
-        self.each[lane].count_good(pass.tag())
+    pub(super) fn finish(&self, terms: u64) -> bool {
+        // A thread that stands still from here on counts late, and is told of late.
+        if self.board.terms.load(Ordering::Acquire) != terms {
+            return false;
+        }
+        match self.each().get(thread_number()) {
+            Some(lane) => lane.count_good(terms, true),
+            None => self.finish_among_others(terms),
+        }
     }
 
-    /// Counts a timed call that came back and is good, unless it has to be looked at: then, when that was.
-    pub(super) fn finish_timed(&self, lane: usize, pass: &mut Pass, clock: &dyn Clock) -> Result<(), Timestamp> {
-        let lane = &self.each[lane];
+    #[inline(never)]
+    fn finish_among_others(&self, terms: u64) -> bool {
+        self.here()
+            .is_some_and(|(lane, is_own)| lane.count_good(terms, is_own))
+    }
+
+    /// As [`finish`](Self::finish), for a timed call that was noted at this lane: where it has to be looked at, when it came back.
+    pub(super) fn finish_timed(&self, lane: usize, pass: &mut TimedPass, clock: &dyn Clock) -> Result<(), Timestamp> {
         let now = clock.now().into();
-        if self.wants_look(now) || now > pass.due || pass.slot().is_some_and(|slot| !lane.slots.finish(slot)) {
+        let slots = &self.each()[lane].slots;
+        if self.wants_look(now) || now > pass.due || pass.slot().is_some_and(|slot| !slots.finish(slot)) {
             return Err(now);
         }
         pass.due = Timestamp::END;
         let latency = now.as_nanos().saturating_sub(pass.started.as_nanos());
-        if lane.count_timed(pass.tag(), latency, now) {
-            Ok(())
-        } else {
-            Err(now)
+        let is_in_force = self.board.terms.load(Ordering::Acquire) == pass.terms;
+        match self.here().filter(|_| is_in_force) {
+            Some((lane, is_own)) if lane.count_timed(pass.terms, is_own, latency, now) => Ok(()),
+            _ => Err(now),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn wants_look(&self, now: Timestamp) -> bool {
         let now = now.as_nanos();
         now >= self.board.look_at.load(Ordering::Acquire) || now < self.board.looked_at.load(Ordering::Acquire)
     }
 
-    /// Calls that have passed, since the lanes were made.
     pub(super) fn started(&self) -> u64 {
-        self.each.iter().map(Lane::started).sum()
+        self.each().iter().map(Lane::started).sum()
     }
 
-    /// The latency of good calls that were timed, added up.
-    pub(super) fn latency(&self) -> Duration {
-        Duration::from_nanos(self.each.iter().map(Lane::latency).fold(0, u64::saturating_add))
+    pub(super) fn passed(&self) -> Passed {
+        self.each().iter().fold(Passed::default(), |all, lane| Passed {
+            started: all.started + lane.started(),
+            timed: all.timed + lane.timed(),
+            latency: all.latency.saturating_add(lane.latency()),
+        })
     }
 
-    /// Of good calls that needn't have been timed: how many were.
-    pub(super) fn timed(&self) -> u64 {
-        self.each.iter().map(Lane::timed).sum()
+    pub(super) fn refused(&self) -> RefusedCalls {
+        self.each().iter().fold(RefusedCalls::default(), |all, lane| RefusedCalls {
+            rejected: all.rejected + lane.rejected.get(),
+            diverted: all.diverted + lane.diverted.get(),
+            backed_up: all.backed_up + lane.backed_up.get(),
+        })
     }
 
     /// Says what calls go by from now on.
@@ -280,28 +393,19 @@ impl Lanes {
     }
 
     /// Says that no call may pass, and until when none need be looked at.
-    pub(super) fn refuse_all(&self, refusing: Refusing, now: Timestamp) {
+    pub(super) fn refuse_all(&self, tag: Tag, refusing: Refusing, now: Timestamp) {
+        let terms = tag.closed() | REFUSING;
         let retry_at = refusing.retry_at.unwrap_or(Timestamp::END);
         // At the end of time that would be taken for nobody can tell.
         let is_sayable = refusing.retry_at != Some(Timestamp::END);
         let until = if is_sayable { refusing.until } else { Timestamp::START };
         let said = [&self.board.terms, &self.board.look_at, &self.board.retry_at];
-        if said.map(|word| word.load(Ordering::Relaxed)) == [REFUSING, until.as_nanos(), retry_at.as_nanos()] {
+        if said.map(|word| word.load(Ordering::Relaxed)) == [terms, until.as_nanos(), retry_at.as_nanos()] {
             return;
         }
         self.set_look_at(now, until);
         self.board.retry_at.store(retry_at.as_nanos(), Ordering::Relaxed);
-        self.board.terms.store(REFUSING, Ordering::Release);
-    }
-
-    /// Takes the calls that were refused here.
-    pub(super) fn take_refused(&self) -> RefusedCalls {
-        let mut all = RefusedCalls::default();
-        for lane in self.each.iter().map(Lane::take_refused) {
-            all.refused += lane.refused;
-            all.diverted += lane.diverted;
-        }
-        all
+        self.board.terms.store(terms, Ordering::Release);
     }
 
     pub(super) fn set_slow_after(&self, slow_after: Duration) {
@@ -313,6 +417,46 @@ impl Lanes {
     pub(super) fn set_look_at(&self, now: Timestamp, look_at: Timestamp) {
         self.board.looked_at.fetch_max(now.as_nanos(), Ordering::AcqRel);
         self.board.look_at.store(look_at.as_nanos(), Ordering::Release);
+    }
+
+    /// The breaker whose lanes they are, if somebody still holds it.
+    pub(super) fn breaker(&self) -> Option<Breaker> {
+        self.tenant().breaker.as_ref()?.upgrade()
+    }
+
+    /// From here on they are this breaker's.
+    pub(super) fn belong_to(&self, breaker: WeakBreaker) {
+        self.tenant().breaker = Some(breaker);
+    }
+
+    /// How many generations had the lanes before.
+    pub(super) fn generations_before(&self) -> u64 {
+        self.tenant().generations_before
+    }
+
+    /// Nobody's any more, after so many generations: as new, but for what only grows, and for what a late call may still count.
+    pub(super) fn clear(&self, generations: u64) {
+        let Board {
+            each,
+            terms,
+            slow_after,
+            looked_at,
+            look_at,
+            retry_at,
+        } = &self.board;
+        terms.store(CLOSED, Ordering::Release);
+        for word in [slow_after, looked_at, look_at, retry_at] {
+            word.store(0, Ordering::Release);
+        }
+        each.iter().for_each(Lane::clear);
+        *self.tenant() = Tenant {
+            breaker: None,
+            generations_before: generations,
+        };
+    }
+
+    fn tenant(&self) -> impl DerefMut<Target = Tenant> {
+        self.tenant.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

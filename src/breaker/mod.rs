@@ -1,12 +1,15 @@
 mod blueprint;
 mod by_hand;
+mod count;
 pub(crate) mod handle;
 mod inflight;
 mod inner;
 mod keeper;
+mod kept;
 mod lane;
 mod lanes;
 mod last_error;
+mod pass;
 mod permit;
 mod shared;
 mod slots;
@@ -23,7 +26,7 @@ use std::{
 
 pub(crate) use self::lanes::Stopped;
 pub(crate) use self::{blueprint::Blueprint, handle::Refused};
-use self::{handle::Handle, inner::Inner};
+use self::{handle::Handle, inner::Inner, kept::KeptLanes, lanes::Way, pass::Pass};
 pub use self::{
     last_error::LastError,
     permit::Permit,
@@ -59,12 +62,13 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Breaker {
-    /// One for each lane; their number is a power of 2.
+    /// One for each lane, and one where there is none.
     handles: Arc<[Arc<Handle>]>,
+    lanes: KeptLanes,
 }
 
 /// A handle that doesn't keep the breaker alive.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct WeakBreaker {
     handles: Weak<[Arc<Handle>]>,
 }
@@ -86,6 +90,15 @@ pub struct Snapshot {
 }
 
 impl Breaker {
+    fn new(inner: &Arc<Inner>) -> Self {
+        let breaker = Self {
+            handles: Handle::for_each_lane(inner),
+            lanes: inner.shared.lanes().clone(),
+        };
+        breaker.lanes.belong_to(breaker.downgrade());
+        breaker
+    }
+
     #[inline]
     fn inner(&self) -> &Inner {
         &self.handles[0].inner
@@ -94,7 +107,7 @@ impl Breaker {
     /// The handle for the thread that asks.
     #[inline(always)]
     fn handle(&self) -> &Arc<Handle> {
-        &self.handles[thread_number() & (self.handles.len() - 1)]
+        &self.handles[self.lanes.shared(thread_number()) & (self.handles.len() - 1)]
     }
 
     /// The name that it was given.
@@ -110,7 +123,7 @@ impl Breaker {
     /// [`CircuitOpen`] where the breaker refuses the call; it says when to come back.
     #[inline]
     pub fn try_acquire(&self) -> Result<Permit, CircuitOpen> {
-        self.handle().acquire(false).map_err(|refused| refused.open)
+        self.acquire(false).map_err(|refused| refused.open)
     }
 
     /// Where the calls go now.
@@ -149,32 +162,63 @@ impl Breaker {
     }
 
     /// A permit for a call, which goes to the backup, if there is one, where the primary may not have it.
-    #[cfg(any(feature = "keyed", feature = "replay"))]
     #[inline]
     pub(crate) fn acquire(&self, has_backup: bool) -> Result<Permit, Refused> {
-        self.handle().acquire(has_backup)
+        self.pass()
+            .or_else(|stopped| self.acquire_stopped(stopped, has_backup))
     }
 
     /// A permit for a call of a healthy primary that nobody has to look at; or what [`acquire_stopped`](Self::acquire_stopped) takes.
     #[inline(always)]
     pub(crate) fn pass(&self) -> Result<Permit, Stopped> {
-        self.handle().pass()
+        match self.lanes.start() {
+            Way::Passes(terms) => Ok(Permit::passed(Pass::new(&self.lanes, terms))),
+            Way::Timed => self.handle().pass_timed(),
+            Way::Stopped => Err(None),
+        }
     }
 
     /// A permit for a call that may not pass: it goes to the backup, if there is one, where the primary may not have it.
+    #[inline(never)]
     pub(crate) fn acquire_stopped(&self, stopped: Stopped, has_backup: bool) -> Result<Permit, Refused> {
-        self.handle().acquire_stopped(stopped, has_backup)
+        match self.refuse(stopped, has_backup) {
+            Ok(refused) => Err(refused),
+            Err(now) => self.handle().acquire(now, has_backup),
+        }
     }
 
     /// As [`acquire_stopped`](Self::acquire_stopped), for a call that has to wait for the primary's readiness first.
     #[inline(always)]
     pub(crate) fn acquire_waiting(&self, has_backup: bool) -> Result<Permit, Refused> {
-        self.handle().acquire_waiting(has_backup)
+        match self.refuse(None, has_backup) {
+            Ok(refused) => Err(refused),
+            Err(now) => self.handle().acquire_waiting(now, has_backup),
+        }
+    }
+
+    /// Refuses a call past the lock; or says what the clock said, where somebody has to look at it.
+    #[inline(always)]
+    fn refuse(&self, stopped: Stopped, has_backup: bool) -> Result<Refused, Timestamp> {
+        let now = stopped.unwrap_or_else(|| self.now());
+        let refused = self.lanes.refuse(has_backup, now).ok_or(now)?;
+        Ok(Refused {
+            open: self.inner().circuit_open(refused.refusal),
+            permit: if !has_backup {
+                Permit::OF_NOTHING
+            } else if refused.is_timed {
+                Permit::backup(self.handle().clone(), now)
+            } else {
+                Permit::diverted(Pass::new(&self.lanes, refused.terms))
+            },
+        })
     }
 
     /// A permit for a call that was promised when the breaker was closed: it is honoured, though its outcome may be stale.
     pub(crate) fn acquire_promised(&self) -> Permit {
-        self.handle().acquire_promised()
+        self.pass().unwrap_or_else(|stopped| {
+            let now = stopped.unwrap_or_else(|| self.now());
+            self.handle().acquire_promised(now)
+        })
     }
 
     /// A permit for a call that may be made within the time that a promise holds. None is needed where all calls flow.
@@ -240,11 +284,7 @@ impl Breaker {
     /// Whether all calls go to the primary, as far as can be told without asking what the time is.
     #[inline]
     pub(crate) fn seems_flowing(&self) -> bool {
-        self.inner()
-            .shared
-            .lanes()
-            .all_flow()
-            .unwrap_or_else(|| self.is_flowing())
+        self.lanes.all_flow().unwrap_or_else(|| self.is_flowing())
     }
 
     /// Whether all calls go to the primary, so that its readiness is worth waiting for.
@@ -307,7 +347,10 @@ impl Breaker {
 
 impl WeakBreaker {
     pub(crate) fn upgrade(&self) -> Option<Breaker> {
-        self.handles.upgrade().map(|handles| Breaker { handles })
+        self.handles.upgrade().map(|handles| Breaker {
+            lanes: handles[0].inner.shared.lanes().clone(),
+            handles,
+        })
     }
 
     pub(crate) fn is_alive(&self) -> bool {

@@ -2,13 +2,14 @@ use std::{fmt, mem::forget, sync::Arc, time::Duration};
 
 use super::{
     Handle,
-    lanes::{Lanes, Pass},
+    lanes::{Lanes, TimedPass},
     last_error::LastError,
+    pass::Pass,
     shared::{Core, GOOD, Watched},
     trail::Trail,
 };
 use crate::{
-    call_record::{BackupRecord, Moment},
+    call_record::Moment,
     machine::{Ending, Outcome, Ticket, Timestamp},
 };
 
@@ -35,17 +36,22 @@ pub struct Permit {
     call: Option<Call>,
 }
 
-struct Call {
-    handle: Arc<Handle>,
-    kind: Kind,
-}
-
-enum Kind {
-    /// The call of a healthy primary.
+enum Call {
+    /// One of a healthy primary.
     Passed(Pass),
+    Timed {
+        handle: Arc<Handle>,
+        pass: TimedPass,
+    },
     // Boxed, so that the permit of a healthy call stays small.
-    Primary(Box<Held>),
+    Primary {
+        handle: Arc<Handle>,
+        held: Box<Held>,
+    },
+    /// One to the backup, while all are refused.
+    Diverted(Pass),
     Backup {
+        handle: Arc<Handle>,
         started: Timestamp,
     },
 }
@@ -59,31 +65,40 @@ struct Held {
 
 impl Permit {
     #[inline(always)]
-    pub(super) fn passed(handle: Arc<Handle>, pass: Pass) -> Self {
-        Self::new(handle, Kind::Passed(pass))
+    pub(super) fn passed(pass: Pass) -> Self {
+        Self::of(Call::Passed(pass))
+    }
+
+    #[inline(always)]
+    pub(super) fn timed(handle: Arc<Handle>, pass: TimedPass) -> Self {
+        Self::of(Call::Timed { handle, pass })
     }
 
     pub(super) fn primary(handle: Arc<Handle>, ticket: Ticket, watch: Watched, trail: Option<Trail>) -> Self {
-        Self::new(handle, Kind::Primary(Box::new(Held { ticket, watch, trail })))
+        let held = Box::new(Held { ticket, watch, trail });
+        Self::of(Call::Primary { handle, held })
+    }
+
+    #[inline(always)]
+    pub(super) fn diverted(pass: Pass) -> Self {
+        Self::of(Call::Diverted(pass))
     }
 
     pub(super) fn backup(handle: Arc<Handle>, started: Timestamp) -> Self {
-        Self::new(handle, Kind::Backup { started })
+        Self::of(Call::Backup { handle, started })
     }
 
     /// A permit that records nothing, for a call that goes nowhere.
     pub(crate) const OF_NOTHING: Self = Self { call: None };
 
     #[inline(always)]
-    fn new(handle: Arc<Handle>, kind: Kind) -> Self {
-        Self {
-            call: Some(Call { handle, kind }),
-        }
+    fn of(call: Call) -> Self {
+        Self { call: Some(call) }
     }
 
-    /// `None` for a call that goes nowhere.
-    pub(crate) fn handle(&self) -> Option<&Arc<Handle>> {
-        self.call.as_ref().map(|call| &call.handle)
+    /// `None` for a call that goes nowhere, or whose breaker nobody holds any more.
+    pub(crate) fn handle(&self) -> Option<Arc<Handle>> {
+        self.call.as_ref()?.handle()
     }
 
     /// Ends the call with this outcome. Its latency is the time since the call was started.
@@ -100,13 +115,7 @@ impl Permit {
     /// Whether the call is one to the backup.
     #[must_use]
     pub fn is_backup(&self) -> bool {
-        matches!(
-            &self.call,
-            Some(Call {
-                kind: Kind::Backup { .. },
-                ..
-            })
-        )
+        matches!(&self.call, Some(Call::Diverted(_) | Call::Backup { .. }))
     }
 
     /// Whether anything is called at all: a rejection calls nothing.
@@ -117,9 +126,9 @@ impl Permit {
 
     #[inline]
     pub(super) fn ticket(&self) -> Option<&Ticket> {
-        match &self.call.as_ref()?.kind {
-            Kind::Primary(held) => Some(&held.ticket),
-            Kind::Passed(_) | Kind::Backup { .. } => None,
+        match self.call.as_ref()? {
+            Call::Primary { held, .. } => Some(&held.ticket),
+            _ => None,
         }
     }
 
@@ -145,11 +154,10 @@ impl Permit {
     /// Keeps this as the primary's [last error](crate::Snapshot::last_error), to be looked at: its first 200 bytes. It decides nothing; record the outcome as well. Of
     /// a call to the backup nothing is kept.
     pub fn note_error(&mut self, error: &dyn fmt::Display) {
-        if let Some(Call {
-            handle,
-            kind: Kind::Passed(_) | Kind::Primary(_),
-        }) = &self.call
-        {
+        if self.is_backup() {
+            return;
+        }
+        if let Some(handle) = self.handle() {
             let inner = &handle.inner;
             // A user's code, so not under the lock.
             let error = Box::new(LastError::new(error, inner.now()));
@@ -171,11 +179,7 @@ impl Permit {
     /// The call starts now, if it hasn't yet: what came before was waiting.
     #[inline]
     pub(crate) fn start(&mut self) {
-        if let Some(Call {
-            handle,
-            kind: Kind::Primary(held),
-        }) = &mut self.call
-        {
+        if let Some(Call::Primary { handle, held }) = &mut self.call {
             held.start(handle);
         }
     }
@@ -189,53 +193,70 @@ impl Permit {
 
     /// What is held of a call to the primary, now that somebody has to look at it, though it may have passed.
     fn stop(&mut self) -> Option<(&Handle, &mut Held)> {
-        let Call { handle, kind } = self.call.as_mut()?;
-        if let Kind::Passed(pass) = kind {
-            let (ticket, watch) = handle.stopped(pass);
-            *kind = Kind::Primary(Box::new(Held {
-                ticket,
-                watch,
-                trail: None,
-            }));
+        let call = self.call.as_mut()?;
+        let held = |(ticket, watch)| {
+            let trail = None;
+            Box::new(Held { ticket, watch, trail })
+        };
+        match call {
+            Call::Passed(pass) => {
+                let handle = pass.breaker()?.handle().clone();
+                let held = held((handle.stopped(pass)?, Watched::No));
+                *call = Call::Primary { handle, held };
+            }
+            Call::Timed { handle, pass } => {
+                let held = held(handle.stopped_timed(pass));
+                *call = Call::Primary {
+                    handle: handle.clone(),
+                    held,
+                };
+            }
+            Call::Primary { .. } | Call::Diverted(_) | Call::Backup { .. } => {}
         }
-        match kind {
-            Kind::Primary(held) => Some((handle, held)),
-            Kind::Passed(_) | Kind::Backup { .. } => None,
+        match call {
+            Call::Primary { handle, held } => Some((handle, held)),
+            _ => None,
         }
     }
 }
 
 impl Call {
+    fn handle(&self) -> Option<Arc<Handle>> {
+        match self {
+            Self::Passed(pass) | Self::Diverted(pass) => Some(pass.breaker()?.handle().clone()),
+            Self::Timed { handle, .. } | Self::Primary { handle, .. } | Self::Backup { handle, .. } => {
+                Some(handle.clone())
+            }
+        }
+    }
+
     #[inline(always)]
     fn end(self, ending: Ending) {
-        let Self { handle, kind } = self;
-        match kind {
-            Kind::Passed(pass) if ending == GOOD => handle.end_good(&pass),
-            kind => kind.end(&handle, ending),
-        }
-    }
-}
-
-impl Kind {
-    #[inline(never)]
-    fn end(self, handle: &Handle, ending: Ending) {
         match self {
-            Self::Passed(pass) => handle.end_stopped(&pass, ending, None),
-            Self::Primary(held) => held.end(handle, ending),
-            Self::Backup { started } => end_backup(handle, started, ending),
+            Self::Passed(pass) if ending == GOOD && pass.end_good() => {}
+            Self::Diverted(pass) if ending == GOOD && pass.end_backed_up() => {}
+            Self::Timed { handle, pass } if ending == GOOD => handle.end_timed(pass),
+            call => call.end_at_lock(ending),
         }
     }
-}
 
-fn end_backup(handle: &Handle, started: Timestamp, ending: Ending) {
-    let inner = &handle.inner;
-    let latency = inner.update(|core, _, now| core.end_backup(ending, started, now));
-    if inner.listeners.wants_calls() {
-        inner.listeners.tell_backup_call(&BackupRecord {
-            breaker: inner.name.clone(),
-            outcome: ending.into(),
-            latency,
-        });
+    #[inline(never)]
+    fn end_at_lock(self, ending: Ending) {
+        match self {
+            Self::Passed(pass) => {
+                if let Some(breaker) = pass.breaker() {
+                    breaker.handle().end_stopped(&pass, ending);
+                }
+            }
+            Self::Diverted(pass) => {
+                if let Some(breaker) = pass.breaker() {
+                    breaker.handle().end_diverted(&pass, ending);
+                }
+            }
+            Self::Timed { handle, pass } => handle.end_stopped_timed(&pass, ending, None),
+            Self::Primary { handle, held } => held.end(&handle, ending),
+            Self::Backup { handle, started } => handle.end_backup(started, ending),
+        }
     }
 }
 
@@ -293,7 +314,7 @@ impl Drop for Permit {
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
-            .field("breaker", &self.handle().map_or("", |handle| &handle.inner.name))
+            .field("breaker", &self.handle().map(|handle| handle.inner.name.clone()))
             .field("backup", &self.is_backup())
             .finish_non_exhaustive()
     }

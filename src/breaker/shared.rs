@@ -9,6 +9,7 @@ pub(super) use self::calls::Watched;
 use super::{
     inflight::Inflight,
     keeper::{Keeper, is_watchable},
+    kept::KeptLanes,
     lanes::Lanes,
     last_error::LastError,
     totals::Totals,
@@ -25,7 +26,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Shared {
     core: Mutex<Core>,
-    lanes: Lanes,
+    lanes: KeptLanes,
 }
 
 #[derive(Debug)]
@@ -64,7 +65,7 @@ pub(super) struct Announcement {
 }
 
 impl Shared {
-    pub(super) fn new(mut machine: Machine, is_traced: bool, member: Option<Arc<Member>>, lanes: Lanes) -> Self {
+    pub(super) fn new(mut machine: Machine, is_traced: bool, member: Option<Arc<Member>>, lanes: KeptLanes) -> Self {
         if let Some(member) = &member {
             machine.join(member.clone());
         }
@@ -76,7 +77,7 @@ impl Shared {
             lasting: Inflight::new(is_small),
             totals: Totals::default(),
             last_error: None,
-            keeper: Keeper::default(),
+            keeper: Keeper::new(&lanes),
             member,
             is_traced,
             started: 0,
@@ -92,7 +93,7 @@ impl Shared {
     }
 
     #[inline]
-    pub(super) fn lanes(&self) -> &Lanes {
+    pub(super) fn lanes(&self) -> &KeptLanes {
         &self.lanes
     }
 
@@ -114,15 +115,25 @@ impl Shared {
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         let last_step = core.step;
         core.take_passed(&self.lanes, now);
+        core.take_late(&self.lanes, now);
         let found = core.find_overdue(&self.lanes, now);
         let result = change(&mut core, &self.lanes);
         core.drop_stale_watches();
         core.open_lanes(&self.lanes, now);
+        core.keeper.adopt(&self.lanes);
         let mut announcement = core.announcement();
         if core.step == last_step && (found || !announcement.changes.is_empty()) {
             announcement.look = Some(core.moment(now));
         }
         (result, announcement)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let core = self.core.get_mut().unwrap_or_else(PoisonError::into_inner);
+        core.keeper.leave(&self.lanes, core.machine.generation());
+        self.lanes.give_back();
     }
 }
 
@@ -201,30 +212,54 @@ impl Core {
     }
 
     pub(super) fn totals(&self, lanes: &Lanes) -> Totals {
-        let mut totals = self.totals;
-        totals.primary.calls += lanes.started();
-        totals.primary.timed += lanes.timed();
-        totals.primary.latency = totals.primary.latency.saturating_add(lanes.latency());
+        let (mut totals, passed) = (self.totals, self.keeper.passed(lanes));
+        let primary = &mut totals.primary;
+        primary.calls += passed.started;
+        primary.timed += passed.timed;
+        primary.latency = primary.latency.saturating_add(Duration::from_nanos(passed.latency));
         totals
     }
 
     /// Calls to the primary that have been started and haven't ended.
     pub(super) fn in_flight(&self, lanes: &Lanes) -> u64 {
         // The lanes' starts are read after their ends.
-        self.started + lanes.started() - self.ended
+        self.started + self.keeper.passed(lanes).started - self.ended
     }
 
     /// Takes what the lanes have counted, before anything else is decided.
     fn take_passed(&mut self, lanes: &Lanes, now: Timestamp) {
-        let refused = lanes.take_refused();
-        self.totals.refused += refused.refused;
+        let refused = self.keeper.take_refused(lanes);
+        let calls = refused.rejected + refused.diverted;
+        self.totals.refused += calls;
         self.totals.backup.calls += refused.diverted;
-        self.machine.refused_calls(refused.refused);
+        self.totals.backup.succeeded += refused.backed_up;
+        self.machine.refused_calls(calls);
         let passed = self.keeper.take(lanes, now);
         self.count_passed(passed);
         self.totals.primary.succeeded += passed.good;
         if passed.started > 0 || passed.good > 0 {
             self.machine.good_calls(passed);
+        }
+    }
+
+    /// Takes what was counted too late for that.
+    fn take_late(&mut self, lanes: &Lanes, now: Timestamp) {
+        while let Some(late) = self.keeper.next_late(lanes, self.machine.generation()) {
+            self.count_passed(GoodCalls {
+                good: late.good,
+                timed: late.timed,
+                ..GoodCalls::default()
+            });
+            self.note_late(late.good, late.generation, now);
+        }
+    }
+
+    /// Good calls that have come back after all that has been decided so far.
+    fn note_late(&mut self, good: u64, generation: u64, now: Timestamp) {
+        for _ in 0..good {
+            let settled = self.machine.good_call(generation, now);
+            self.totals.primary.note(settled, GOOD);
+            self.drop_stale_watches();
         }
     }
 
@@ -251,15 +286,11 @@ impl Core {
         if let Some(last) = self.keeper.close_unless(calm, lanes, &mut self.unanswered, now) {
             self.count_passed(last);
             self.machine.good_calls(GoodCalls { good: 0, ..last });
-            // They came back after what has just been decided.
-            for _ in 0..last.good {
-                let settled = self.machine.good_call(last.generation, last.last);
-                self.totals.primary.note(settled, GOOD);
-                self.drop_stale_watches();
-            }
+            self.note_late(last.good, last.generation, last.last);
             calm = self.calm(lanes);
         }
-        self.keeper.refuse_if(self.refusing(), lanes, now);
+        let refusing = self.refusing();
+        self.keeper.refuse_if(refusing, self.machine.generation(), lanes, now);
         if let Some(calm) = calm {
             let next_look = self.next_look();
             self.keeper.open(calm, next_look, lanes, &mut self.unanswered, now);
@@ -357,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_panic_under_the_lock_does_not_take_the_service_down() {
-        let shared = Shared::new(Machine::new(Settings::default(), 0).unwrap(), false, None, Lanes::new());
+        let shared = Shared::new(Machine::new(Settings::default(), 0).unwrap(), false, None, KeptLanes::take());
         let now = Timestamp::START + Duration::from_secs(1);
         let panicked = catch_unwind(AssertUnwindSafe(|| shared.update(now, |_, _| panic!("on purpose"))));
         assert!(panicked.is_err() && shared.core.is_poisoned());

@@ -3,7 +3,8 @@ use std::time::Duration;
 use super::Core;
 use crate::{
     breaker::{
-        lanes::{Lanes, Pass},
+        lane::Tag,
+        lanes::{Lanes, TimedPass},
         slots::Slot,
     },
     machine::{Ending, Outcome, Ticket, Timestamp},
@@ -11,20 +12,25 @@ use crate::{
 
 /// What becomes of a call between its start and its end.
 impl Core {
-    /// The ticket of a call that passed, and where it is watched.
-    pub(in crate::breaker) fn stopped(&self, pass: &Pass, lane: usize) -> (Ticket, Watched) {
-        let is_current = pass.is_of(self.machine.generation());
-        let generation = if is_current {
-            self.machine.generation()
-        } else {
-            Ticket::STALE
-        };
+    /// The ticket of a call that passed and isn't timed; `None` where it isn't this breaker's.
+    pub(in crate::breaker) fn stopped(&self, tag: Tag) -> Option<Ticket> {
+        self.generation_of(tag)
+            .map(|generation| Ticket::passed(generation, None, None))
+    }
+
+    /// The ticket of a timed call that passed, and where it is watched.
+    pub(in crate::breaker) fn stopped_timed(&self, pass: &TimedPass, lane: usize) -> (Ticket, Watched) {
+        let generation = self.generation_of(pass.tag()).unwrap_or(Ticket::STALE);
         let watch = match pass.slot() {
-            Some(slot) if is_current => Watched::Passed { lane, slot },
+            Some(slot) if generation == self.machine.generation() => Watched::Passed { lane, slot },
             _ => Watched::No,
         };
-        let ticket = Ticket::passed(generation, pass.started(), pass.slow_after());
+        let ticket = Ticket::passed(generation, Some(pass.started()), pass.slow_after());
         (ticket, watch)
+    }
+
+    fn generation_of(&self, tag: Tag) -> Option<u64> {
+        self.keeper.generation_of(tag, self.machine.generation())
     }
 
     /// The ticket, and where its call is watched.
@@ -123,10 +129,16 @@ impl Core {
         self.totals.primary.note_latency(latency, ending);
     }
 
-    pub(in crate::breaker) fn end_backup(&mut self, ending: Ending, started: Timestamp, now: Timestamp) -> Duration {
-        let latency = now.since(started);
+    /// The latency of a call to the backup, where it is timed.
+    pub(in crate::breaker) fn end_backup(
+        &mut self,
+        ending: Ending,
+        started: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Duration> {
+        let latency = started.map(|started| now.since(started));
         self.totals.backup.note_end(ending);
-        self.totals.backup.note_latency(Some(latency), ending);
+        self.totals.backup.note_latency(latency, ending);
         latency
     }
 }
