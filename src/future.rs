@@ -125,14 +125,11 @@ where
                     // The way of most calls: nothing is kept, and the permit isn't moved to and fro. Joined with the end of the other ways, which is much the
                     // same, it takes 8 ns more of some 20.
                     if this.kept.is_none() {
+                        if let Some(permit) = Permit::take_passed(this.permit) {
+                            return Poll::Ready(classified::<C, Req, _, _>(this.classify, result, permit));
+                        }
                         let permit = this.permit.take().expect("polled after it was ready");
-                        return Poll::Ready(match result {
-                            Ok(response) => Ok(this.classify.response(response, permit)),
-                            Err(error) => {
-                                this.classify.error(&error, permit);
-                                Err(error)
-                            }
-                        });
+                        return Poll::Ready(classified::<C, Req, _, _>(this.classify, result, permit));
                     }
                     result
                 }
@@ -182,6 +179,20 @@ where
                 Err(error)
             }
         })
+    }
+}
+
+#[inline(always)]
+fn classified<C, Req, Res, Err>(classify: &C, result: Result<Res, Err>, permit: Permit) -> Result<C::Response, Err>
+where
+    C: Classify<Req, Res, Err>,
+{
+    match result {
+        Ok(response) => Ok(classify.response(response, permit)),
+        Err(error) => {
+            classify.error(&error, permit);
+            Err(error)
+        }
     }
 }
 

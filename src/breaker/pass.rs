@@ -4,7 +4,7 @@ use super::{Breaker, kept::KeptLanes, lane::Tag};
 ///
 /// Of whole words: a processor that reads together what was written in parts waits for the parts. For the same reason what a healthy call runs
 /// through is inlined where it is made, so that its permit is put where it stays.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pass {
     lanes: KeptLanes,
     terms: u64,

@@ -96,6 +96,24 @@ impl Permit {
         Self { call: Some(call) }
     }
 
+    /// Takes the permit of a healthy call that isn't timed, word by word; others stay where they are.
+    ///
+    /// [`Option::take`] takes them by 16 bytes, and waits for what was just written in words.
+    #[inline(always)]
+    pub(crate) fn take_passed(place: &mut Option<Self>) -> Option<Self> {
+        let Some(Self {
+            call: call @ Some(Call::Passed(_)),
+        }) = place
+        else {
+            return None;
+        };
+        let Some(Call::Passed(pass)) = call else { return None };
+        let pass = pass.clone();
+        *call = None;
+        *place = None;
+        Some(Self::passed(pass))
+    }
+
     /// `None` for a call that goes nowhere, or whose breaker nobody holds any more.
     pub(crate) fn handle(&self) -> Option<Arc<Handle>> {
         self.call.as_ref()?.handle()
