@@ -128,8 +128,9 @@ where
     }
 
     fn poll(mut future: Pin<&mut RejectFuture>, _: &mut Context<'_>) -> Poll<Result<Res, Err>> {
-        let open = future.open.take().expect("polled after it was ready");
-        Poll::Ready(Err(open.into()))
+        let open = future.open.as_mut().map(CircuitOpen::take);
+        future.open = None;
+        Poll::Ready(Err(open.expect("polled after it was ready").into()))
     }
 }
 

@@ -1,6 +1,6 @@
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
-use crate::machine::Rough;
+use crate::{breaker_name::BreakerName, machine::{Rough, Timestamp}};
 
 /// The breaker refused the call: the primary never saw it.
 ///
@@ -16,32 +16,62 @@ use crate::machine::Rough;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CircuitOpen {
-    breaker: Arc<str>,
-    retry_after: Option<Duration>,
+    breaker: BreakerName,
+    /// In nanoseconds.
+    retry_after: u64,
 }
 
+/// In place of a time after which to come back: nobody can tell.
+const UNKNOWN: u64 = u64::MAX;
+
 impl CircuitOpen {
-    pub(crate) fn new(breaker: Arc<str>, retry_after: Option<Duration>) -> Self {
-        Self { breaker, retry_after }
+    pub(crate) fn new(breaker: BreakerName, retry_after: Option<Duration>) -> Self {
+        let latest = Timestamp::from_nanos(UNKNOWN - 1);
+        let retry_after = retry_after.map(|after| Timestamp::from(after).min(latest));
+        Self {
+            breaker,
+            retry_after: retry_after.map_or(UNKNOWN, Timestamp::as_nanos),
+        }
+    }
+
+    /// To come back at `retry_at`; at the end of time, if nobody can tell when.
+    #[inline(always)]
+    pub(crate) fn until(breaker: BreakerName, retry_at: Timestamp, now: Timestamp) -> Self {
+        Self {
+            breaker,
+            retry_after: match retry_at {
+                Timestamp::END => UNKNOWN,
+                at => at.as_nanos().saturating_sub(now.as_nanos()),
+            },
+        }
+    }
+
+    /// Takes it out of its place, part by part.
+    #[inline(always)]
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            breaker: self.breaker.take(),
+            retry_after: self.retry_after,
+        }
     }
 
     /// The name of the breaker.
     #[must_use]
     pub fn breaker(&self) -> &str {
-        &self.breaker
+        self.breaker.as_str()
     }
 
     /// When to come back; `None` where an operator forced the breaker open, and only they can tell.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        (self.retry_after != UNKNOWN).then(|| Duration::from_nanos(self.retry_after))
     }
 }
 
 impl fmt::Display for CircuitOpen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the circuit breaker \"{}\" is open", self.breaker.escape_debug())?;
-        match self.retry_after {
+        write!(f, "the circuit breaker \"{}\" is open", self.breaker().escape_debug())?;
+        match self.retry_after() {
             Some(after) => write!(f, ", try again in {}", Rough(after)),
             None => Ok(()),
         }

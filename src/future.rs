@@ -12,6 +12,7 @@ use crate::{
     backup::OnOpen,
     breaker::{Breaker, Permit, Refused},
     classify::Classify,
+    error::CircuitOpen,
     machine::Outcome,
     panics::failing_on_panic,
     waiting_task::WaitingTask,
@@ -94,8 +95,8 @@ where
     }
 
     /// The primary may not have the call.
-    pub(crate) fn refused(request: Req, refused: Refused, on_open: &B, classify: C) -> Self {
-        let Refused { open, permit } = refused;
+    #[inline(always)]
+    pub(crate) fn refused(request: Req, open: CircuitOpen, permit: Permit, on_open: &B, classify: C) -> Self {
         let mut call = Self {
             state: State::Answered,
             permit: Some(permit),

@@ -58,6 +58,7 @@
 pub mod agent;
 mod backup;
 mod breaker;
+mod breaker_name;
 mod builder;
 mod call_record;
 mod classify;

@@ -12,7 +12,7 @@ use tower::Service;
 
 use crate::{
     backup::{OnOpen, Reject},
-    breaker::{Breaker, Permit},
+    breaker::{Breaker, Permit, Refused},
     classify::{Classify, ErrorsAsFailures},
     future::CallFuture,
     machine::Outcome,
@@ -230,8 +230,8 @@ where
         let classify = self.classify.begin(&request);
         let ready = replace(&mut self.readiness, Readiness::Unknown);
         if ready == Readiness::Failed {
-            let refused = self.breaker.divert(B::HAS_BACKUP);
-            return CallFuture::<S, Req, B, C>::refused(request, refused, &self.on_open, classify);
+            let Refused { open, permit } = self.breaker.divert(B::HAS_BACKUP);
+            return CallFuture::<S, Req, B, C>::refused(request, open, permit, &self.on_open, classify);
         }
         let acquired = match self.promise.take() {
             Some(promise) => Ok(promise),
@@ -249,7 +249,16 @@ where
                 }
                 Err(stopped) => self.breaker.acquire_stopped(stopped, B::HAS_BACKUP),
             },
-            None => self.breaker.acquire_waiting(B::HAS_BACKUP),
+            None => match self.breaker.refuse(None, B::HAS_BACKUP) {
+                // The way of all calls while the breaker is open.
+                Ok(refused) => {
+                    self.readiness = ready;
+                    self.release_primary();
+                    let Refused { open, permit } = refused.by(&self.breaker);
+                    return CallFuture::<S, Req, B, C>::refused(request, open, permit, &self.on_open, classify);
+                }
+                Err(now) => self.breaker.acquire_waiting_at(now, B::HAS_BACKUP),
+            },
         };
         match acquired {
             Ok(mut permit) if ready == Readiness::Ready => {
@@ -264,10 +273,10 @@ where
                 permit,
                 classify,
             ),
-            Err(refused) => {
+            Err(Refused { open, permit }) => {
                 self.readiness = ready;
                 self.release_primary();
-                CallFuture::<S, Req, B, C>::refused(request, refused, &self.on_open, classify)
+                CallFuture::<S, Req, B, C>::refused(request, open, permit, &self.on_open, classify)
             }
         }
     }

@@ -1,9 +1,9 @@
 //! What threads share: from std, or from loom, which tries every order of events.
 
 #[cfg(breaker_loom)]
-pub(crate) use self::modelled::thread_number;
+pub(crate) use self::modelled::{thread_number, thread_number_if_known};
 #[cfg(not(breaker_loom))]
-pub(crate) use self::real::thread_number;
+pub(crate) use self::real::{thread_number, thread_number_if_known};
 #[cfg(breaker_loom)]
 pub(crate) use loom::sync::{
     Mutex,
@@ -24,26 +24,35 @@ mod real {
     };
 
     thread_local! {
-        static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
+        static NUMBER: Cell<usize> = const { Cell::new(UNKNOWN) };
         static TAKEN: Taken = Taken::lowest();
     }
 
     /// Numbers the threads, each with the lowest number that no living thread has: so those that live long have numbers close together, however
     /// many come and go. No two that live at once have the same, but those that are just ending: [`ENDING`].
-    #[inline]
     pub(crate) fn thread_number() -> usize {
-        NUMBER.get().unwrap_or_else(take_number)
+        match thread_number_if_known() {
+            UNKNOWN => take_number(),
+            number => number,
+        }
+    }
+
+    /// As [`thread_number`], but higher than any where the thread hasn't been given one yet.
+    #[inline(always)]
+    pub(crate) fn thread_number_if_known() -> usize {
+        NUMBER.get()
     }
 
     #[cold]
     fn take_number() -> usize {
         let number = TAKEN.try_with(|taken| taken.0).unwrap_or(ENDING);
-        NUMBER.set(Some(number));
+        NUMBER.set(number);
         number
     }
 
+    const UNKNOWN: usize = usize::MAX;
     /// Of all threads that have given their number back, and still run what their thread-locals do when dropped.
-    const ENDING: usize = usize::MAX;
+    const ENDING: usize = usize::MAX - 1;
 
     /// A number that is given back when its thread ends.
     struct Taken(usize);
@@ -65,7 +74,7 @@ mod real {
     impl Drop for Taken {
         fn drop(&mut self) {
             // Before another thread may have it.
-            NUMBER.set(Some(ENDING));
+            NUMBER.set(ENDING);
             ALL.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
         }
     }
@@ -130,4 +139,6 @@ mod modelled {
     pub(crate) fn thread_number() -> usize {
         NUMBER.with(|number| *number)
     }
+
+    pub(crate) use self::thread_number as thread_number_if_known;
 }

@@ -79,7 +79,14 @@ impl WaitingTask {
     }
 
     /// It is no longer one for the primary's readiness.
+    #[inline]
     pub(crate) fn end_of_readiness(&mut self) {
+        if self.since.is_some() || self.look.is_some() {
+            self.end_waiting_for_readiness();
+        }
+    }
+
+    fn end_waiting_for_readiness(&mut self) {
         self.look = None;
         if let Some(since) = self.since.take() {
             self.breaker.waited_since(since);

@@ -9,6 +9,7 @@ use super::{
     waiters::Waiters,
 };
 use crate::{
+    breaker_name::BreakerName,
     call_record::{CallOutcome, CallRecord, Look, Moment},
     clock::Clock,
     error::CircuitOpen,
@@ -20,6 +21,7 @@ use crate::{
 /// A breaker: its clock, what its threads share, and whom it tells.
 pub(super) struct Inner {
     pub(super) name: Arc<str>,
+    pub(super) name_in_errors: BreakerName,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) shared: Shared,
     pub(super) waiters: Waiters,
@@ -37,6 +39,7 @@ impl Inner {
     ) -> Arc<Self> {
         let listeners = Listeners::new(plan.observers.clone());
         Arc::new(Self {
+            name_in_errors: BreakerName::new(&name),
             name,
             clock: plan.clock.clone(),
             shared: Shared::new(machine, listeners.wants_calls(), member.clone(), lanes),
@@ -51,7 +54,7 @@ impl Inner {
     }
 
     pub(super) fn circuit_open(&self, refusal: Refusal) -> CircuitOpen {
-        CircuitOpen::new(self.name.clone(), refusal.retry_after)
+        CircuitOpen::new(self.name_in_errors.clone(), refusal.retry_after)
     }
 
     /// Changes what is shared, then, with the lock released and the state stored, tells whoever wants to know.

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    machine::{Refusal, Refusing, Timestamp},
-    sync::{AtomicU64, Mutex, Ordering, thread_number},
+    machine::{Refusing, Timestamp},
+    sync::{AtomicU64, Mutex, Ordering, thread_number, thread_number_if_known},
 };
 
 /// The way past the lock, for the calls of a healthy primary: open while the machine is [calm](crate::machine::Machine::calm).
@@ -88,7 +88,8 @@ pub(super) struct TimedPass {
 pub(super) struct RefusedHere {
     /// By which terms, packed.
     pub(super) terms: u64,
-    pub(super) refusal: Refusal,
+    /// When its caller is told to come back; [`Timestamp::END`] where nobody can tell.
+    pub(super) retry_at: Timestamp,
     /// Whether the call that takes its place is one to time.
     pub(super) is_timed: bool,
 }
@@ -208,11 +209,25 @@ impl Lanes {
     /// The lane for the thread that asks, and whether it has that to itself: no two threads that live at once have one number.
     #[inline(always)]
     fn here(&self) -> Option<(&Lane, bool)> {
+        match self.own() {
+            Some(lane) => Some((lane, true)),
+            None => self.here_among_others(),
+        }
+    }
+
+    #[inline(never)]
+    fn here_among_others(&self) -> Option<(&Lane, bool)> {
         let number = thread_number();
         match self.each().get(number) {
             Some(lane) => Some((lane, true)),
             None => Some((self.each().get(self.shared(number))?, false)),
         }
+    }
+
+    /// The lane that the thread which asks is known to have to itself.
+    #[inline(always)]
+    fn own(&self) -> Option<&Lane> {
+        self.each().get(thread_number_if_known())
     }
 
     /// The lane of threads of this number.
@@ -241,12 +256,9 @@ impl Lanes {
         // A thread that stands still just here, until the breaker has closed and opened again, counts in the wrong opening: one call too many there.
         let count = if diverts { &lane.diverted } else { &lane.rejected };
         count.add(1, is_own);
-        let retry_at = Timestamp::from_nanos(self.board.retry_at.load(Ordering::Relaxed));
         Some(RefusedHere {
             terms,
-            refusal: Refusal {
-                retry_after: (retry_at != Timestamp::END).then(|| retry_at.since(now)),
-            },
+            retry_at: Timestamp::from_nanos(self.board.retry_at.load(Ordering::Relaxed)),
             is_timed: diverts && lane.times_backup(now),
         })
     }
@@ -267,7 +279,7 @@ impl Lanes {
     /// Lets a call pass, unless somebody has to look at it.
     #[inline(always)]
     pub(super) fn start(&self) -> Way {
-        match self.each().get(thread_number()) {
+        match self.own() {
             Some(lane) => self.start_at(lane, true),
             None => self.start_among_others(),
         }
@@ -326,7 +338,7 @@ impl Lanes {
         if self.board.terms.load(Ordering::Acquire) != terms {
             return false;
         }
-        match self.each().get(thread_number()) {
+        match self.own() {
             Some(lane) => lane.count_good(terms, true),
             None => self.finish_among_others(terms),
         }

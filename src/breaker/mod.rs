@@ -26,7 +26,7 @@ use std::{
 
 pub(crate) use self::lanes::Stopped;
 pub(crate) use self::{blueprint::Blueprint, handle::Refused};
-use self::{handle::Handle, inner::Inner, kept::KeptLanes, lanes::Way, pass::Pass};
+use self::{handle::Handle, inner::Inner, kept::KeptLanes, lanes::{RefusedHere, Way}, pass::Pass};
 pub use self::{
     last_error::LastError,
     permit::Permit,
@@ -182,34 +182,31 @@ impl Breaker {
     #[inline(never)]
     pub(crate) fn acquire_stopped(&self, stopped: Stopped, has_backup: bool) -> Result<Permit, Refused> {
         match self.refuse(stopped, has_backup) {
-            Ok(refused) => Err(refused),
+            Ok(refused) => Err(refused.by(self)),
             Err(now) => self.handle().acquire(now, has_backup),
         }
     }
 
     /// As [`acquire_stopped`](Self::acquire_stopped), for a call that has to wait for the primary's readiness first.
-    #[inline(always)]
     pub(crate) fn acquire_waiting(&self, has_backup: bool) -> Result<Permit, Refused> {
         match self.refuse(None, has_backup) {
-            Ok(refused) => Err(refused),
-            Err(now) => self.handle().acquire_waiting(now, has_backup),
+            Ok(refused) => Err(refused.by(self)),
+            Err(now) => self.acquire_waiting_at(now, has_backup),
         }
+    }
+
+    pub(crate) fn acquire_waiting_at(&self, now: Timestamp, has_backup: bool) -> Result<Permit, Refused> {
+        self.handle().acquire_waiting(now, has_backup)
     }
 
     /// Refuses a call past the lock; or says what the clock said, where somebody has to look at it.
     #[inline(always)]
-    fn refuse(&self, stopped: Stopped, has_backup: bool) -> Result<Refused, Timestamp> {
+    pub(crate) fn refuse(&self, stopped: Stopped, has_backup: bool) -> Result<PastTheLock, Timestamp> {
         let now = stopped.unwrap_or_else(|| self.now());
-        let refused = self.lanes.refuse(has_backup, now).ok_or(now)?;
-        Ok(Refused {
-            open: self.inner().circuit_open(refused.refusal),
-            permit: if !has_backup {
-                Permit::OF_NOTHING
-            } else if refused.is_timed {
-                Permit::backup(self.handle().clone(), now)
-            } else {
-                Permit::diverted(Pass::new(&self.lanes, refused.terms))
-            },
+        Ok(PastTheLock {
+            refused: self.lanes.refuse(has_backup, now).ok_or(now)?,
+            now,
+            has_backup,
         })
     }
 
@@ -342,6 +339,31 @@ impl Breaker {
 
     fn update<R>(&self, change: impl FnOnce(&mut shared::Core, &lanes::Lanes, Timestamp) -> R) -> R {
         self.inner().update(change)
+    }
+}
+
+/// A call that was refused past the lock.
+pub(crate) struct PastTheLock {
+    refused: RefusedHere,
+    now: Timestamp,
+    has_backup: bool,
+}
+
+impl PastTheLock {
+    /// What its caller is told, and the permit for what takes the primary's place, by the breaker that refused it.
+    #[inline(always)]
+    pub(crate) fn by(self, breaker: &Breaker) -> Refused {
+        let name = breaker.inner().name_in_errors.clone();
+        Refused {
+            open: CircuitOpen::until(name, self.refused.retry_at, self.now),
+            permit: if !self.has_backup {
+                Permit::OF_NOTHING
+            } else if self.refused.is_timed {
+                Permit::backup(breaker.handle().clone(), self.now)
+            } else {
+                Permit::diverted(Pass::new(&breaker.lanes, self.refused.terms))
+            },
+        }
     }
 }
 

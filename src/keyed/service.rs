@@ -10,6 +10,7 @@ use tower::Service;
 use super::Breakers;
 use crate::{
     backup::{OnOpen, Reject},
+    breaker::Refused,
     classify::{Classify, ErrorsAsFailures},
     future::CallFuture,
 };
@@ -112,12 +113,12 @@ where
                 let primary = replace(&mut self.primary, fresh);
                 CallFuture::<S, Req, B, C>::waiting(primary, request, self.on_open.clone(), breaker, permit, classify)
             }
-            Err(refused) => {
+            Err(Refused { open, permit }) => {
                 if ready != Readiness::Unknown {
                     // What it was ready for is free for others.
                     self.primary = self.primary.clone();
                 }
-                CallFuture::<S, Req, B, C>::refused(request, refused, &self.on_open, classify)
+                CallFuture::<S, Req, B, C>::refused(request, open, permit, &self.on_open, classify)
             }
         }
     }
