@@ -35,7 +35,7 @@ pub trait OnOpen<Req, Res, Err>: Sealed {
     const WAITS: bool = false;
 
     #[doc(hidden)]
-    fn refuse(&self, request: Req, open: CircuitOpen) -> Self::Future;
+    fn refuse(&self, request: Req, open: impl FnOnce() -> CircuitOpen) -> Self::Future;
 
     #[doc(hidden)]
     fn poll(future: Pin<&mut Self::Future>, cx: &mut Context<'_>) -> Poll<Result<Res, Err>>;
@@ -123,10 +123,12 @@ where
     type Future = RejectFuture;
     type Kept = Infallible;
 
-    fn refuse(&self, _: Req, open: CircuitOpen) -> RejectFuture {
-        RejectFuture { open: Some(open) }
+    #[inline(always)]
+    fn refuse(&self, _: Req, open: impl FnOnce() -> CircuitOpen) -> RejectFuture {
+        RejectFuture { open: Some(open()) }
     }
 
+    #[inline]
     fn poll(mut future: Pin<&mut RejectFuture>, _: &mut Context<'_>) -> Poll<Result<Res, Err>> {
         let open = future.open.as_mut().map(CircuitOpen::take);
         future.open = None;
@@ -150,7 +152,8 @@ where
     const DIVERTS: bool = true;
     const HAS_BACKUP: bool = true;
 
-    fn refuse(&self, request: Req, _: CircuitOpen) -> Self::Future {
+    #[inline]
+    fn refuse(&self, request: Req, _: impl FnOnce() -> CircuitOpen) -> Self::Future {
         BackupFuture::new(self.service.clone(), request)
     }
 
@@ -217,7 +220,7 @@ impl<Req, Res, Err> OnOpen<Req, Res, Err> for Wait {
 
     const WAITS: bool = true;
 
-    fn refuse(&self, _: Req, _: CircuitOpen) -> Infallible {
+    fn refuse(&self, _: Req, _: impl FnOnce() -> CircuitOpen) -> Infallible {
         unreachable!("`Wait` takes a permit that can't be refused")
     }
 

@@ -1,6 +1,9 @@
 use std::{error::Error, fmt, time::Duration};
 
-use crate::{breaker_name::BreakerName, machine::{Rough, Timestamp}};
+use crate::{
+    breaker_name::BreakerName,
+    machine::{Rough, Timestamp},
+};
 
 /// The breaker refused the call: the primary never saw it.
 ///

@@ -144,7 +144,7 @@ where
     const DIVERTS: bool = true;
     const HAS_BACKUP: bool = true;
 
-    fn refuse(&self, request: Req, open: CircuitOpen) -> Self::Future {
+    fn refuse(&self, request: Req, open: impl FnOnce() -> CircuitOpen) -> Self::Future {
         self.backup.refuse(request, open)
     }
 

@@ -96,7 +96,24 @@ where
 
     /// The primary may not have the call.
     #[inline(always)]
-    pub(crate) fn refused(request: Req, open: CircuitOpen, permit: Permit, on_open: &B, classify: C) -> Self {
+    pub(crate) fn refused(
+        request: Req,
+        open: impl FnOnce() -> CircuitOpen,
+        permit: Permit,
+        on_open: &B,
+        classify: C,
+    ) -> Self {
+        if !B::HAS_BACKUP {
+            // Nobody's panic to count; and what is said of the refusal goes to its place at once.
+            return Self {
+                state: State::Diverted {
+                    future: on_open.refuse(request, open),
+                },
+                permit: Some(permit),
+                kept: None,
+                classify,
+            };
+        }
         let mut call = Self {
             state: State::Answered,
             permit: Some(permit),
@@ -135,7 +152,12 @@ where
                     result
                 }
                 StateProj::Diverted { future } => {
-                    ready!(failing_on_panic(this.permit, || B::poll(future, cx)))
+                    let result = ready!(failing_on_panic(this.permit, || B::poll(future, cx)));
+                    // The way of most calls to a backup: as above.
+                    if let Some(permit) = Permit::take_diverted(this.permit) {
+                        return Poll::Ready(classified::<C, Req, _, _>(this.classify, result, permit));
+                    }
+                    result
                 }
                 StateProj::Waiting { call } => match ready!(call.poll_ready(cx, this.permit)) {
                     Next::Call(request) => {
@@ -147,7 +169,7 @@ where
                     }
                     Next::Divert(request, Refused { open, permit }) => {
                         *this.permit = Some(permit);
-                        let future = failing_on_panic(this.permit, || call.on_open.refuse(request, open));
+                        let future = failing_on_panic(this.permit, || call.on_open.refuse(request, || open));
                         this.state.set(State::Diverted { future });
                         continue;
                     }

@@ -48,9 +48,9 @@ where
 
     const DIVERTS: bool = true;
 
-    fn refuse(&self, request: Req, open: CircuitOpen) -> RespondFuture<Res> {
+    fn refuse(&self, request: Req, open: impl FnOnce() -> CircuitOpen) -> RespondFuture<Res> {
         RespondFuture {
-            answer: Some(self.answer.answer(request, open)),
+            answer: Some(self.answer.answer(request, open())),
         }
     }
 

@@ -231,7 +231,7 @@ where
         let ready = replace(&mut self.readiness, Readiness::Unknown);
         if ready == Readiness::Failed {
             let Refused { open, permit } = self.breaker.divert(B::HAS_BACKUP);
-            return CallFuture::<S, Req, B, C>::refused(request, open, permit, &self.on_open, classify);
+            return CallFuture::<S, Req, B, C>::refused(request, || open, permit, &self.on_open, classify);
         }
         let acquired = match self.promise.take() {
             Some(promise) => Ok(promise),
@@ -254,7 +254,8 @@ where
                 Ok(refused) => {
                     self.readiness = ready;
                     self.release_primary();
-                    let Refused { open, permit } = refused.by(&self.breaker);
+                    let permit = refused.permit(&self.breaker);
+                    let open = || refused.open(&self.breaker);
                     return CallFuture::<S, Req, B, C>::refused(request, open, permit, &self.on_open, classify);
                 }
                 Err(now) => self.breaker.acquire_waiting_at(now, B::HAS_BACKUP),
@@ -276,7 +277,7 @@ where
             Err(Refused { open, permit }) => {
                 self.readiness = ready;
                 self.release_primary();
-                CallFuture::<S, Req, B, C>::refused(request, open, permit, &self.on_open, classify)
+                CallFuture::<S, Req, B, C>::refused(request, || open, permit, &self.on_open, classify)
             }
         }
     }

@@ -12,7 +12,8 @@ impl Count {
     pub(super) fn add(&self, more: u64, is_own: bool) {
         if is_own {
             // Nobody else writes it.
-            self.own.store(self.own.load(Ordering::Relaxed) + more, Ordering::Relaxed);
+            self.own
+                .store(self.own.load(Ordering::Relaxed) + more, Ordering::Relaxed);
         } else {
             self.others.fetch_add(more, Ordering::Relaxed);
         }

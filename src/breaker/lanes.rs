@@ -1,4 +1,9 @@
-use std::{num::NonZeroU8, ops::{DerefMut, Sub}, sync::PoisonError, time::Duration};
+use std::{
+    num::NonZeroU8,
+    ops::{DerefMut, Sub},
+    sync::PoisonError,
+    time::Duration,
+};
 
 use super::{
     Breaker, WeakBreaker,
@@ -346,8 +351,7 @@ impl Lanes {
 
     #[inline(never)]
     fn finish_among_others(&self, terms: u64) -> bool {
-        self.here()
-            .is_some_and(|(lane, is_own)| lane.count_good(terms, is_own))
+        self.here().is_some_and(|(lane, is_own)| lane.count_good(terms, is_own))
     }
 
     /// As [`finish`](Self::finish), for a timed call that was noted at this lane: where it has to be looked at, when it came back.
@@ -385,11 +389,13 @@ impl Lanes {
     }
 
     pub(super) fn refused(&self) -> RefusedCalls {
-        self.each().iter().fold(RefusedCalls::default(), |all, lane| RefusedCalls {
-            rejected: all.rejected + lane.rejected.get(),
-            diverted: all.diverted + lane.diverted.get(),
-            backed_up: all.backed_up + lane.backed_up.get(),
-        })
+        self.each()
+            .iter()
+            .fold(RefusedCalls::default(), |all, lane| RefusedCalls {
+                rejected: all.rejected + lane.rejected.get(),
+                diverted: all.diverted + lane.diverted.get(),
+                backed_up: all.backed_up + lane.backed_up.get(),
+            })
     }
 
     /// Says what calls go by from now on.

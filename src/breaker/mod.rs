@@ -26,7 +26,13 @@ use std::{
 
 pub(crate) use self::lanes::Stopped;
 pub(crate) use self::{blueprint::Blueprint, handle::Refused};
-use self::{handle::Handle, inner::Inner, kept::KeptLanes, lanes::{RefusedHere, Way}, pass::Pass};
+use self::{
+    handle::Handle,
+    inner::Inner,
+    kept::KeptLanes,
+    lanes::{RefusedHere, Way},
+    pass::Pass,
+};
 pub use self::{
     last_error::LastError,
     permit::Permit,
@@ -164,8 +170,7 @@ impl Breaker {
     /// A permit for a call, which goes to the backup, if there is one, where the primary may not have it.
     #[inline]
     pub(crate) fn acquire(&self, has_backup: bool) -> Result<Permit, Refused> {
-        self.pass()
-            .or_else(|stopped| self.acquire_stopped(stopped, has_backup))
+        self.pass().or_else(|stopped| self.acquire_stopped(stopped, has_backup))
     }
 
     /// A permit for a call of a healthy primary that nobody has to look at; or what [`acquire_stopped`](Self::acquire_stopped) takes.
@@ -350,19 +355,29 @@ pub(crate) struct PastTheLock {
 }
 
 impl PastTheLock {
-    /// What its caller is told, and the permit for what takes the primary's place, by the breaker that refused it.
+    /// What its caller is told by the breaker that refused it.
     #[inline(always)]
-    pub(crate) fn by(self, breaker: &Breaker) -> Refused {
+    pub(crate) fn open(&self, breaker: &Breaker) -> CircuitOpen {
         let name = breaker.inner().name_in_errors.clone();
+        CircuitOpen::until(name, self.refused.retry_at, self.now)
+    }
+
+    /// For what takes the primary's place, behind the breaker that refused it.
+    #[inline(always)]
+    pub(crate) fn permit(&self, breaker: &Breaker) -> Permit {
+        if !self.has_backup {
+            Permit::OF_NOTHING
+        } else if self.refused.is_timed {
+            Permit::backup(breaker.handle().clone(), self.now)
+        } else {
+            Permit::diverted(Pass::new(&breaker.lanes, self.refused.terms))
+        }
+    }
+
+    fn by(&self, breaker: &Breaker) -> Refused {
         Refused {
-            open: CircuitOpen::until(name, self.refused.retry_at, self.now),
-            permit: if !self.has_backup {
-                Permit::OF_NOTHING
-            } else if self.refused.is_timed {
-                Permit::backup(breaker.handle().clone(), self.now)
-            } else {
-                Permit::diverted(Pass::new(&breaker.lanes, self.refused.terms))
-            },
+            open: self.open(breaker),
+            permit: self.permit(breaker),
         }
     }
 }

@@ -114,6 +114,22 @@ impl Permit {
         Some(Self::passed(pass))
     }
 
+    /// As [`take_passed`](Self::take_passed), of a call to the backup that isn't timed. In one, the two cost each other what this is for.
+    #[inline(always)]
+    pub(crate) fn take_diverted(place: &mut Option<Self>) -> Option<Self> {
+        let Some(Self {
+            call: call @ Some(Call::Diverted(_)),
+        }) = place
+        else {
+            return None;
+        };
+        let Some(Call::Diverted(pass)) = call else { return None };
+        let pass = pass.clone();
+        *call = None;
+        *place = None;
+        Some(Self::diverted(pass))
+    }
+
     /// `None` for a call that goes nowhere, or whose breaker nobody holds any more.
     pub(crate) fn handle(&self) -> Option<Arc<Handle>> {
         self.call.as_ref()?.handle()

@@ -388,7 +388,12 @@ mod tests {
 
     #[test]
     fn a_panic_under_the_lock_does_not_take_the_service_down() {
-        let shared = Shared::new(Machine::new(Settings::default(), 0).unwrap(), false, None, KeptLanes::take());
+        let shared = Shared::new(
+            Machine::new(Settings::default(), 0).unwrap(),
+            false,
+            None,
+            KeptLanes::take(),
+        );
         let now = Timestamp::START + Duration::from_secs(1);
         let panicked = catch_unwind(AssertUnwindSafe(|| shared.update(now, |_, _| panic!("on purpose"))));
         assert!(panicked.is_err() && shared.core.is_poisoned());

@@ -118,7 +118,7 @@ where
                     // What it was ready for is free for others.
                     self.primary = self.primary.clone();
                 }
-                CallFuture::<S, Req, B, C>::refused(request, open, permit, &self.on_open, classify)
+                CallFuture::<S, Req, B, C>::refused(request, || open, permit, &self.on_open, classify)
             }
         }
     }
