@@ -24,3 +24,22 @@ impl Count {
         self.own.load(Ordering::Relaxed) + self.others.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(all(test, not(breaker_loom)))]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_lost_where_all_add_at_once() {
+        let count = Count::default();
+        thread::scope(|scope| {
+            for thread in 0..4 {
+                let count = &count;
+                scope.spawn(move || (0..100_000).for_each(|_| count.add(1, thread == 0)));
+            }
+        });
+        assert_eq!(count.get(), 400_000);
+    }
+}

@@ -148,7 +148,7 @@ impl Handle {
     }
 
     /// The ticket that a call which passed would have had.
-    pub(super) fn stopped(&self, pass: &Pass) -> Option<Ticket> {
+    pub(super) fn stopped(&self, pass: &Pass) -> Ticket {
         self.inner.shared.read(|core| core.stopped(pass.tag()))
     }
 
@@ -179,20 +179,14 @@ impl Handle {
     /// The end of a call that passed, and that somebody has to look at.
     pub(super) fn end_stopped(&self, pass: &Pass, ending: Ending) {
         self.inner.update(|core, lanes, now| {
-            // If it isn't this breaker's, the one that it was of is gone.
-            if let Some(ticket) = core.stopped(pass.tag()) {
-                core.settle(ticket, Watched::No, ending, lanes, now);
-            }
+            let ticket = core.stopped(pass.tag());
+            core.settle(ticket, Watched::No, ending, lanes, now);
         });
     }
 
     /// The end of a call to the backup that isn't timed, and that somebody has to look at.
-    pub(super) fn end_diverted(&self, pass: &Pass, ending: Ending) {
-        self.inner.update(|core, _, now| {
-            if core.stopped(pass.tag()).is_some() {
-                core.end_backup(ending, None, now);
-            }
-        });
+    pub(super) fn end_diverted(&self, ending: Ending) {
+        self.inner.update(|core, _, now| core.end_backup(ending, None, now));
     }
 
     pub(super) fn end_backup(&self, started: Timestamp, ending: Ending) {

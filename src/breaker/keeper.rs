@@ -47,9 +47,10 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// Good calls that were counted when none could pass any more, or others: their threads stood still in between.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Late {
-    pub(super) generation: u64,
     pub(super) good: u64,
     pub(super) timed: bool,
+    /// Whether the generation that they are of is over.
+    pub(super) stale: bool,
 }
 
 impl Keeper {
@@ -107,7 +108,7 @@ impl Keeper {
     }
 
     /// Good calls that some lane's own thread has counted too late for [`take`](Self::take), at this generation.
-    pub(super) fn next_late(&mut self, lanes: &Lanes, generation: u64) -> Option<Late> {
+    pub(super) fn next_late(&mut self, lanes: &Lanes, current: u64, even_if_current: bool) -> Option<Late> {
         let open = self.open.map(|open| self.tag(open.generation, open.is_timed).open());
         let before = self.generations_before;
         let mut each = lanes.each().iter().zip(&mut self.told_good);
@@ -117,11 +118,11 @@ impl Keeper {
                 return None;
             }
             let tag = Tag::of(by);
-            let generation = tag.generation(before, generation)?;
-            Some(Late {
-                generation,
+            let stale = tag.generation(before, current)? != current;
+            (stale || even_if_current).then(|| Late {
                 good: good - replace(told, good),
                 timed: tag.is_timed(),
+                stale,
             })
         })
     }

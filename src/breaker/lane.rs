@@ -43,7 +43,7 @@ const TIMED_ONE_IN: u64 = 64;
 const BACKUP_TIMED_EVERY: u64 = 1_000_000;
 
 const OPEN: u64 = 1 << 63;
-pub(super) const COUNT_BITS: u32 = 40;
+pub(super) const COUNT_BITS: u32 = 32;
 const COUNT: u64 = (1 << COUNT_BITS) - 1;
 
 impl Tag {
@@ -69,6 +69,11 @@ impl Tag {
     pub(super) fn generation(self, before: u64, current: u64) -> Option<u64> {
         let behind = (before + current).wrapping_sub(u64::from(self.0 >> 1)) & Self::LAST;
         current.checked_sub(behind).filter(|generation| *generation > 0)
+    }
+
+    /// Whether its generation came after so many others: fewer than half a billion ago.
+    pub(super) fn is_after(self, before: u64) -> bool {
+        (1..=Self::LAST / 2).contains(&(u64::from(self.0 >> 1).wrapping_sub(before) & Self::LAST))
     }
 
     const LAST: u64 = (1 << (Self::BITS - 1)) - 1;

@@ -437,9 +437,11 @@ impl Lanes {
         self.board.look_at.store(look_at.as_nanos(), Ordering::Release);
     }
 
-    /// The breaker whose lanes they are, if somebody still holds it.
-    pub(super) fn breaker(&self) -> Option<Breaker> {
-        self.tenant().breaker.as_ref()?.upgrade()
+    /// The breaker whose call has this tag, if the lanes are its, and somebody still holds it.
+    pub(super) fn breaker(&self, tag: Tag) -> Option<Breaker> {
+        let tenant = self.tenant();
+        let is_its = tag.is_after(tenant.generations_before);
+        tenant.breaker.as_ref().filter(|_| is_its)?.upgrade()
     }
 
     /// From here on they are this breaker's.

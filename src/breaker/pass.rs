@@ -31,12 +31,13 @@ impl Pass {
         self.lanes.back_up(self.terms)
     }
 
+    #[inline]
     pub(super) fn tag(&self) -> Tag {
         Tag::of(self.terms)
     }
 
     /// `None` where nobody holds it any more.
     pub(super) fn breaker(&self) -> Option<Breaker> {
-        self.lanes.breaker()
+        self.lanes.breaker(self.tag())
     }
 }

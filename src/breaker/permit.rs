@@ -235,7 +235,7 @@ impl Permit {
         match call {
             Call::Passed(pass) => {
                 let handle = pass.breaker()?.handle().clone();
-                let held = held((handle.stopped(pass)?, Watched::No));
+                let held = held((handle.stopped(pass), Watched::No));
                 *call = Call::Primary { handle, held };
             }
             Call::Timed { handle, pass } => {
@@ -284,7 +284,7 @@ impl Call {
             }
             Self::Diverted(pass) => {
                 if let Some(breaker) = pass.breaker() {
-                    breaker.handle().end_diverted(&pass, ending);
+                    breaker.handle().end_diverted(ending);
                 }
             }
             Self::Timed { handle, pass } => handle.end_stopped_timed(&pass, ending, None),

@@ -107,6 +107,7 @@ impl Shared {
     pub(super) fn count<R>(&self, now: Timestamp, look: impl FnOnce(&Core, &Lanes) -> R) -> R {
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         core.take_passed(&self.lanes, now);
+        core.take_late(&self.lanes, now, false);
         look(&core, &self.lanes)
     }
 
@@ -115,7 +116,7 @@ impl Shared {
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         let last_step = core.step;
         core.take_passed(&self.lanes, now);
-        core.take_late(&self.lanes, now);
+        core.take_late(&self.lanes, now, true);
         let found = core.find_overdue(&self.lanes, now);
         let result = change(&mut core, &self.lanes);
         core.drop_stale_watches();
@@ -242,15 +243,23 @@ impl Core {
         }
     }
 
-    /// Takes what was counted too late for that.
-    fn take_late(&mut self, lanes: &Lanes, now: Timestamp) {
-        while let Some(late) = self.keeper.next_late(lanes, self.machine.generation()) {
+    /// Takes what was counted too late for that; what may yet decide something only `to_decide`.
+    fn take_late(&mut self, lanes: &Lanes, now: Timestamp, to_decide: bool) {
+        loop {
+            let generation = self.machine.generation();
+            let Some(late) = self.keeper.next_late(lanes, generation, to_decide) else {
+                return;
+            };
             self.count_passed(GoodCalls {
                 good: late.good,
                 timed: late.timed,
                 ..GoodCalls::default()
             });
-            self.note_late(late.good, late.generation, now);
+            if late.stale {
+                self.totals.primary.stale += late.good;
+            } else {
+                self.note_late(late.good, generation, now);
+            }
         }
     }
 

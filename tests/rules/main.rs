@@ -5,6 +5,7 @@ mod decisions;
 mod events;
 mod half_open;
 mod healthy;
+mod heirs;
 mod learned;
 mod manual;
 mod panics;

@@ -12,15 +12,14 @@ use crate::{
 
 /// What becomes of a call between its start and its end.
 impl Core {
-    /// The ticket of a call that passed and isn't timed; `None` where it isn't this breaker's.
-    pub(in crate::breaker) fn stopped(&self, tag: Tag) -> Option<Ticket> {
-        self.generation_of(tag)
-            .map(|generation| Ticket::passed(generation, None, None))
+    /// The ticket of a call that passed and isn't timed.
+    pub(in crate::breaker) fn stopped(&self, tag: Tag) -> Ticket {
+        Ticket::passed(self.generation_of(tag), None, None)
     }
 
     /// The ticket of a timed call that passed, and where it is watched.
     pub(in crate::breaker) fn stopped_timed(&self, pass: &TimedPass, lane: usize) -> (Ticket, Watched) {
-        let generation = self.generation_of(pass.tag()).unwrap_or(Ticket::STALE);
+        let generation = self.generation_of(pass.tag());
         let watch = match pass.slot() {
             Some(slot) if generation == self.machine.generation() => Watched::Passed { lane, slot },
             _ => Watched::No,
@@ -29,8 +28,9 @@ impl Core {
         (ticket, watch)
     }
 
-    fn generation_of(&self, tag: Tag) -> Option<u64> {
-        self.keeper.generation_of(tag, self.machine.generation())
+    fn generation_of(&self, tag: Tag) -> u64 {
+        let generation = self.keeper.generation_of(tag, self.machine.generation());
+        generation.unwrap_or(Ticket::STALE)
     }
 
     /// The ticket, and where its call is watched.

@@ -1,5 +1,5 @@
 use loom::thread;
-use tower_breaker::Outcome;
+use tower_breaker::{Breaker, Outcome};
 
 use crate::{HandClock, breaker, model};
 
@@ -40,5 +40,34 @@ fn a_call_that_starts_amid_a_reset_belongs_to_one_generation() {
             (1, 1, 0)
         );
         assert!(snapshot.view.policies[0].counts.calls <= totals.succeeded);
+    });
+}
+
+/// A good call that stands still just before it is counted, on a thread that has its lane to itself, while the breaker is reset.
+#[test]
+fn a_good_call_that_is_counted_too_late_is_stale() {
+    model(|| {
+        let breaker = breaker(&HandClock::default(), |builder| builder);
+        let call = |breaker: &Breaker| breaker.try_acquire().expect("it is closed").record(Outcome::Success);
+        let another = thread::spawn({
+            let breaker = breaker.clone();
+            move || {
+                // The first one is looked at; the other passes.
+                call(&breaker);
+                call(&breaker);
+            }
+        });
+        breaker.reset("a new generation");
+        // A step, which takes what came too late for the last one.
+        breaker.reset("another");
+        another.join().unwrap();
+        breaker.reset("a last one");
+        let snapshot = breaker.snapshot();
+        let totals = snapshot.totals.primary;
+        assert_eq!(
+            (totals.calls, totals.succeeded + totals.stale, snapshot.in_flight),
+            (2, 2, 0)
+        );
+        assert_eq!(snapshot.view.policies[0].counts.calls, 0);
     });
 }
