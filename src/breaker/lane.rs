@@ -268,3 +268,36 @@ impl Lane {
         self.stops_at.store(stops_at, Ordering::Relaxed);
     }
 }
+
+#[cfg(all(test, not(breaker_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_count_takes_no_more_until_it_is_begun_anew() {
+        let (lane, tag) = (Lane::default(), Tag::new(7, false));
+        lane.adopt(tag);
+        assert!(lane.goes_by(tag) && lane.count_good(tag.open(), true));
+        lane.good.store(tag.open() | COUNT, Ordering::Relaxed);
+        assert!(!lane.goes_by(tag) && !lane.count_good(tag.open(), true));
+        assert_eq!(lane.own_good(), (tag.open(), COUNT));
+        lane.adopt(tag);
+        assert!(lane.count_good(tag.open(), true));
+        assert_eq!(lane.own_good(), (tag.open(), 1));
+    }
+
+    #[test]
+    fn a_tag_tells_its_generation_from_those_of_others_before() {
+        let all = 1 << (Tag::BITS - 1);
+        // As many generations before as the tag counts, and a few more, so that it begins at 0 again in between.
+        for before in [0, 10, all - 2, all + 3] {
+            for generation in 1..5 {
+                let tag = Tag::new(before + generation, true);
+                assert!(tag.is_after(before));
+                assert_eq!(tag.generation(before, 4), Some(generation));
+                assert!(!tag.is_after(before + generation));
+                assert_eq!(tag.generation(before + generation, 4), None);
+            }
+        }
+    }
+}

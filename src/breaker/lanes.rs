@@ -497,3 +497,18 @@ fn lanes_needed() -> usize {
     #[cfg(breaker_loom)]
     2
 }
+
+#[cfg(all(test, not(breaker_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_breaker_may_have_a_clock_that_is_behind() {
+        let lanes = Lanes::new();
+        lanes.set_look_at(Timestamp::from_nanos(1000), Timestamp::from_nanos(2000));
+        assert!(lanes.wants_look(Timestamp::START));
+        lanes.clear(1);
+        lanes.set_look_at(Timestamp::START, Timestamp::END);
+        assert!(!lanes.wants_look(Timestamp::START));
+    }
+}

@@ -200,3 +200,30 @@ fn a_neighbours_panic_is_a_cancelled_call_not_a_failure() {
     let totals = breaker.snapshot().totals.primary;
     assert_eq!((totals.failed, totals.cancelled), (0, 1));
 }
+
+#[tokio::test]
+async fn a_call_to_the_backup_is_counted_once_timed_or_not() {
+    let clock = ManualClock::default();
+    clock.set(ms(1));
+    let (backup, behaves) = primary(Behaviour::Answers);
+    let layer = builder().clock(clock.clone()).backup(backup).build().unwrap();
+    layer.breaker().force_open("a test", None);
+    let mut service = layer.layer(primary(Behaviour::Answers).0);
+    for behaviour in [Behaviour::Answers, Behaviour::Fails] {
+        behaves.set(behaviour);
+        for _ in 0..10 {
+            let answer = service.ready().await.unwrap().call(1).await;
+            assert_eq!(answer.is_ok(), behaviour == Behaviour::Answers);
+        }
+    }
+    drop(service.ready().await.unwrap().call(1));
+    let totals = layer.breaker().snapshot().totals;
+    let backup = totals.backup;
+    assert_eq!((totals.refused, backup.calls), (21, 21));
+    assert_eq!((backup.succeeded, backup.failed, backup.cancelled), (10, 10, 1));
+    assert_eq!(backup.timed, 1, "one in a millisecond");
+    clock.set(ms(2));
+    behaves.set(Behaviour::Answers);
+    assert!(service.ready().await.unwrap().call(1).await.is_ok());
+    assert_eq!(layer.breaker().snapshot().totals.backup.timed, 2);
+}
