@@ -102,32 +102,30 @@ impl Permit {
     #[inline(always)]
     pub(crate) fn take_passed(place: &mut Option<Self>) -> Option<Self> {
         let Some(Self {
-            call: call @ Some(Call::Passed(_)),
+            call: Some(Call::Passed(pass)),
         }) = place
         else {
             return None;
         };
-        let Some(Call::Passed(pass)) = call else { return None };
-        let pass = pass.clone();
-        *call = None;
-        *place = None;
-        Some(Self::passed(pass))
+        let taken = Self::passed(pass.clone());
+        // What is left there has been copied, and ends nothing.
+        forget(place.take());
+        Some(taken)
     }
 
     /// As [`take_passed`](Self::take_passed), of a call to the backup that isn't timed. In one, the two cost each other what this is for.
     #[inline(always)]
     pub(crate) fn take_diverted(place: &mut Option<Self>) -> Option<Self> {
         let Some(Self {
-            call: call @ Some(Call::Diverted(_)),
+            call: Some(Call::Diverted(pass)),
         }) = place
         else {
             return None;
         };
-        let Some(Call::Diverted(pass)) = call else { return None };
-        let pass = pass.clone();
-        *call = None;
-        *place = None;
-        Some(Self::diverted(pass))
+        let taken = Self::diverted(pass.clone());
+        // What is left there has been copied, and ends nothing.
+        forget(place.take());
+        Some(taken)
     }
 
     /// `None` for a call that goes nowhere, or whose breaker nobody holds any more.
