@@ -19,7 +19,10 @@ impl Deref for KeptLanes {
 
     #[inline(always)]
     fn deref(&self) -> &Lanes {
-        &self.lanes
+        #[cfg(not(breaker_loom))]
+        return self.lanes;
+        #[cfg(breaker_loom)]
+        return &self.lanes;
     }
 }
 
