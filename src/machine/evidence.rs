@@ -80,6 +80,11 @@ impl Evidence {
         threshold(self.minimum_excess, SIGMAS, self.weight(), judged)
     }
 
+    fn is_reached(self, level: f64, judged: u64) -> bool {
+        // Below the least that it takes there is no root to be drawn, as for most calls.
+        reaches(level, self.minimum_excess) && reaches(level, self.threshold(judged))
+    }
+
     fn longest_pause(self) -> Duration {
         self.sustained_for.saturating_mul(2)
     }
@@ -115,13 +120,12 @@ impl Default for Evidence {
 impl TripPolicy for Evidence {
     fn trip(&self, counts: &Counts) -> Option<TripReason> {
         let bucket = counts.bucket?;
-        let threshold = self.threshold(bucket.judged);
-        let enough = reaches(bucket.level, threshold)
+        let enough = self.is_reached(bucket.level, bucket.judged)
             && bucket.lasted.is_some_and(|lasted| lasted >= self.sustained_for)
             && bucket.silent_for.is_none_or(|silent| silent >= self.longest_pause());
         enough.then_some(TripReason::Evidence {
             level: bucket.level,
-            threshold,
+            threshold: self.threshold(bucket.judged),
             bad: bucket.bad,
             calls: bucket.judged,
             over: bucket.above_zero_for,
@@ -156,7 +160,8 @@ struct Content {
 
 impl Content {
     fn is_full_enough(&self, evidence: Evidence) -> bool {
-        reaches(self.level, FULL_ENOUGH * evidence.threshold(self.judged))
+        reaches(self.level, FULL_ENOUGH * evidence.minimum_excess)
+            && reaches(self.level, FULL_ENOUGH * evidence.threshold(self.judged))
     }
 }
 
@@ -231,13 +236,19 @@ impl Bucket {
         self.content.level == 0.0
     }
 
+    /// Whether it holds that much.
+    pub(super) fn holds(&self, level: f64) -> bool {
+        reaches(self.content.level, level)
+    }
+
     /// From when on this bucket, if it stays as it is, is reason enough to trip.
     pub(super) fn ripe_at(&self) -> Option<Timestamp> {
         let (evidence, content) = (self.evidence, &self.content);
-        if !reaches(content.level, evidence.threshold(content.judged)) {
+        let full_enough = content.full_enough?;
+        if !evidence.is_reached(content.level, content.judged) {
             return None;
         }
-        let lasted = content.full_enough? + evidence.sustained_for;
+        let lasted = full_enough + evidence.sustained_for;
         Some(if content.answered {
             lasted
         } else {

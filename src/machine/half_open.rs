@@ -129,6 +129,9 @@ impl HalfOpen {
     }
 
     pub(super) fn drop_lapsed_leases(&mut self, now: Timestamp) {
+        if self.leases.is_empty() {
+            return;
+        }
         let before = self.leases.len();
         self.leases.retain(|lease| lease.until > now);
         for _ in self.leases.len()..before {
@@ -261,25 +264,22 @@ impl Stage {
     }
 
     fn progress(&self, gradual: &Gradual, now: Timestamp) -> Progress {
-        let bucket = self.bucket.view(now);
-        let threshold = threshold(gradual.net_failures, SIGMAS, bucket.weight, bucket.judged);
-        if reaches(bucket.level, threshold) {
-            let reason = TripReason::Evidence {
-                level: bucket.level,
-                threshold,
-                bad: bucket.bad,
-                calls: bucket.judged,
-                over: bucket.above_zero_for,
-            };
-            return match gradual.halved(self.index) {
-                Some(to) => Progress::Moves {
-                    to,
-                    reason: Some(reason),
-                },
-                None => Progress::Reopens(reason),
-            };
+        // As long as it goes well, that is all.
+        if self.bucket.holds(gradual.net_failures) {
+            if let Some(reason) = self.relapse(gradual, now) {
+                return match gradual.halved(self.index) {
+                    Some(to) => Progress::Moves {
+                        to,
+                        reason: Some(reason),
+                    },
+                    None => Progress::Reopens(reason),
+                };
+            }
         }
         let lasted = now.since(self.since);
+        if lasted < gradual.stage_duration {
+            return Progress::Stays;
+        }
         let (least, enough) = gradual.durations(self.index);
         let quickly = self.good_in_a_row >= gradual.successes.into() && lasted >= least;
         let slowly = self.good > 0 && self.bucket.is_empty() && lasted >= enough;
@@ -288,6 +288,19 @@ impl Stage {
             next if next < gradual.stages.len() => Progress::Moves { to: next, reason: None },
             _ => Progress::Closes,
         }
+    }
+
+    /// The evidence that the primary isn't healthy yet, where there is enough.
+    fn relapse(&self, gradual: &Gradual, now: Timestamp) -> Option<TripReason> {
+        let bucket = self.bucket.view(now);
+        let threshold = threshold(gradual.net_failures, SIGMAS, bucket.weight, bucket.judged);
+        reaches(bucket.level, threshold).then_some(TripReason::Evidence {
+            level: bucket.level,
+            threshold,
+            bad: bucket.bad,
+            calls: bucket.judged,
+            over: bucket.above_zero_for,
+        })
     }
 }
 
