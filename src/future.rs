@@ -264,9 +264,12 @@ impl<S, Req, B> Waiting<S, Req, B> {
         S: Service<Req>,
         B: OnOpen<Req, S::Response, S::Error>,
     {
-        let breaker = self.wait.breaker().clone();
         let ready = loop {
+            if let Some(ready) = self.poll_at_once(cx, permit) {
+                break ready;
+            }
             self.wait.register(cx);
+            let breaker = self.wait.breaker();
             breaker.look();
             let promised = B::WAITS || permit.as_ref().is_some_and(|permit| breaker.honours(permit));
             if !promised {
@@ -277,6 +280,7 @@ impl<S, Req, B> Waiting<S, Req, B> {
                     Ok(renewed) => *permit = Some(renewed),
                     Err(refused) => return Poll::Ready(Next::Divert(self.take_request(), refused)),
                 }
+                continue;
             }
             match failing_on_panic(permit, || self.primary.poll_ready(cx)) {
                 Poll::Ready(ready) => break ready,
@@ -290,15 +294,37 @@ impl<S, Req, B> Waiting<S, Req, B> {
         let Err(error) = ready else {
             return Poll::Ready(Next::Call(self.take_request()));
         };
-        breaker.note_readiness_error();
+        self.wait.breaker().note_readiness_error();
         if let Some(failed) = permit.replace(Permit::OF_NOTHING) {
             failed.record(Outcome::Failure);
         }
         Poll::Ready(if B::DIVERTS {
-            Next::Divert(self.take_request(), breaker.divert(B::HAS_BACKUP))
+            let refused = self.wait.breaker().divert(B::HAS_BACKUP);
+            Next::Divert(self.take_request(), refused)
         } else {
             Next::Fail(error)
         })
+    }
+
+    /// Most often the primary is ready when first asked, and nobody need look at the breaker again.
+    fn poll_at_once(&mut self, cx: &mut Context<'_>, permit: &mut Option<Permit>) -> Option<Result<(), S::Error>>
+    where
+        S: Service<Req>,
+    {
+        if !permit.as_ref().is_some_and(Permit::is_expected) {
+            return None;
+        }
+        let ready = failing_on_panic(permit, || self.primary.poll_ready(cx));
+        let permit = permit.as_mut()?;
+        match ready {
+            Poll::Ready(Ok(())) => permit.start_as_expected(),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => permit.wait(),
+        }
+        match ready {
+            Poll::Ready(ready) => Some(ready),
+            Poll::Pending => None,
+        }
     }
 
     fn take_request(&mut self) -> Req {

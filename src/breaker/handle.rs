@@ -54,12 +54,7 @@ impl Handle {
 
     #[inline(never)]
     pub(super) fn acquire_waiting(self: &Arc<Self>, now: Timestamp, has_backup: bool) -> Result<Permit, Refused> {
-        self.acquire_at(now, has_backup, |core, now| {
-            core.admit(now).map(|mut ticket| {
-                ticket.wait();
-                ticket
-            })
-        })
+        self.acquire_at(now, has_backup, Core::admit_waiting)
     }
 
     pub(super) fn acquire_promised(self: &Arc<Self>, now: Timestamp) -> Permit {

@@ -214,11 +214,19 @@ impl Keeper {
         Some(self.tell(lanes, good, open, now))
     }
 
-    /// Where none may pass, says whether all calls are refused until one is looked at.
-    pub(super) fn refuse_if(&self, refusing: Option<Refusing>, generation: u64, lanes: &Lanes, now: Timestamp) {
+    /// Where none may pass, says whether all calls are refused until one is looked at, or some of them.
+    pub(super) fn refuse_if(
+        &self,
+        refusing: Option<Refusing>,
+        shares: bool,
+        generation: u64,
+        lanes: &Lanes,
+        now: Timestamp,
+    ) {
         match refusing {
             _ if self.open.is_some() || lanes.each().is_empty() => {}
             Some(refusing) => lanes.refuse_all(self.tag(generation, false), refusing, now),
+            None if shares => lanes.share(),
             None => lanes.clear_terms(),
         }
     }

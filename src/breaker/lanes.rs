@@ -54,6 +54,8 @@ struct Tenant {
 const CLOSED: u64 = 0;
 /// Set in the terms by which all are refused.
 const REFUSING: u64 = 1 << (COUNT_BITS - 1);
+/// Terms by which some are let through, each of which has to be looked at.
+const SHARING: u64 = 1 << (COUNT_BITS - 2);
 
 /// What belongs together on the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,12 +242,12 @@ impl Lanes {
         number & self.each().len().wrapping_sub(1)
     }
 
-    /// Whether all calls go to the primary, or none does; `None` where it takes a closer look to tell.
+    /// Whether all calls go to the primary, or not all do; `None` where it takes a closer look to tell.
     #[inline]
     pub(super) fn all_flow(&self) -> Option<bool> {
         match self.board.terms.load(Ordering::Acquire) {
             terms if lets_pass(terms) => Some(true),
-            terms if terms & REFUSING != 0 => Some(false),
+            terms if terms & (REFUSING | SHARING) != 0 => Some(false),
             _ => None,
         }
     }
@@ -405,8 +407,17 @@ impl Lanes {
 
     /// Says that no call may pass, and that each has to be looked at.
     pub(super) fn clear_terms(&self) {
-        if self.board.terms.load(Ordering::Relaxed) != CLOSED {
-            self.board.terms.store(CLOSED, Ordering::Release);
+        self.close_as(CLOSED);
+    }
+
+    /// As [`clear_terms`](Self::clear_terms), where some are refused.
+    pub(super) fn share(&self) {
+        self.close_as(SHARING);
+    }
+
+    fn close_as(&self, terms: u64) {
+        if self.board.terms.load(Ordering::Relaxed) != terms {
+            self.board.terms.store(terms, Ordering::Release);
         }
     }
 

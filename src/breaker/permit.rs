@@ -216,6 +216,28 @@ impl Permit {
         }
     }
 
+    /// Whether the call may be made, as far as can be told without the lock, if the primary is ready when first asked.
+    pub(crate) fn is_expected(&self) -> bool {
+        let Some(Call::Primary { handle, held }) = &self.call else {
+            return false;
+        };
+        held.ticket.is_expected() && held.ticket.generation() == handle.inner.shared.generation()
+    }
+
+    /// The primary was ready when first asked: the call has started when it was let through.
+    pub(crate) fn start_as_expected(&mut self) {
+        if let Some(Call::Primary { held, .. }) = &mut self.call {
+            held.ticket.start_as_expected();
+        }
+    }
+
+    /// The primary wasn't ready when first asked: the call waits from here on.
+    pub(crate) fn wait(&mut self) {
+        if let Some(Call::Primary { handle, held }) = &mut self.call {
+            held.change(handle, Core::wait);
+        }
+    }
+
     #[inline(never)]
     fn cancel(&mut self) {
         if let Some(call) = self.call.take() {

@@ -18,7 +18,7 @@ use crate::{
     call_record::Moment,
     group::Member,
     machine::{Calm, Ending, GoodCalls, Machine, Outcome, Refusal, Refusing, Ticket, Timestamp, Transition},
-    sync::Mutex,
+    sync::{AtomicU64, Mutex, Ordering},
 };
 
 /// What the threads share: the machine, the calls in flight and the totals, behind one short lock; and the lanes, where the calls of
@@ -26,6 +26,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Shared {
     core: Mutex<Core>,
+    /// The machine's, for those who only want to know whether it is still the same.
+    generation: AtomicU64,
     lanes: KeptLanes,
 }
 
@@ -87,6 +89,7 @@ impl Shared {
         };
         core.open_lanes(&lanes, Timestamp::START);
         Self {
+            generation: AtomicU64::new(core.watched),
             core: Mutex::new(core),
             lanes,
         }
@@ -95,6 +98,11 @@ impl Shared {
     #[inline]
     pub(super) fn lanes(&self) -> &KeptLanes {
         &self.lanes
+    }
+
+    /// The generation of the last change.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// Looks.
@@ -121,6 +129,7 @@ impl Shared {
         let result = change(&mut core, &self.lanes);
         core.drop_stale_watches();
         core.open_lanes(&self.lanes, now);
+        self.generation.store(core.watched, Ordering::Release);
         core.keeper.adopt(&self.lanes);
         let mut announcement = core.announcement();
         if core.step == last_step && (found || !announcement.changes.is_empty()) {
@@ -162,6 +171,18 @@ impl Core {
         admitted
     }
 
+    /// As [`admit`](Self::admit), for a call that needs a primary that is ready: most often it is, at the first poll.
+    pub(super) fn admit_waiting(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
+        let mut ticket = self.admit(now)?;
+        if self.is_traced {
+            // When it really starts is a step of its own, to be told of.
+            ticket.wait();
+        } else {
+            ticket.expect();
+        }
+        Ok(ticket)
+    }
+
     /// Whether all calls go to the primary: it is healthy, or too few of its group are.
     pub(super) fn is_flowing(&mut self, now: Timestamp) -> bool {
         self.machine.is_flowing(now) || self.is_panicking()
@@ -174,8 +195,7 @@ impl Core {
     /// Where every call is refused until one is looked at: until when none need be.
     fn refusing(&self) -> Option<Refusing> {
         let refusing = self.machine.refusing()?;
-        let may_panic = self.member.as_ref().is_some_and(|member| member.may_panic());
-        (!may_panic).then_some(Refusing {
+        (!self.may_panic()).then_some(Refusing {
             // Somebody wants to be told of each.
             until: if self.is_traced {
                 Timestamp::START
@@ -184,6 +204,15 @@ impl Core {
             },
             ..refusing
         })
+    }
+
+    /// Whether some calls are refused, whatever the others of its group are like.
+    fn shares(&self) -> bool {
+        self.machine.is_half_open() && !self.may_panic()
+    }
+
+    fn may_panic(&self) -> bool {
+        self.member.as_ref().is_some_and(|member| member.may_panic())
     }
 
     pub(super) fn admit_to_trial(&mut self, now: Timestamp) -> Option<Ticket> {
@@ -299,7 +328,8 @@ impl Core {
             calm = self.calm(lanes);
         }
         let refusing = self.refusing();
-        self.keeper.refuse_if(refusing, self.machine.generation(), lanes, now);
+        self.keeper
+            .refuse_if(refusing, self.shares(), self.machine.generation(), lanes, now);
         if let Some(calm) = calm {
             let next_look = self.next_look();
             self.keeper.open(calm, next_look, lanes, &mut self.unanswered, now);

@@ -67,6 +67,11 @@ impl Machine {
         })
     }
 
+    /// Whether access is being restored.
+    pub(crate) fn is_half_open(&self) -> bool {
+        matches!(self.phase, Phase::HalfOpen(_))
+    }
+
     /// Where it is open: until when refused calls may be told later, and what their callers are told.
     pub(crate) fn refusing(&self) -> Option<Refusing> {
         let Phase::Open(cooldown) = &self.phase else {

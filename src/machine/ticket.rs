@@ -85,6 +85,8 @@ pub struct Ticket {
 enum Start {
     /// The call waits for the primary's readiness, or is only promised.
     Pending,
+    /// Nobody has asked the primary yet. If it is ready then, the call has started here.
+    Expected(Timestamp),
     At(Timestamp),
     /// It has started, and nothing depends on when that was.
     Untimed,
@@ -168,7 +170,12 @@ impl Ticket {
     /// Whether the primary has been called.
     #[must_use]
     pub fn has_started(&self) -> bool {
-        self.start != Start::Pending
+        matches!(self.start, Start::At(_) | Start::Untimed)
+    }
+
+    /// Whether the primary is still to be asked for the first time if it is ready for the call.
+    pub(crate) fn is_expected(&self) -> bool {
+        matches!(self.start, Start::Expected(_))
     }
 
     pub(super) fn lease(&self) -> Option<u64> {
@@ -182,6 +189,20 @@ impl Ticket {
     /// The call waits for the primary to be ready; that is not latency.
     pub fn wait(&mut self) {
         self.start = Start::Pending;
+    }
+
+    /// The primary hasn't been called yet, and most likely is ready.
+    pub(crate) fn expect(&mut self) {
+        if let Start::At(admitted) = self.start {
+            self.start = Start::Expected(admitted);
+        }
+    }
+
+    /// The primary was ready: the call has started when that was [expected](Self::expect).
+    pub(crate) fn start_as_expected(&mut self) {
+        if let Start::Expected(admitted) = self.start {
+            self.start = Start::At(admitted);
+        }
     }
 
     /// The primary is called: latency counts from here.
@@ -199,7 +220,7 @@ impl Ticket {
     pub fn elapsed(&self, now: Timestamp) -> Option<Duration> {
         match self.start {
             Start::At(started) => Some(self.answered.unwrap_or(now).since(started)),
-            Start::Pending | Start::Untimed => None,
+            Start::Pending | Start::Expected(_) | Start::Untimed => None,
         }
     }
 
@@ -214,7 +235,7 @@ impl Ticket {
     #[must_use]
     pub fn due(&self, now: Timestamp) -> Option<Timestamp> {
         match self.start {
-            Start::At(started) => {
+            Start::At(started) | Start::Expected(started) => {
                 let limits = [self.slow_after, self.time_limit];
                 limits.into_iter().flatten().min().map(|limit| started + limit)
             }

@@ -7,7 +7,7 @@ use std::{
 use futures::{FutureExt, task::noop_waker};
 use tokio::time::{advance, timeout};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, buffer::Buffer, limit::ConcurrencyLimit};
-use tower_breaker::State;
+use tower_breaker::{CancelledCalls, State};
 
 use crate::support::*;
 
@@ -201,6 +201,48 @@ async fn a_half_open_breaker_awaits_the_primarys_readiness_in_the_future() {
     assert_eq!(probe.await.unwrap(), "primary");
     assert!(!control.was_called_unready());
     assert_eq!(layer.breaker().snapshot().view.share, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_not_polled_before_the_breaker_opens_again_goes_to_the_backup() {
+    let layer = builder().backup(Spare).build().unwrap();
+    trip_and_cool(layer.breaker()).await;
+    let (primary, control) = primary(Behaviour::Answers);
+    let mut service = layer.layer(primary);
+    assert!(poll_ready(&mut service).is_ready());
+    let probe = service.call(1);
+    layer.breaker().force_open("maintenance", None);
+    assert_eq!(probe.await.unwrap(), "backup");
+    assert_eq!(control.polls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_dropped_before_its_first_poll_is_no_failure_of_the_primary() {
+    let layer = builder().cancelled_calls(CancelledCalls::Failure).build().unwrap();
+    trip_and_cool(layer.breaker()).await;
+    let mut service = layer.layer(primary(Behaviour::Answers).0);
+    drop(service.ready().await.unwrap().call(1));
+    assert_eq!(layer.breaker().state(), State::HalfOpen);
+    assert_eq!(service.ready().await.unwrap().call(2).await.unwrap(), "primary");
+    assert_eq!(layer.breaker().snapshot().view.share, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_waits_is_not_slow_before_the_primary_is_ready() {
+    let layer = builder().slow_after(ms(100)).build().unwrap();
+    trip_and_cool(layer.breaker()).await;
+    let (primary, control) = primary(Behaviour::NeverReady);
+    let mut probe = Box::pin(layer.layer(primary).oneshot(1));
+    assert!(probe.as_mut().now_or_never().is_none());
+    advance(ms(500)).await;
+    layer.breaker().try_acquire().expect_err("there is one probe");
+    assert_eq!(layer.breaker().snapshot().totals.primary.slow, 0);
+    control.set(Behaviour::Hangs);
+    assert!(probe.as_mut().now_or_never().is_none());
+    advance(ms(150)).await;
+    layer.breaker().try_acquire().expect_err("it hangs");
+    assert_eq!(layer.breaker().snapshot().totals.primary.slow, 1);
+    assert_eq!(layer.breaker().state(), State::Open);
 }
 
 #[tokio::test(start_paused = true)]

@@ -65,6 +65,18 @@ impl Core {
         }
     }
 
+    /// The primary isn't ready for the call, which waits from here on.
+    pub(in crate::breaker) fn wait(
+        &mut self,
+        ticket: &mut Ticket,
+        watch: Watched,
+        lanes: &Lanes,
+        now: Timestamp,
+    ) -> Watched {
+        ticket.wait();
+        self.watch_anew(ticket, watch, lanes, now)
+    }
+
     /// The call has waited for the primary's readiness long enough, and starts.
     pub(in crate::breaker) fn start(
         &mut self,
@@ -74,6 +86,10 @@ impl Core {
         now: Timestamp,
     ) -> Watched {
         ticket.start(now);
+        self.watch_anew(ticket, watch, lanes, now)
+    }
+
+    fn watch_anew(&mut self, ticket: &Ticket, watch: Watched, lanes: &Lanes, now: Timestamp) -> Watched {
         if self.finish(ticket, watch, lanes) {
             self.watch(ticket, now)
         } else {
