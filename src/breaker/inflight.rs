@@ -51,7 +51,7 @@ impl Inflight {
         self.lent = Some(ring.id);
         RingTerms {
             id: ring.id,
-            shift: ring.length.ilog2() as u8,
+            shift: ring.shift,
         }
     }
 
@@ -132,8 +132,8 @@ pub(super) const FINEST: u64 = 64;
 #[derive(Debug)]
 struct Ring {
     id: NonZeroU8,
-    /// A slot's length in nanoseconds.
-    length: u64,
+    /// A slot lasts 2^`shift` nanoseconds: to divide by that takes next to no time.
+    shift: u8,
     /// The first slot whose calls haven't been taken out as overdue.
     first: u64,
     /// The calls in the slots.
@@ -148,11 +148,11 @@ struct Ring {
 impl Ring {
     fn new(id: NonZeroU8, limit: Duration, now: Timestamp, for_lanes: bool) -> Self {
         let nanos = Timestamp::from(limit).as_nanos();
-        let length = 1 << (nanos / 32).max(1).ilog2();
+        let shift = (nanos / 32).max(1).ilog2() as u8;
         Self {
             id,
-            length,
-            first: now.as_nanos() / length,
+            shift,
+            first: now.as_nanos() >> shift,
             noted: 0,
             unfinished: 0,
             calls: Vec::new(),
@@ -164,16 +164,20 @@ impl Ring {
         self.noted == 0
     }
 
+    /// When a slot ends; a call in it is overdue strictly after that, as it is slow strictly above `slow_after`.
+    fn end_of(&self, slot: u64) -> u64 {
+        slot.saturating_mul(1 << self.shift)
+    }
+
     /// Whether the slots are neither too fine nor too coarse for this limit. An empty ring is better made anew.
     fn fits(&self, limit: Duration) -> bool {
-        let slots = Timestamp::from(limit).as_nanos().checked_div(self.length);
+        let slots = Timestamp::from(limit).as_nanos() >> self.shift;
         let (coarsest, finest) = if self.is_empty() {
             (2 * COARSEST, FINEST)
         } else {
             (COARSEST, SLOTS - 2)
         };
-        let fits = slots.is_some_and(|slots| (coarsest..=finest).contains(&slots))
-            || (self.length == 1 && slots.is_some_and(|slots| slots <= SLOTS - 2));
+        let fits = (coarsest..=finest).contains(&slots) || (self.shift == 0 && slots <= SLOTS - 2);
         fits && !self.for_lanes
     }
 
@@ -183,9 +187,7 @@ impl Ring {
         }
         let slot =
             (self.first..=self.first.saturating_add(SLOTS - 1)).find(|slot| self.calls[Self::place(*slot)] > 0)?;
-        Some(Timestamp::from_nanos(
-            slot.saturating_mul(self.length).saturating_add(1),
-        ))
+        Some(Timestamp::from_nanos(self.end_of(slot).saturating_add(1)))
     }
 
     fn place(slot: u64) -> usize {
@@ -198,8 +200,11 @@ impl Ring {
     }
 
     fn watch(&mut self, now: Timestamp, due: Timestamp) -> Slot {
-        let number = self.add(due.as_nanos().div_ceil(self.length), now.as_nanos() / self.length, 1);
-        Slot { ring: self.id, number }
+        let slot = Slot::due(due, self.id, self.shift);
+        Slot {
+            number: self.add(slot.number, now.as_nanos() >> self.shift, 1),
+            ..slot
+        }
     }
 
     /// Notes calls in a slot, or the nearest there is; no slot before `first` is of interest any more. Which slot it was.
@@ -227,11 +232,9 @@ impl Ring {
 
     /// Since when its next calls are overdue, if they are at `now`.
     fn overdue_since(&mut self, now: Timestamp) -> Option<Timestamp> {
-        // A call is overdue strictly after its due time, as it is slow strictly above `slow_after`.
-        while !self.is_empty() && self.first.saturating_mul(self.length) < now.as_nanos() {
+        while !self.is_empty() && self.end_of(self.first) < now.as_nanos() {
             if self.calls[Self::place(self.first)] > 0 {
-                let since = self.first.saturating_sub(1).saturating_mul(self.length);
-                return Some(Timestamp::from_nanos(since));
+                return Some(Timestamp::from_nanos(self.end_of(self.first.saturating_sub(1))));
             }
             self.first += 1;
         }

@@ -64,15 +64,8 @@ impl Inner {
 
     pub(super) fn update_at<R>(&self, now: Timestamp, change: impl FnOnce(&mut Core, &Lanes, Timestamp) -> R) -> R {
         let (result, announcement) = self.shared.update(now, |core, lanes| change(core, lanes, now));
-        let look = announcement.look;
-        if !announcement.changes.is_empty() {
+        if let Some(announcement) = announcement {
             self.announce(announcement, now);
-        }
-        if let Some(moment) = look.filter(|_| self.listeners.wants_calls()) {
-            self.listeners.tell_look(&Look {
-                breaker: self.name.clone(),
-                moment,
-            });
         }
         if let Some(member) = &self.member {
             member.look_for_outliers();
@@ -109,14 +102,27 @@ impl Inner {
 
     #[cold]
     fn announce(&self, announcement: Announcement, at: Timestamp) {
-        self.waiters.wake_all();
-        for (sequence, (generation, transition)) in (announcement.sequence..).zip(announcement.changes) {
+        let Announcement {
+            sequence,
+            changes,
+            look,
+        } = announcement;
+        if !changes.is_empty() {
+            self.waiters.wake_all();
+        }
+        for (sequence, (generation, transition)) in (sequence..).zip(changes) {
             self.listeners.tell(&Event {
                 breaker: self.name.clone(),
                 generation,
                 sequence,
                 at,
                 transition,
+            });
+        }
+        if let Some(moment) = look.filter(|_| self.listeners.wants_calls()) {
+            self.listeners.tell_look(&Look {
+                breaker: self.name.clone(),
+                moment,
             });
         }
     }

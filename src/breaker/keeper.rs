@@ -197,13 +197,13 @@ impl Keeper {
     /// Closes the lanes where it isn't calm any more, and returns what was counted as good until that very moment.
     pub(super) fn close_unless(
         &mut self,
-        calm: Option<Calm>,
+        calm: Option<&Calm>,
         lanes: &Lanes,
         inflight: &mut Inflight,
         now: Timestamp,
     ) -> Option<GoodCalls> {
         let open = self.open?;
-        let same = |calm: Calm| (calm.generation, calm.is_timed) == (open.generation, open.is_timed);
+        let same = |calm: &Calm| (calm.generation, calm.is_timed) == (open.generation, open.is_timed);
         if calm.is_some_and(same) {
             return None;
         }

@@ -56,7 +56,7 @@ pub(super) struct Core {
 }
 
 /// What a change of the core leaves to be announced, once the lock is released.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Announcement {
     /// The number of the first of the changes.
     pub(super) sequence: u64,
@@ -120,7 +120,11 @@ impl Shared {
     }
 
     /// Brings everything to `now`, then changes it.
-    pub(super) fn update<R>(&self, now: Timestamp, change: impl FnOnce(&mut Core, &Lanes) -> R) -> (R, Announcement) {
+    pub(super) fn update<R>(
+        &self,
+        now: Timestamp,
+        change: impl FnOnce(&mut Core, &Lanes) -> R,
+    ) -> (R, Option<Announcement>) {
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         let last_step = core.step;
         core.take_passed(&self.lanes, now);
@@ -131,10 +135,7 @@ impl Shared {
         core.open_lanes(&self.lanes, now);
         self.generation.store(core.watched, Ordering::Release);
         core.keeper.adopt(&self.lanes);
-        let mut announcement = core.announcement();
-        if core.step == last_step && (found || !announcement.changes.is_empty()) {
-            announcement.look = Some(core.moment(now));
-        }
+        let announcement = core.announcement(found, last_step, now);
         (result, announcement)
     }
 }
@@ -321,7 +322,10 @@ impl Core {
     /// Opens the lanes where it is calm, and closes them where it isn't.
     fn open_lanes(&mut self, lanes: &Lanes, now: Timestamp) {
         let mut calm = self.calm(lanes);
-        if let Some(last) = self.keeper.close_unless(calm, lanes, &mut self.unanswered, now) {
+        if let Some(last) = self
+            .keeper
+            .close_unless(calm.as_ref(), lanes, &mut self.unanswered, now)
+        {
             self.count_passed(last);
             self.machine.good_calls(GoodCalls { good: 0, ..last });
             self.note_late(last.good, last.generation, last.last);
@@ -401,15 +405,19 @@ impl Core {
         stale
     }
 
-    fn announcement(&mut self) -> Announcement {
+    /// `None` where nobody need be told of anything.
+    fn announcement(&mut self, found: bool, last_step: u64, now: Timestamp) -> Option<Announcement> {
+        if !found && !self.machine.has_changed() {
+            return None;
+        }
         let changes = self.machine.take_changes();
         let sequence = self.sequence;
         self.sequence += changes.len() as u64;
-        Announcement {
+        Some(Announcement {
             sequence,
             changes,
-            look: None,
-        }
+            look: (self.step == last_step).then(|| self.moment(now)),
+        })
     }
 }
 

@@ -44,6 +44,8 @@ struct Trial {
 struct Stage {
     index: usize,
     since: Timestamp,
+    /// It isn't passed before.
+    passed_from: Timestamp,
     good: u64,
     good_in_a_row: u64,
     bucket: Bucket,
@@ -191,6 +193,11 @@ impl HalfOpen {
         Progress::Stays
     }
 
+    /// Whether time alone may have led to anything.
+    pub(super) fn may_have_passed(&self, now: Timestamp) -> bool {
+        matches!(&self.step, Step::Stage(stage) if now >= stage.passed_from)
+    }
+
     /// What time alone leads to.
     pub(super) fn progress(&self, recovery: &Recovery, now: Timestamp) -> Progress {
         match (&self.step, &recovery.form) {
@@ -206,6 +213,7 @@ impl HalfOpen {
             self.step = Step::Stage(Stage {
                 index: stage,
                 since: now,
+                passed_from: now + gradual.stage_duration,
                 good: 0,
                 good_in_a_row: 0,
                 bucket: Bucket::new(self.evidence),
@@ -276,10 +284,10 @@ impl Stage {
                 };
             }
         }
-        let lasted = now.since(self.since);
-        if lasted < gradual.stage_duration {
+        if now < self.passed_from {
             return Progress::Stays;
         }
+        let lasted = now.since(self.since);
         let (least, enough) = gradual.durations(self.index);
         let quickly = self.good_in_a_row >= gradual.successes.into() && lasted >= least;
         let slowly = self.good > 0 && self.bucket.is_empty() && lasted >= enough;

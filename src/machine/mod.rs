@@ -239,6 +239,11 @@ impl Machine {
             .collect()
     }
 
+    /// Whether anything has changed since that was last asked.
+    pub(crate) fn has_changed(&self) -> bool {
+        !self.transitions.is_empty()
+    }
+
     /// As [`take_transitions`](Self::take_transitions), each with the generation that it began or happened in.
     pub fn take_changes(&mut self) -> Vec<(u64, Transition)> {
         std::mem::take(&mut self.transitions)
@@ -253,8 +258,10 @@ impl Machine {
         }
         if let Phase::HalfOpen(half_open) = &mut self.phase {
             half_open.drop_lapsed_leases(now);
-            let progress = half_open.progress(&self.settings.recovery, now);
-            self.follow(progress, now);
+            if half_open.may_have_passed(now) {
+                let progress = half_open.progress(&self.settings.recovery, now);
+                self.follow(progress, now);
+            }
         }
         now
     }
@@ -292,7 +299,14 @@ impl Machine {
         }
     }
 
+    #[inline]
     fn follow(&mut self, progress: Progress, now: Timestamp) {
+        if !matches!(progress, Progress::Stays) {
+            self.move_on(progress, now);
+        }
+    }
+
+    fn move_on(&mut self, progress: Progress, now: Timestamp) {
         let Phase::HalfOpen(half_open) = &mut self.phase else {
             return;
         };
