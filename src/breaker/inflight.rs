@@ -68,6 +68,7 @@ impl Inflight {
     }
 
     /// When the next calls will be overdue, if they are still in flight then.
+    #[inline]
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.rings.iter().filter_map(Ring::next_due).min()
     }
@@ -88,7 +89,17 @@ impl Inflight {
     }
 
     /// Takes out the next calls that are overdue at `now`: in the order in which they became so, whatever their ring.
+    #[inline]
     pub(super) fn next_overdue(&mut self, now: Timestamp) -> Option<Overdue> {
+        // Most often there are none, and that is seen at once.
+        if self.rings.iter().any(|ring| ring.lags_behind(now)) {
+            self.take_overdue(now)
+        } else {
+            None
+        }
+    }
+
+    fn take_overdue(&mut self, now: Timestamp) -> Option<Overdue> {
         let overdue = self
             .rings
             .iter_mut()
@@ -230,9 +241,14 @@ impl Ring {
         on_time
     }
 
+    /// Whether the first slot's time is up.
+    fn lags_behind(&self, now: Timestamp) -> bool {
+        !self.is_empty() && self.end_of(self.first) < now.as_nanos()
+    }
+
     /// Since when its next calls are overdue, if they are at `now`.
     fn overdue_since(&mut self, now: Timestamp) -> Option<Timestamp> {
-        while !self.is_empty() && self.end_of(self.first) < now.as_nanos() {
+        while self.lags_behind(now) {
             if self.calls[Self::place(self.first)] > 0 {
                 return Some(Timestamp::from_nanos(self.end_of(self.first.saturating_sub(1))));
             }

@@ -62,6 +62,7 @@ impl Inner {
         self.update_at(self.now(), change)
     }
 
+    #[inline]
     pub(super) fn update_at<R>(&self, now: Timestamp, change: impl FnOnce(&mut Core, &Lanes, Timestamp) -> R) -> R {
         let (result, announcement) = self.shared.update(now, |core, lanes| change(core, lanes, now));
         if let Some(announcement) = announcement {

@@ -150,12 +150,12 @@ impl Keeper {
 
     fn tell(&mut self, lanes: &Lanes, good: u64, open: Calm, now: Timestamp) -> GoodCalls {
         let started = lanes.started();
-        let last_good = lanes.each().iter().map(Lane::last_good).max();
+        let last_good = || lanes.each().iter().map(Lane::last_good).max();
         GoodCalls {
             generation: open.generation,
             started: started - replace(&mut self.told, started),
             good,
-            last: last_good.filter(|_| open.is_timed).unwrap_or(now),
+            last: open.is_timed.then(last_good).flatten().unwrap_or(now),
             timed: open.is_timed,
         }
     }

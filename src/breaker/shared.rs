@@ -119,6 +119,7 @@ impl Shared {
         look(&core, &self.lanes)
     }
 
+    #[inline]
     /// Brings everything to `now`, then changes it.
     pub(super) fn update<R>(
         &self,
@@ -309,23 +310,26 @@ impl Core {
         }
     }
 
-    fn calm(&self, lanes: &Lanes) -> Option<Calm> {
-        let may_pass = !self.is_traced && !lanes.each().is_empty();
-        let calm = self.machine.calm().filter(|_| may_pass)?;
-        is_watchable(calm.slow_after).then_some(Calm {
+    /// Whether calls may pass, and when there may be something to decide otherwise.
+    fn calm(&self, lanes: &Lanes) -> Option<(Calm, Option<Timestamp>)> {
+        if self.is_traced || lanes.each().is_empty() {
+            return None;
+        }
+        let calm = self.machine.calm().filter(|calm| is_watchable(calm.slow_after))?;
+        let next_look = self.next_look();
+        let calm = Calm {
             // There may be calls in flight from before, which had to end in time.
-            is_timed: calm.is_timed || self.next_look().is_some(),
+            is_timed: calm.is_timed || next_look.is_some(),
             ..calm
-        })
+        };
+        Some((calm, next_look))
     }
 
     /// Opens the lanes where it is calm, and closes them where it isn't.
     fn open_lanes(&mut self, lanes: &Lanes, now: Timestamp) {
         let mut calm = self.calm(lanes);
-        if let Some(last) = self
-            .keeper
-            .close_unless(calm.as_ref(), lanes, &mut self.unanswered, now)
-        {
+        let is_calm = calm.as_ref().map(|(calm, _)| calm);
+        if let Some(last) = self.keeper.close_unless(is_calm, lanes, &mut self.unanswered, now) {
             self.count_passed(last);
             self.machine.good_calls(GoodCalls { good: 0, ..last });
             self.note_late(last.good, last.generation, last.last);
@@ -334,8 +338,7 @@ impl Core {
         let refusing = self.refusing();
         self.keeper
             .refuse_if(refusing, self.shares(), self.machine.generation(), lanes, now);
-        if let Some(calm) = calm {
-            let next_look = self.next_look();
+        if let Some((calm, next_look)) = calm {
             self.keeper.open(calm, next_look, lanes, &mut self.unanswered, now);
         }
     }

@@ -198,8 +198,7 @@ impl Bucket {
     pub(super) fn good_calls(&mut self, calls: u64, last: Timestamp) {
         self.last_answer = self.last_answer.max(last);
         let content = &mut self.content;
-        let until_empty = (content.level - ROUNDING).ceil() as u64;
-        if calls >= until_empty {
+        if calls as f64 >= content.level - ROUNDING {
             *content = Content::default();
         } else {
             content.level -= calls as f64;
@@ -241,13 +240,15 @@ impl Bucket {
         reaches(self.content.level, level)
     }
 
+    /// Whether it holds what it takes to trip.
+    pub(super) fn is_full(&self) -> bool {
+        self.evidence.is_reached(self.content.level, self.content.judged)
+    }
+
     /// From when on this bucket, if it stays as it is, is reason enough to trip.
     pub(super) fn ripe_at(&self) -> Option<Timestamp> {
         let (evidence, content) = (self.evidence, &self.content);
-        let full_enough = content.full_enough?;
-        if !evidence.is_reached(content.level, content.judged) {
-            return None;
-        }
+        let full_enough = content.full_enough.filter(|_| self.is_full())?;
         let lasted = full_enough + evidence.sustained_for;
         Some(if content.answered {
             lasted

@@ -113,26 +113,32 @@ impl Tallies {
     }
 
     pub(super) fn trip(&self, now: Timestamp) -> Option<TripReason> {
-        self.readings(now).find_map(|(policy, counts)| policy.trip(&counts))
+        self.each
+            .iter()
+            .filter(|tally| tally.may_trip())
+            .find_map(|tally| tally.policy.trip(&self.counts(tally, now)))
     }
 
     /// Each policy with what it is asked about.
     pub(super) fn readings(&self, now: Timestamp) -> impl Iterator<Item = (&Policy, Counts)> {
-        self.each.iter().map(move |tally| {
-            let sums = match &tally.memory {
-                Memory::Window(window) => window.sums(now),
-                Memory::Nothing | Memory::Bucket(_) => self.sums,
-            };
-            let counts = Counts {
-                bad_in_a_row: self.bad_in_a_row,
-                bucket: match &tally.memory {
-                    Memory::Bucket(bucket) => Some(bucket.view(now)),
-                    Memory::Nothing | Memory::Window(_) => None,
-                },
-                ..sums.into()
-            };
-            (&tally.policy, counts)
-        })
+        self.each
+            .iter()
+            .map(move |tally| (&tally.policy, self.counts(tally, now)))
+    }
+
+    fn counts(&self, tally: &Tally, now: Timestamp) -> Counts {
+        let sums = match &tally.memory {
+            Memory::Window(window) => window.sums(now),
+            Memory::Nothing | Memory::Bucket(_) => self.sums,
+        };
+        Counts {
+            bad_in_a_row: self.bad_in_a_row,
+            bucket: match &tally.memory {
+                Memory::Bucket(bucket) => Some(bucket.view(now)),
+                Memory::Nothing | Memory::Window(_) => None,
+            },
+            ..sums.into()
+        }
     }
 }
 
@@ -144,6 +150,14 @@ impl Tally {
             (_, None) => Memory::Nothing,
         };
         Self { policy, memory }
+    }
+
+    /// Whether its policy need be asked at all.
+    fn may_trip(&self) -> bool {
+        match &self.memory {
+            Memory::Bucket(bucket) => bucket.is_full(),
+            Memory::Nothing | Memory::Window(_) => true,
+        }
     }
 
     fn calm_until(&self, now: Timestamp) -> Option<Timestamp> {
