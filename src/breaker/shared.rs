@@ -159,6 +159,7 @@ impl Core {
         }
     }
 
+    #[inline]
     pub(super) fn admit(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
         self.machine.reconsider(now);
         let admitted = self.machine.admit(now);
@@ -174,6 +175,7 @@ impl Core {
     }
 
     /// As [`admit`](Self::admit), for a call that needs a primary that is ready: most often it is, at the first poll.
+    #[inline]
     pub(super) fn admit_waiting(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
         let mut ticket = self.admit(now)?;
         if self.is_traced {
