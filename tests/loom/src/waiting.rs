@@ -1,16 +1,18 @@
 use std::{
     convert::Infallible,
-    future::{Ready, ready},
+    future::{Future, Ready, ready},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
+    time::Duration,
 };
 
 use loom::thread;
 use tower::{Layer, Service};
-use tower_breaker::CircuitBreakerLayer;
+use tower_breaker::{CircuitBreakerLayer, ConsecutiveFailures, Outcome};
 
 use crate::{HandClock, model};
 
@@ -40,6 +42,23 @@ impl Service<()> for NeverReady {
     }
 }
 
+#[derive(Clone)]
+struct Spare;
+
+impl Service<()> for Spare {
+    type Response = ();
+    type Error = Infallible;
+    type Future = Ready<Result<(), Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, (): ()) -> Self::Future {
+        ready(Ok(()))
+    }
+}
+
 /// The breaker opens just as a task begins to wait for the primary.
 #[test]
 fn a_task_that_waits_sees_the_breaker_open_or_is_woken() {
@@ -59,5 +78,35 @@ fn a_task_that_waits_sees_the_breaker_open_or_is_woken() {
         another.join().unwrap();
         assert!(first.is_ready() || woken.0.load(Ordering::Relaxed));
         assert!(service.poll_ready(&mut Context::from_waker(&waker)).is_ready());
+    });
+}
+
+/// The breaker opens again just as its probe is polled for the first time.
+#[test]
+fn a_probe_that_waits_sees_the_breaker_open_or_is_woken() {
+    model(|| {
+        let clock = HandClock::default();
+        let layer = CircuitBreakerLayer::builder()
+            .trip_when(ConsecutiveFailures::of(1))
+            .open_duration(Duration::from_secs(1))
+            .backup(Spare)
+            .clock(clock.clone())
+            .seed(0)
+            .build()
+            .expect("the settings are valid");
+        let breaker = layer.breaker().clone();
+        breaker.try_acquire().expect("it is closed").record(Outcome::Failure);
+        clock.set(1000);
+        let mut probe = pin!(layer.layer(NeverReady).call(()));
+        let another = thread::spawn(move || breaker.force_open("it hangs", None));
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let cx = &mut Context::from_waker(&waker);
+        let first = probe.as_mut().poll(cx);
+        another.join().unwrap();
+        if first.is_pending() {
+            assert!(woken.0.load(Ordering::Relaxed));
+            assert!(probe.poll(cx).is_ready());
+        }
     });
 }
