@@ -1,8 +1,14 @@
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::advance;
-use tower::{Layer, ServiceExt};
-use tower_breaker::{OpenDuration, Outcome, State, machine::Settings};
+use tower::{Layer, Service, ServiceExt};
+use tower_breaker::{Clock, OpenDuration, Outcome, State, machine::Settings};
 
 use crate::support::*;
 
@@ -128,4 +134,33 @@ fn a_wait_at_the_end_of_time_does_no_harm() {
     let service = layer.layer(primary(Behaviour::NeverReady).0);
     let waited = runtime.block_on(async { tokio::time::timeout(ms(20), service.oneshot(1)).await });
     assert!(waited.is_err(), "it waits, in real time");
+}
+
+/// A clock that counts how often it is asked.
+#[derive(Clone, Debug, Default)]
+struct AskedClock {
+    clock: ManualClock,
+    asked: Arc<AtomicU32>,
+}
+
+impl Clock for AskedClock {
+    fn now(&self) -> Duration {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.clock.now()
+    }
+}
+
+#[tokio::test]
+async fn a_half_open_call_asks_what_the_time_is_when_it_starts_and_when_it_ends() {
+    let asked = AskedClock::default();
+    let layer = builder().clock(asked.clone()).build().unwrap();
+    trip(layer.breaker());
+    asked.clock.set(ms(1001));
+    let mut service = layer.layer(primary(Behaviour::Answers).0);
+    for call in 1..=2 {
+        let before = asked.asked.load(Ordering::Relaxed);
+        assert_eq!(service.ready().await.unwrap().call(call).await.unwrap(), "primary");
+        assert_eq!(asked.asked.load(Ordering::Relaxed) - before, 2);
+    }
+    assert_eq!(layer.breaker().state(), State::HalfOpen);
 }
