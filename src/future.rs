@@ -259,6 +259,7 @@ enum Next<Req, Err> {
 }
 
 impl<S, Req, B> Waiting<S, Req, B> {
+    #[inline(never)]
     fn poll_ready(&mut self, cx: &mut Context<'_>, permit: &mut Option<Permit>) -> Poll<Next<Req, S::Error>>
     where
         S: Service<Req>,
