@@ -119,8 +119,8 @@ impl Shared {
         look(&core, &self.lanes)
     }
 
-    #[inline]
     /// Brings everything to `now`, then changes it.
+    #[inline]
     pub(super) fn update<R>(
         &self,
         now: Timestamp,
