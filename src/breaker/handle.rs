@@ -41,9 +41,9 @@ impl Handle {
 
     /// A permit for a call that nobody has to look at, but for the clock.
     #[inline(always)]
-    pub(super) fn pass_timed(self: &Arc<Self>) -> Result<Permit, Stopped> {
+    pub(super) fn pass_timed(self: &Arc<Self>, terms: u64) -> Result<Permit, Stopped> {
         let inner = &self.inner;
-        let pass = inner.shared.lanes().start_timed(self.lane, &*inner.clock)?;
+        let pass = inner.shared.lanes().start_timed(terms, self.lane, &*inner.clock)?;
         Ok(Permit::timed(self.clone(), pass))
     }
 

@@ -76,8 +76,8 @@ pub(super) struct RingTerms {
 pub(super) enum Way {
     /// Past it, by these terms.
     Passes(u64),
-    /// Past it, maybe; but the clock has to be asked.
-    Timed,
+    /// Past it by these terms, maybe; but the clock has to be asked.
+    Timed(u64),
     Stopped,
 }
 
@@ -307,7 +307,7 @@ impl Lanes {
             return Way::Stopped;
         }
         if Tag::of(terms).is_timed() || lane.times() {
-            return Way::Timed;
+            return Way::Timed(terms);
         }
         lane.start(is_own);
         Way::Passes(terms)
@@ -315,13 +315,12 @@ impl Lanes {
 
     /// As [`start`](Self::start), for a call that is timed: `lane` is where it is noted.
     #[inline(never)]
-    pub(super) fn start_timed(&self, lane: usize, clock: &dyn Clock) -> Result<TimedPass, Stopped> {
+    pub(super) fn start_timed(&self, terms: u64, lane: usize, clock: &dyn Clock) -> Result<TimedPass, Stopped> {
         let started = clock.now().into();
-        let terms = self.board.terms.load(Ordering::Acquire);
-        let Some((here, is_own)) = self.here().filter(|(here, is_own)| here.lets_pass(terms, *is_own)) else {
+        let Some((here, is_own)) = self.here().filter(|(here, _)| !here.stops()) else {
             return Err(Some(started));
         };
-        if self.wants_look(started) || here.stops() {
+        if self.wants_look(started) {
             return Err(Some(started));
         }
         let slow_after = Terms::ring(terms).map_or(u64::MAX, |_| self.board.slow_after.load(Ordering::Relaxed));

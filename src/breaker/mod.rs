@@ -44,7 +44,7 @@ use crate::{
     error::CircuitOpen,
     event::Events,
     machine::{State, Timestamp, View},
-    sync::thread_number,
+    sync::{thread_number, thread_number_if_known},
 };
 
 /// The handle of one breaker: look at it, steer it, or use it without Tower. A cheap clone of the one that the layer holds.
@@ -68,7 +68,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Breaker {
-    /// One for each lane, and one where there is none.
+    /// One for each lane, and one where there is none; their number is a power of 2.
     handles: Arc<[Arc<Handle>]>,
     lanes: KeptLanes,
 }
@@ -113,7 +113,14 @@ impl Breaker {
     /// The handle for the thread that asks.
     #[inline(always)]
     fn handle(&self) -> &Arc<Handle> {
-        &self.handles[self.lanes.shared(thread_number()) & (self.handles.len() - 1)]
+        self.handles
+            .get(thread_number_if_known())
+            .unwrap_or_else(|| self.handle_among_others())
+    }
+
+    #[inline(never)]
+    fn handle_among_others(&self) -> &Arc<Handle> {
+        &self.handles[thread_number() & (self.handles.len() - 1)]
     }
 
     /// The name that it was given.
@@ -178,7 +185,7 @@ impl Breaker {
     pub(crate) fn pass(&self) -> Result<Permit, Stopped> {
         match self.lanes.start() {
             Way::Passes(terms) => Ok(Permit::passed(Pass::new(&self.lanes, terms))),
-            Way::Timed => self.handle().pass_timed(),
+            Way::Timed(terms) => self.handle().pass_timed(terms),
             Way::Stopped => Err(None),
         }
     }
