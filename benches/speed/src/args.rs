@@ -5,7 +5,7 @@ use tower_breaker_speed::{contestant::Contestant, path::Path, row::Row};
 
 /// What does a call through a circuit breaker cost?
 ///
-/// Without options: everything, in about two minutes; tables and plots go to docs/ and README.md.
+/// Without options: everything, in about a minute; tables and plots go to docs/ and README.md.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {

@@ -41,15 +41,18 @@ const FLAT: (f64, f64) = (1.25, 2.0);
 pub fn all(figures: &Figures) -> Vec<Budget> {
     let ours = |measure, path: Path| figures.get(measure, OURS, path.name()).map(|spread| spread.median);
     let closed = ours(Measure::OverBare, Path::Closed);
-    let mut budgets = vec![
+    let mut budgets: Vec<_> = Path::ALL
+        .iter()
+        .filter_map(|path| {
+            let (best, peer) = best_peer(figures, *path)?;
+            let what = format!("{}, ns over bare: ahead of {peer}", path.name());
+            Some(at_most(best, what, ours(Measure::OverBare, *path)))
+        })
+        .collect();
+    budgets.extend([
         at_most(10.0, "closed, ns over bare", closed),
         at_most(160.0, "closed, instructions", ours(Measure::Instructions, Path::Closed)),
         at_most(0.0, "closed, allocations", ours(Measure::Allocations, Path::Closed)),
-    ];
-    if let Some((best, peer)) = best_peer(figures) {
-        budgets.push(at_most(best, format!("closed, ns over bare: ahead of {peer}"), closed));
-    }
-    budgets.extend([
         at_most(
             65.0,
             "slow-after, ns over bare, default clock",
@@ -89,12 +92,13 @@ fn at_most(limit: f64, what: impl Into<String>, measured: Option<f64>) -> Budget
     }
 }
 
-fn best_peer(figures: &Figures) -> Option<(f64, &'static str)> {
+/// The fastest of those that have this path.
+fn best_peer(figures: &Figures, path: Path) -> Option<(f64, &'static str)> {
     let peers = Contestant::ALL
         .iter()
         .filter(|peer| !peer.is_floor() && **peer != Contestant::Ours);
     let times = peers.filter_map(|peer| {
-        let spread = figures.get(Measure::OverBare, peer.name(), Path::Closed.name())?;
+        let spread = figures.get(Measure::OverBare, peer.name(), path.name())?;
         Some((spread.median, peer.name()))
     });
     times.min_by(|(one, _), (other, _)| one.total_cmp(other))

@@ -50,7 +50,7 @@ impl Plan {
             .sum();
         CALLGRIND
             + rows.len() as u64 * ms(self.effort())
-            + 2 * by_two_threads as u64 * ms(self.threads_effort())
+            + THREADS * by_two_threads as u64 * ms(self.threads_effort())
             + scaled
     }
 
