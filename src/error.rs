@@ -17,7 +17,7 @@ use crate::{
 ///     error.downcast_ref::<CircuitOpen>().is_some()
 /// }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct CircuitOpen {
     breaker: BreakerName,
     /// In nanoseconds.
@@ -71,6 +71,15 @@ impl CircuitOpen {
     }
 }
 
+impl fmt::Debug for CircuitOpen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CircuitOpen")
+            .field("breaker", &self.breaker)
+            .field("retry_after", &self.retry_after())
+            .finish()
+    }
+}
+
 impl fmt::Display for CircuitOpen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the circuit breaker \"{}\" is open", self.breaker().escape_debug())?;
@@ -82,3 +91,27 @@ impl fmt::Display for CircuitOpen {
 }
 
 impl Error for CircuitOpen {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_when_to_come_back_where_somebody_can_tell() {
+        let name = BreakerName::new("payments");
+        let later = Timestamp::from_nanos(1_500_000_000);
+        let open = CircuitOpen::until(name.clone(), later, Timestamp::START);
+        assert_eq!(open, CircuitOpen::new(name.clone(), Some(Duration::from_millis(1500))));
+        assert_eq!(
+            open.to_string(),
+            "the circuit breaker \"payments\" is open, try again in 1.5 s"
+        );
+        let debug = r#"CircuitOpen { breaker: "payments", retry_after: Some(1.5s) }"#;
+        assert_eq!(format!("{open:?}"), debug);
+        let unknown = CircuitOpen::until(name.clone(), Timestamp::END, later);
+        assert_eq!(unknown, CircuitOpen::new(name.clone(), None));
+        assert_eq!(unknown.to_string(), "the circuit breaker \"payments\" is open");
+        // Longer than can be said, which isn't the same as never.
+        assert!(CircuitOpen::new(name, Some(Duration::MAX)).retry_after().is_some());
+    }
+}

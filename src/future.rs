@@ -21,6 +21,8 @@ use crate::{
 pin_project! {
     /// The future of a call through a [`CircuitBreaker`](crate::CircuitBreaker).
     ///
+    /// The call's latency counts from `call`, or from when the primary was ready, where it wasn't at the first poll.
+    ///
     /// # Cancel safety
     ///
     /// Dropped before it is done, it is a cancelled call: see [`CancelledCalls`](crate::CancelledCalls).
@@ -193,14 +195,9 @@ where
             this.state.set(State::Diverted { future });
         };
         Poll::Ready(match result {
-            Ok(response) => Ok(this.classify.response(response, permit)),
-            Err(error) => {
-                // A rejection is not the primary's error, nor the backup's.
-                if permit.is_for_a_call() {
-                    this.classify.error(&error, permit);
-                }
-                Err(error)
-            }
+            // A rejection is not the primary's error, nor the backup's.
+            Err(error) if !permit.is_for_a_call() => Err(error),
+            result => classified::<C, Req, _, _>(this.classify, result, permit),
         })
     }
 }
@@ -278,10 +275,14 @@ impl<S, Req, B> Waiting<S, Req, B> {
                     permit.release();
                 }
                 match breaker.acquire_waiting(B::HAS_BACKUP) {
-                    Ok(renewed) => *permit = Some(renewed),
+                    // Or else nobody stands by it, as where too few of a group are healthy: the call is made all the same.
+                    Ok(renewed) => {
+                        if permit.insert(renewed).is_expected() {
+                            continue;
+                        }
+                    }
                     Err(refused) => return Poll::Ready(Next::Divert(self.take_request(), refused)),
                 }
-                continue;
             }
             match failing_on_panic(permit, || self.primary.poll_ready(cx)) {
                 Poll::Ready(ready) => break ready,

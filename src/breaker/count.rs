@@ -1,6 +1,7 @@
 use crate::sync::{AtomicU64, Ordering};
 
-/// A count that only grows. The one thread that has a lane to itself adds to it by a plain store, all others by a locked operation.
+/// A count that only grows, or begins again at 0 where it no longer fits; whoever sees it sees what came before. The one thread that has a lane to itself
+/// adds to it by a plain store, all others by a locked operation.
 #[derive(Debug, Default)]
 pub(super) struct Count {
     own: AtomicU64,
@@ -12,16 +13,17 @@ impl Count {
     pub(super) fn add(&self, more: u64, is_own: bool) {
         if is_own {
             // Nobody else writes it.
-            self.own
-                .store(self.own.load(Ordering::Relaxed) + more, Ordering::Relaxed);
+            let own = self.own.load(Ordering::Relaxed).wrapping_add(more);
+            self.own.store(own, Ordering::Release);
         } else {
-            self.others.fetch_add(more, Ordering::Relaxed);
+            self.others.fetch_add(more, Ordering::Release);
         }
     }
 
     #[inline(always)]
     pub(super) fn get(&self) -> u64 {
-        self.own.load(Ordering::Relaxed) + self.others.load(Ordering::Relaxed)
+        let others = self.others.load(Ordering::Acquire);
+        self.own.load(Ordering::Acquire).wrapping_add(others)
     }
 }
 

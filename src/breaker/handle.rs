@@ -14,7 +14,7 @@ use crate::{
     machine::{Ending, Refusal, Ticket, Timestamp},
 };
 
-/// A breaker as the calls of one lane see it. Each of them holds one, and lanes don't count each other's.
+/// A breaker as the calls of one lane see it. Those that need more than the lanes hold one, and lanes don't count each other's.
 #[repr(align(64))]
 pub(crate) struct Handle {
     pub(super) inner: Arc<Inner>,

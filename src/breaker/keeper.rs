@@ -69,6 +69,17 @@ impl Keeper {
         }
     }
 
+    /// Good calls that [`next_late`](Self::next_late) hasn't told of.
+    pub(super) fn late(&self, lanes: &Lanes, current: u64) -> u64 {
+        let open = self.goes_by();
+        let each = lanes.each().iter().zip(&self.told_good);
+        each.map(|(lane, told)| match lane.own_good() {
+            (by, good) if Some(by) != open && self.generation_of(Tag::of(by), current).is_some() => good - told,
+            _ => 0,
+        })
+        .sum()
+    }
+
     /// Leaves the lanes to others, after this generation.
     pub(super) fn leave(&self, lanes: &Lanes, generation: u64) {
         lanes.clear(self.generations_before + generation);
@@ -109,7 +120,7 @@ impl Keeper {
 
     /// Good calls that some lane's own thread has counted too late for [`take`](Self::take), at this generation.
     pub(super) fn next_late(&mut self, lanes: &Lanes, current: u64, even_if_current: bool) -> Option<Late> {
-        let open = self.open.map(|open| self.tag(open.generation, open.is_timed).open());
+        let open = self.goes_by();
         let before = self.generations_before;
         let mut each = lanes.each().iter().zip(&mut self.told_good);
         each.find_map(|(lane, told)| {
@@ -125,6 +136,11 @@ impl Keeper {
                 stale,
             })
         })
+    }
+
+    /// What a lane's own thread goes by if it has adopted what the lanes are open for.
+    fn goes_by(&self) -> Option<u64> {
+        self.open.map(|open| self.tag(open.generation, open.is_timed).open())
     }
 
     /// Has the thread that asks go by what the lanes are open for.

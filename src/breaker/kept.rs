@@ -71,9 +71,7 @@ mod free {
 
         /// Nobody's from here on.
         pub(in crate::breaker) fn give_back(&self) {
-            if !self.each().is_empty() {
-                free().push(self.lanes);
-            }
+            free().push(self.lanes);
         }
     }
 }

@@ -4,7 +4,8 @@ use crate::{
     sync::{AtomicU64, Ordering},
 };
 
-/// What the calls of a few threads write, and no others: each healthy call passes through one lane, and takes no lock.
+/// What the calls of a few threads write, and no others. A healthy call starts in the lane of the thread that starts it, ends in that of the one that ends it, and takes no
+/// lock.
 ///
 /// Of the threads, one has the lane to itself: what it alone writes takes no locked operation.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ const COUNT: u64 = (1 << COUNT_BITS) - 1;
 
 impl Tag {
     const BITS: u32 = 63 - COUNT_BITS;
+    /// Of generations, as far as that fits.
+    const LAST: u64 = (1 << (Self::BITS - 1)) - 1;
 
     pub(super) fn new(generation: u64, is_timed: bool) -> Self {
         Self(((generation << 1 | u64::from(is_timed)) & ((1 << Self::BITS) - 1)) as u32)
@@ -76,8 +79,6 @@ impl Tag {
         (1..=Self::LAST / 2).contains(&(u64::from(self.0 >> 1).wrapping_sub(before) & Self::LAST))
     }
 
-    const LAST: u64 = (1 << (Self::BITS - 1)) - 1;
-
     /// The beginning of a word that lets its calls pass.
     #[inline]
     pub(super) fn open(self) -> u64 {
@@ -93,7 +94,7 @@ impl Tag {
 
 /// Whether calls pass by these terms at all.
 #[inline(always)]
-pub(super) fn lets_pass(terms: u64) -> bool {
+pub(super) fn is_open(terms: u64) -> bool {
     terms & OPEN != 0
 }
 
@@ -122,7 +123,7 @@ impl Lane {
     #[inline(always)]
     pub(super) fn lets_pass(&self, terms: u64, is_own: bool) -> bool {
         let word = if is_own { &self.good } else { &self.gate };
-        lets_pass(terms) && (word.load(Ordering::Acquire) ^ terms) >> COUNT_BITS == 0
+        is_open(terms) && (word.load(Ordering::Acquire) ^ terms) >> COUNT_BITS == 0
     }
 
     /// Whether the next call is one to be looked at.

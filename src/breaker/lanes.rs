@@ -7,7 +7,8 @@ use std::{
 
 use super::{
     Breaker, WeakBreaker,
-    lane::{COUNT_BITS, Lane, Tag, lets_pass},
+    count::Count,
+    lane::{COUNT_BITS, Lane, Tag, is_open},
     slots::Slot,
 };
 use crate::{
@@ -91,17 +92,20 @@ pub(super) struct TimedPass {
     due: Timestamp,
 }
 
-/// A call that was refused past the lock.
-pub(super) struct RefusedHere {
+/// A refusal past the lock.
+pub(crate) struct LaneRefusal {
     /// By which terms, packed.
     pub(super) terms: u64,
-    /// When its caller is told to come back; [`Timestamp::END`] where nobody can tell.
+    pub(super) now: Timestamp,
+    /// When the caller is told to come back; [`Timestamp::END`] where nobody can tell.
     pub(super) retry_at: Timestamp,
-    /// Whether the call that takes its place is one to time.
+    /// Whether the call goes to a backup.
+    pub(super) diverts: bool,
+    /// Whether that is one to time.
     pub(super) is_timed: bool,
 }
 
-/// Why a call may not pass, and what the clock said if it was asked.
+/// A call may not pass. What the clock said, if it was asked.
 pub(crate) type Stopped = Option<Timestamp>;
 
 /// Calls that have passed, since the lanes were made.
@@ -130,7 +134,8 @@ impl Sub for Passed {
         Self {
             started: self.started - before.started,
             timed: self.timed - before.timed,
-            latency: self.latency - before.latency,
+            // A clock that jumped may have added more than fits.
+            latency: self.latency.wrapping_sub(before.latency),
         }
     }
 }
@@ -227,7 +232,7 @@ impl Lanes {
         let number = thread_number();
         match self.each().get(number) {
             Some(lane) => Some((lane, true)),
-            None => Some((self.each().get(self.shared(number))?, false)),
+            None => Some((self.each().get(shared(number, self.each().len()))?, false)),
         }
     }
 
@@ -237,16 +242,11 @@ impl Lanes {
         self.each().get(thread_number_if_known())
     }
 
-    /// The lane of threads of this number.
-    pub(super) fn shared(&self, number: usize) -> usize {
-        number & self.each().len().wrapping_sub(1)
-    }
-
     /// Whether all calls go to the primary, or not all do; `None` where it takes a closer look to tell.
     #[inline]
     pub(super) fn all_flow(&self) -> Option<bool> {
         match self.board.terms.load(Ordering::Acquire) {
-            terms if lets_pass(terms) => Some(true),
+            terms if is_open(terms) => Some(true),
             terms if terms & (REFUSING | SHARING) != 0 => Some(false),
             _ => None,
         }
@@ -254,7 +254,7 @@ impl Lanes {
 
     /// Refuses a call, unless somebody has to look at it.
     #[inline(always)]
-    pub(super) fn refuse(&self, diverts: bool, now: Timestamp) -> Option<RefusedHere> {
+    pub(super) fn refuse(&self, diverts: bool, now: Timestamp) -> Option<LaneRefusal> {
         let terms = self.board.terms.load(Ordering::Acquire);
         if terms & REFUSING == 0 || self.wants_look(now) {
             return None;
@@ -263,8 +263,10 @@ impl Lanes {
         // A thread that stands still just here, until the breaker has closed and opened again, counts in the wrong opening: one call too many there.
         let count = if diverts { &lane.diverted } else { &lane.rejected };
         count.add(1, is_own);
-        Some(RefusedHere {
+        Some(LaneRefusal {
             terms,
+            now,
+            diverts,
             retry_at: Timestamp::from_nanos(self.board.retry_at.load(Ordering::Relaxed)),
             is_timed: diverts && lane.times_backup(now),
         })
@@ -277,6 +279,7 @@ impl Lanes {
             return false;
         }
         let here = self.here();
+        // A thread that stands still just here, until the breaker is gone, counts for the next one: one call in its totals.
         if let Some((lane, is_own)) = here {
             lane.backed_up.add(1, is_own);
         }
@@ -385,18 +388,19 @@ impl Lanes {
         self.each().iter().fold(Passed::default(), |all, lane| Passed {
             started: all.started + lane.started(),
             timed: all.timed + lane.timed(),
-            latency: all.latency.saturating_add(lane.latency()),
+            latency: all.latency.wrapping_add(lane.latency()),
         })
     }
 
     pub(super) fn refused(&self) -> RefusedCalls {
-        self.each()
-            .iter()
-            .fold(RefusedCalls::default(), |all, lane| RefusedCalls {
-                rejected: all.rejected + lane.rejected.get(),
-                diverted: all.diverted + lane.diverted.get(),
-                backed_up: all.backed_up + lane.backed_up.get(),
-            })
+        let sum = |count: fn(&Lane) -> &Count| self.each().iter().map(|lane| count(lane).get()).sum();
+        // The ends before the starts, or there may be more of them.
+        let backed_up = sum(|lane| &lane.backed_up);
+        RefusedCalls {
+            rejected: sum(|lane| &lane.rejected),
+            diverted: sum(|lane| &lane.diverted),
+            backed_up,
+        }
     }
 
     /// Says what calls go by from now on.
@@ -456,12 +460,17 @@ impl Lanes {
 
     /// From here on they are this breaker's.
     pub(super) fn belong_to(&self, breaker: WeakBreaker) {
-        self.tenant().breaker = Some(breaker);
+        if !self.each().is_empty() {
+            self.tenant().breaker = Some(breaker);
+        }
     }
 
     /// How many generations had the lanes before.
     pub(super) fn generations_before(&self) -> u64 {
-        self.tenant().generations_before
+        match self.each() {
+            [] => 0,
+            _ => self.tenant().generations_before,
+        }
     }
 
     /// Nobody's any more, after so many generations: as new, but for what only grows, and for what a late call may still count.
@@ -488,6 +497,11 @@ impl Lanes {
     fn tenant(&self) -> impl DerefMut<Target = Tenant> {
         self.tenant.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Which one of so many, a power of 2, is for threads of this number where there are more threads.
+pub(super) fn shared(number: usize, count: usize) -> usize {
+    number & count.wrapping_sub(1)
 }
 
 /// As many as there are processors, but a power of 2, and no more than are worth their memory.

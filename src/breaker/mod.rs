@@ -30,7 +30,7 @@ use self::{
     handle::Handle,
     inner::Inner,
     kept::KeptLanes,
-    lanes::{RefusedHere, Way},
+    lanes::{LaneRefusal, Way, shared},
     pass::Pass,
 };
 pub use self::{
@@ -120,7 +120,7 @@ impl Breaker {
 
     #[inline(never)]
     fn handle_among_others(&self) -> &Arc<Handle> {
-        &self.handles[thread_number() & (self.handles.len() - 1)]
+        &self.handles[shared(thread_number(), self.handles.len())]
     }
 
     /// The name that it was given.
@@ -213,13 +213,9 @@ impl Breaker {
 
     /// Refuses a call past the lock; or says what the clock said, where somebody has to look at it.
     #[inline(always)]
-    pub(crate) fn refuse(&self, stopped: Stopped, has_backup: bool) -> Result<PastTheLock, Timestamp> {
+    pub(crate) fn refuse(&self, stopped: Stopped, has_backup: bool) -> Result<LaneRefusal, Timestamp> {
         let now = stopped.unwrap_or_else(|| self.now());
-        Ok(PastTheLock {
-            refused: self.lanes.refuse(has_backup, now).ok_or(now)?,
-            now,
-            has_backup,
-        })
+        self.lanes.refuse(has_backup, now).ok_or(now)
     }
 
     /// A permit for a call that was promised when the breaker was closed: it is honoured, though its outcome may be stale.
@@ -354,30 +350,23 @@ impl Breaker {
     }
 }
 
-/// A call that was refused past the lock.
-pub(crate) struct PastTheLock {
-    refused: RefusedHere,
-    now: Timestamp,
-    has_backup: bool,
-}
-
-impl PastTheLock {
-    /// What its caller is told by the breaker that refused it.
+impl LaneRefusal {
+    /// What the caller is told by the breaker that refused the call.
     #[inline(always)]
     pub(crate) fn open(&self, breaker: &Breaker) -> CircuitOpen {
         let name = breaker.inner().name_in_errors.clone();
-        CircuitOpen::until(name, self.refused.retry_at, self.now)
+        CircuitOpen::until(name, self.retry_at, self.now)
     }
 
-    /// For what takes the primary's place, behind the breaker that refused it.
+    /// For what takes the primary's place, behind the breaker that refused the call.
     #[inline(always)]
     pub(crate) fn permit(&self, breaker: &Breaker) -> Permit {
-        if !self.has_backup {
+        if !self.diverts {
             Permit::OF_NOTHING
-        } else if self.refused.is_timed {
+        } else if self.is_timed {
             Permit::backup(breaker.handle().clone(), self.now)
         } else {
-            Permit::diverted(Pass::new(&breaker.lanes, self.refused.terms))
+            Permit::diverted(Pass::new(&breaker.lanes, self.terms))
         }
     }
 

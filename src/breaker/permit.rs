@@ -15,7 +15,8 @@ use crate::{
 
 /// The right to make one call, which ends when the outcome is recorded or the permit is dropped.
 ///
-/// Dropped, it is a cancelled call: neutral, unless it had been slow by then (see [`CancelledCalls`](crate::CancelledCalls)).
+/// Dropped, it is a cancelled call: neutral, unless it had been slow by then (see [`CancelledCalls`](crate::CancelledCalls)). It doesn't keep the breaker:
+/// how a call ends whose breaker nobody holds any more, no layer and no service, may count nowhere.
 ///
 /// ```
 /// use tower_breaker::{CircuitBreakerLayer, Outcome};
@@ -368,7 +369,10 @@ impl Drop for Permit {
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
-            .field("breaker", &self.handle().map(|handle| handle.inner.name.clone()))
+            .field(
+                "breaker",
+                &self.handle().map_or("".into(), |handle| handle.inner.name.clone()),
+            )
             .field("backup", &self.is_backup())
             .finish_non_exhaustive()
     }

@@ -143,6 +143,9 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        if self.lanes.each().is_empty() {
+            return; // They are for all that have none.
+        }
         let core = self.core.get_mut().unwrap_or_else(PoisonError::into_inner);
         core.keeper.leave(&self.lanes, core.machine.generation());
         self.lanes.give_back();
@@ -257,7 +260,8 @@ impl Core {
     /// Calls to the primary that have been started and haven't ended.
     pub(super) fn in_flight(&self, lanes: &Lanes) -> u64 {
         // The lanes' starts are read after their ends.
-        self.started + self.keeper.passed(lanes).started - self.ended
+        let late = self.keeper.late(lanes, self.machine.generation());
+        self.started + self.keeper.passed(lanes).started - self.ended - late
     }
 
     /// Takes what the lanes have counted, before anything else is decided.

@@ -1,5 +1,5 @@
 use tokio::time::advance;
-use tower::{BoxError, Layer, ServiceExt, service_fn};
+use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_breaker::{Group, Outcome, State};
 
 use crate::support::*;
@@ -180,6 +180,22 @@ async fn services_of_all_kinds_call_the_primary_in_a_panic() {
     let unready = tower::limit::ConcurrencyLimit::new(unready, 0);
     let waits = tokio::time::timeout(secs(5), waiting.layer(unready).oneshot(1));
     assert!(waits.await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_whose_primary_is_not_ready_waits_for_it_in_a_panic() {
+    let group = Group::builder().panic_below_percent(100).build().unwrap();
+    let layer = keyed().group(&group).build().unwrap();
+    send(&layer.layer(primary()), good("a")).await;
+    layer.breakers().get(&"a").unwrap().trip(by_hand());
+    let (limit, service) = (tower::limit::ConcurrencyLimit::new(primary(), 1), layer.clone());
+    let mut holder = limit.clone();
+    let place = holder.ready().await.unwrap();
+    let call = tokio::spawn(service.layer(limit).oneshot(good("a")));
+    advance(secs(5)).await;
+    assert!(!call.is_finished(), "it waits, and doesn't spin");
+    place.call(good("b")).await.unwrap();
+    assert_eq!(call.await.unwrap().unwrap(), "primary");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@ use std::{
     future::Future,
     pin::pin,
     task::{Context, Waker},
+    time::Duration,
 };
 
 use tower::{Layer, Service};
@@ -119,5 +120,35 @@ fn a_breaker_knows_nothing_of_the_time_of_those_before_it() {
     early.set(ms(2101));
     for heir in &heirs {
         assert!(heir.try_acquire().is_ok(), "a second has passed since it opened");
+    }
+}
+
+#[test]
+fn a_clock_that_jumped_before_it_does_no_harm() {
+    let (jumping, steady) = (ManualClock::default(), ManualClock::default());
+    let untimed = |clock: &ManualClock| {
+        let clock = clock.clone();
+        move || builder().slow_after(SlowAfter::Never).clock(clock.clone())
+    };
+    for before in heirs(untimed(&jumping)) {
+        for _ in 0..130 {
+            jumping.set(ms(0));
+            let permit = before.try_acquire().unwrap();
+            jumping.set(Duration::MAX);
+            permit.record(Outcome::Success);
+        }
+    }
+    for heir in heirs(untimed(&steady)) {
+        for call in 1..=130 {
+            let permit = heir.try_acquire().unwrap();
+            steady.set(ms(100 * call));
+            permit.record(Outcome::Success);
+        }
+        let primary = heir.snapshot().totals.primary;
+        assert!(
+            primary.timed > 0 && primary.mean_latency() <= Some(ms(100)),
+            "{primary:?}"
+        );
+        steady.set(ms(0));
     }
 }
