@@ -7,7 +7,6 @@ use std::{
 
 use super::{
     Breaker, WeakBreaker,
-    count::Count,
     lane::{COUNT_BITS, Lane, Tag, is_open},
     slots::Slot,
 };
@@ -393,14 +392,17 @@ impl Lanes {
     }
 
     pub(super) fn refused(&self) -> RefusedCalls {
-        let sum = |count: fn(&Lane) -> &Count| self.each().iter().map(|lane| count(lane).get()).sum();
         // The ends before the starts, or there may be more of them.
-        let backed_up = sum(|lane| &lane.backed_up);
-        RefusedCalls {
-            rejected: sum(|lane| &lane.rejected),
-            diverted: sum(|lane| &lane.diverted),
+        let backed_up = self.each().iter().map(|lane| lane.backed_up.get()).sum();
+        let none = RefusedCalls {
             backed_up,
-        }
+            ..RefusedCalls::default()
+        };
+        self.each().iter().fold(none, |all, lane| RefusedCalls {
+            rejected: all.rejected + lane.rejected.get(),
+            diverted: all.diverted + lane.diverted.get(),
+            ..all
+        })
     }
 
     /// Says what calls go by from now on.

@@ -134,7 +134,7 @@ fn a_clock_that_jumped_before_it_does_no_harm() {
         for _ in 0..130 {
             jumping.set(ms(0));
             let permit = before.try_acquire().unwrap();
-            jumping.set(Duration::MAX);
+            jumping.set(Duration::from_nanos(u64::MAX - 1));
             permit.record(Outcome::Success);
         }
     }
