@@ -97,36 +97,33 @@ impl Permit {
         Self { call: Some(call) }
     }
 
-    /// Takes the permit of a healthy call that isn't timed, word by word; others stay where they are.
-    ///
-    /// [`Option::take`] takes them by 16 bytes, and waits for what was just written in words.
+    /// Takes the permit of a healthy call that isn't timed; others stay where they are.
     #[inline(always)]
     pub(crate) fn take_passed(place: &mut Option<Self>) -> Option<Self> {
-        let Some(Self {
-            call: Some(Call::Passed(pass)),
-        }) = place
-        else {
-            return None;
+        let pass = |call: &Call| match call {
+            Call::Passed(pass) => Some(pass.clone()),
+            _ => None,
         };
-        let taken = Self::passed(pass.clone());
-        // What is left there has been copied, and ends nothing.
-        forget(place.take());
-        Some(taken)
+        Self::take_by_words(place, pass).map(Self::passed)
     }
 
-    /// As [`take_passed`](Self::take_passed), of a call to the backup that isn't timed. In one, the two cost each other what this is for.
+    /// Takes the permit of a call to the backup that isn't timed; others stay where they are. (In one with the other, they cost each other what this is for.)
     #[inline(always)]
     pub(crate) fn take_diverted(place: &mut Option<Self>) -> Option<Self> {
-        let Some(Self {
-            call: Some(Call::Diverted(pass)),
-        }) = place
-        else {
-            return None;
+        let pass = |call: &Call| match call {
+            Call::Diverted(pass) => Some(pass.clone()),
+            _ => None,
         };
-        let taken = Self::diverted(pass.clone());
+        Self::take_by_words(place, pass).map(Self::diverted)
+    }
+
+    /// [`Option::take`] takes 16 bytes together, and waits for what was just written in words.
+    #[inline(always)]
+    fn take_by_words(place: &mut Option<Self>, pass: impl FnOnce(&Call) -> Option<Pass>) -> Option<Pass> {
+        let pass = pass(place.as_ref()?.call.as_ref()?)?;
         // What is left there has been copied, and ends nothing.
         forget(place.take());
-        Some(taken)
+        Some(pass)
     }
 
     /// `None` for a call that goes nowhere, or whose breaker nobody holds any more.

@@ -1,8 +1,8 @@
 use std::{
     convert::Infallible,
-    future::{Future, Ready, ready},
+    future::Future,
     pin::pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -10,24 +10,7 @@ use loom::thread;
 use tower::{Layer, Service};
 use tower_breaker::{CircuitBreakerLayer, State};
 
-use crate::{HandClock, model};
-
-#[derive(Clone)]
-struct Steady;
-
-impl Service<()> for Steady {
-    type Response = ();
-    type Error = Infallible;
-    type Future = Ready<Result<(), Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, (): ()) -> Self::Future {
-        ready(Ok(()))
-    }
-}
+use crate::{HandClock, answering::Answering, model};
 
 fn call(service: &mut impl Service<(), Response = (), Error = Infallible>) {
     let mut cx = Context::from_waker(Waker::noop());
@@ -43,14 +26,14 @@ fn each_call_to_the_backup_is_counted_once() {
         let clock = HandClock::default();
         clock.set(1);
         let layer = CircuitBreakerLayer::builder()
-            .backup(Steady)
+            .backup(Answering::Always)
             .clock(clock)
             .seed(0)
             .build()
             .expect("the settings are valid");
         let breaker = layer.breaker().clone();
         breaker.force_open("a trial", Duration::from_secs(1));
-        let service = layer.layer(Steady);
+        let service = layer.layer(Answering::Always);
         // The first one in a lane is timed, and ends at the lock.
         call(&mut service.clone());
         let another = thread::spawn({

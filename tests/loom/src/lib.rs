@@ -5,6 +5,7 @@
 
 #![cfg(test)]
 
+mod answering;
 mod backup;
 mod counts;
 mod half_open;

@@ -1,12 +1,11 @@
 use std::{
-    convert::Infallible,
-    future::{Future, Ready, ready},
+    future::Future,
     pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Wake, Waker},
     time::Duration,
 };
 
@@ -14,7 +13,7 @@ use loom::thread;
 use tower::{Layer, Service};
 use tower_breaker::{CircuitBreakerLayer, ConsecutiveFailures, Outcome};
 
-use crate::{HandClock, model};
+use crate::{HandClock, answering::Answering, model};
 
 #[derive(Default)]
 struct Woken(AtomicBool);
@@ -25,51 +24,17 @@ impl Wake for Woken {
     }
 }
 
-#[derive(Clone)]
-struct NeverReady;
-
-impl Service<()> for NeverReady {
-    type Response = ();
-    type Error = Infallible;
-    type Future = Ready<Result<(), Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Pending
-    }
-
-    fn call(&mut self, (): ()) -> Self::Future {
-        ready(Ok(()))
-    }
-}
-
-#[derive(Clone)]
-struct Spare;
-
-impl Service<()> for Spare {
-    type Response = ();
-    type Error = Infallible;
-    type Future = Ready<Result<(), Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, (): ()) -> Self::Future {
-        ready(Ok(()))
-    }
-}
-
 /// The breaker opens just as a task begins to wait for the primary.
 #[test]
 fn a_task_that_waits_sees_the_breaker_open_or_is_woken() {
     model(|| {
         let layer = CircuitBreakerLayer::builder()
-            .backup(NeverReady)
+            .backup(Answering::Never)
             .clock(HandClock::default())
             .seed(0)
             .build()
             .expect("the settings are valid");
-        let mut service = layer.layer(NeverReady);
+        let mut service = layer.layer(Answering::Never);
         let breaker = layer.breaker().clone();
         let another = thread::spawn(move || breaker.force_open("it hangs", None));
         let woken = Arc::new(Woken::default());
@@ -89,7 +54,7 @@ fn a_probe_that_waits_sees_the_breaker_open_or_is_woken() {
         let layer = CircuitBreakerLayer::builder()
             .trip_when(ConsecutiveFailures::of(1))
             .open_duration(Duration::from_secs(1))
-            .backup(Spare)
+            .backup(Answering::Always)
             .clock(clock.clone())
             .seed(0)
             .build()
@@ -97,7 +62,7 @@ fn a_probe_that_waits_sees_the_breaker_open_or_is_woken() {
         let breaker = layer.breaker().clone();
         breaker.try_acquire().expect("it is closed").record(Outcome::Failure);
         clock.set(1000);
-        let mut probe = pin!(layer.layer(NeverReady).call(()));
+        let mut probe = pin!(layer.layer(Answering::Never).call(()));
         let another = thread::spawn(move || breaker.force_open("it hangs", None));
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(woken.clone());
