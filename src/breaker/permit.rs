@@ -100,8 +100,10 @@ impl Permit {
     /// Takes the permit of a healthy call that isn't timed; others stay where they are.
     #[inline(always)]
     pub(crate) fn take_passed(place: &mut Option<Self>) -> Option<Self> {
-        let pass = |call: &Call| match call {
-            Call::Passed(pass) => Some(pass.clone()),
+        let pass = |place: &_| match place {
+            Some(Self {
+                call: Some(Call::Passed(pass)),
+            }) => Some(pass.clone()),
             _ => None,
         };
         Self::take_by_words(place, pass).map(Self::passed)
@@ -110,8 +112,10 @@ impl Permit {
     /// Takes the permit of a call to the backup that isn't timed; others stay where they are. (In one with the other, they cost each other what this is for.)
     #[inline(always)]
     pub(crate) fn take_diverted(place: &mut Option<Self>) -> Option<Self> {
-        let pass = |call: &Call| match call {
-            Call::Diverted(pass) => Some(pass.clone()),
+        let pass = |place: &_| match place {
+            Some(Self {
+                call: Some(Call::Diverted(pass)),
+            }) => Some(pass.clone()),
             _ => None,
         };
         Self::take_by_words(place, pass).map(Self::diverted)
@@ -119,8 +123,8 @@ impl Permit {
 
     /// [`Option::take`] takes 16 bytes together, and waits for what was just written in words.
     #[inline(always)]
-    fn take_by_words(place: &mut Option<Self>, pass: impl FnOnce(&Call) -> Option<Pass>) -> Option<Pass> {
-        let pass = pass(place.as_ref()?.call.as_ref()?)?;
+    fn take_by_words(place: &mut Option<Self>, pass: impl FnOnce(&Option<Self>) -> Option<Pass>) -> Option<Pass> {
+        let pass = pass(place)?;
         // What is left there has been copied, and ends nothing.
         forget(place.take());
         Some(pass)
