@@ -316,15 +316,14 @@ impl<S, Req, B> Waiting<S, Req, B> {
         }
         let ready = failing_on_panic(permit, || self.primary.poll_ready(cx));
         let permit = permit.as_mut()?;
-        match ready {
-            Poll::Ready(Ok(())) => permit.start_as_expected(),
-            Poll::Ready(Err(_)) => {}
-            Poll::Pending => permit.wait(),
+        let Poll::Ready(ready) = ready else {
+            permit.wait();
+            return None;
+        };
+        if ready.is_ok() {
+            permit.start_as_expected();
         }
-        match ready {
-            Poll::Ready(ready) => Some(ready),
-            Poll::Pending => None,
-        }
+        Some(ready)
     }
 
     fn take_request(&mut self) -> Req {

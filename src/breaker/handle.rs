@@ -143,7 +143,7 @@ impl Handle {
     }
 
     /// The ticket that a call which passed would have had.
-    pub(super) fn stopped(&self, pass: &Pass) -> Ticket {
+    pub(super) fn stopped(&self, pass: &Pass) -> (Ticket, Watched) {
         self.inner.shared.read(|core| core.stopped(pass.tag()))
     }
 
@@ -174,19 +174,15 @@ impl Handle {
     /// The end of a call that passed, and that somebody has to look at.
     pub(super) fn end_stopped(&self, pass: &Pass, ending: Ending) {
         self.inner.update(|core, lanes, now| {
-            let ticket = core.stopped(pass.tag());
-            core.settle(ticket, Watched::No, ending, lanes, now);
+            let (ticket, watch) = core.stopped(pass.tag());
+            core.settle(ticket, watch, ending, lanes, now);
         });
     }
 
-    /// The end of a call to the backup that isn't timed, and that somebody has to look at.
-    pub(super) fn end_diverted(&self, ending: Ending) {
-        self.inner.update(|core, _, now| core.end_backup(ending, None, now));
-    }
-
-    pub(super) fn end_backup(&self, started: Timestamp, ending: Ending) {
+    /// The end of a call to the backup. Where somebody wants to be told of each, each is timed.
+    pub(super) fn end_backup(&self, started: Option<Timestamp>, ending: Ending) {
         let inner = &self.inner;
-        let latency = inner.update(|core, _, now| core.end_backup(ending, Some(started), now));
+        let latency = inner.update(|core, _, now| core.end_backup(ending, started, now));
         if let Some(latency) = latency.filter(|_| inner.listeners.wants_calls()) {
             inner.listeners.tell_backup_call(&BackupRecord {
                 breaker: inner.name.clone(),

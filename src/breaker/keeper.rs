@@ -45,12 +45,13 @@ const SLOTS_TO_A_LOOK: u64 = SLOTS - FINEST - 2;
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Good calls that were counted when none could pass any more, or others: their threads stood still in between.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Late {
-    pub(super) good: u64,
-    pub(super) timed: bool,
-    /// Whether the generation that they are of is over.
-    pub(super) stale: bool,
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LateCalls {
+    /// Those of generations that are over.
+    pub(super) stale: u64,
+    pub(super) current: u64,
+    /// How many of them all were timed.
+    pub(super) timed: u64,
 }
 
 impl Keeper {
@@ -67,17 +68,6 @@ impl Keeper {
             told_good: lanes.each().iter().map(|_| 0).collect(),
             stops_at: None,
         }
-    }
-
-    /// Good calls that [`next_late`](Self::next_late) hasn't told of.
-    pub(super) fn late(&self, lanes: &Lanes, current: u64) -> u64 {
-        let open = self.goes_by();
-        let each = lanes.each().iter().zip(&self.told_good);
-        each.map(|(lane, told)| match lane.own_good() {
-            (by, good) if Some(by) != open && self.generation_of(Tag::of(by), current).is_some() => good - told,
-            _ => 0,
-        })
-        .sum()
     }
 
     /// Leaves the lanes to others, after this generation.
@@ -100,7 +90,7 @@ impl Keeper {
     pub(super) fn take(&mut self, lanes: &Lanes, now: Timestamp) -> GoodCalls {
         match self.open {
             Some(open) => {
-                let good = self.take_own(open, lanes) + lanes.each().iter().map(Lane::take_good).sum::<u64>();
+                let good = self.take_own(lanes) + lanes.each().iter().map(Lane::take_good).sum::<u64>();
                 self.tell(lanes, good, open, now)
             }
             None => GoodCalls::default(),
@@ -108,34 +98,34 @@ impl Keeper {
     }
 
     /// Of each lane, what its own thread has counted.
-    fn take_own(&mut self, open: Calm, lanes: &Lanes) -> u64 {
-        let goes_by = self.tag(open.generation, open.is_timed).open();
+    fn take_own(&mut self, lanes: &Lanes) -> u64 {
+        let open = self.goes_by();
         let each = lanes.each().iter().zip(&mut self.told_good);
         each.map(|(lane, told)| match lane.own_good() {
-            (by, good) if by == goes_by => good - replace(told, good),
+            (by, good) if Some(by) == open => good - replace(told, good),
             _ => 0,
         })
         .sum()
     }
 
-    /// Good calls that some lane's own thread has counted too late for [`take`](Self::take), at this generation.
-    pub(super) fn next_late(&mut self, lanes: &Lanes, current: u64, even_if_current: bool) -> Option<Late> {
-        let open = self.goes_by();
-        let before = self.generations_before;
-        let mut each = lanes.each().iter().zip(&mut self.told_good);
-        each.find_map(|(lane, told)| {
+    /// Of each lane, what its own thread has counted too late for [`take`](Self::take).
+    pub(super) fn take_late(&mut self, lanes: &Lanes, generation: u64) -> LateCalls {
+        let (open, before) = (self.goes_by(), self.generations_before);
+        let mut late = LateCalls::default();
+        for (lane, told) in lanes.each().iter().zip(&mut self.told_good) {
             let (by, good) = lane.own_good();
-            if good == *told || Some(by) == open {
-                return None;
-            }
             let tag = Tag::of(by);
-            let stale = tag.generation(before, current)? != current;
-            (stale || even_if_current).then(|| Late {
-                good: good - replace(told, good),
-                timed: tag.is_timed(),
-                stale,
-            })
-        })
+            let of = tag.generation(before, generation).filter(|_| Some(by) != open);
+            let count = match of {
+                None => continue,
+                Some(of) if of == generation => &mut late.current,
+                Some(_) => &mut late.stale,
+            };
+            let more = good - replace(told, good);
+            *count += more;
+            late.timed += if tag.is_timed() { more } else { 0 };
+        }
+        late
     }
 
     /// What a lane's own thread goes by if it has adopted what the lanes are open for.
@@ -223,9 +213,9 @@ impl Keeper {
         if calm.is_some_and(same) {
             return None;
         }
-        self.open = None;
         lanes.clear_terms();
-        let good = self.take_own(open, lanes) + lanes.each().iter().map(Lane::close).sum::<u64>();
+        let good = self.take_own(lanes) + lanes.each().iter().map(Lane::close).sum::<u64>();
+        self.open = None;
         self.retire_ring(lanes, inflight);
         Some(self.tell(lanes, good, open, now))
     }

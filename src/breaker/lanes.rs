@@ -358,6 +358,7 @@ impl Lanes {
     }
 
     /// As [`finish`](Self::finish), for a timed call that was noted at this lane: where it has to be looked at, when it came back.
+    #[inline(always)]
     pub(super) fn finish_timed(&self, lane: usize, pass: &mut TimedPass, clock: &dyn Clock) -> Result<(), Timestamp> {
         let now = clock.now().into();
         let slots = &self.each()[lane].slots;
@@ -379,6 +380,7 @@ impl Lanes {
         now >= self.board.look_at.load(Ordering::Acquire) || now < self.board.looked_at.load(Ordering::Acquire)
     }
 
+    /// Of [`passed`](Self::passed) this alone.
     pub(super) fn started(&self) -> u64 {
         self.each().iter().map(Lane::started).sum()
     }

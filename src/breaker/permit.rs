@@ -236,7 +236,10 @@ impl Permit {
     /// The primary wasn't ready when first asked: the call waits from here on.
     pub(crate) fn wait(&mut self) {
         if let Some(Call::Primary { handle, held }) = &mut self.call {
-            held.change(handle, Core::wait);
+            held.change(handle, |core, ticket, watch, lanes, now| {
+                ticket.wait();
+                core.watch_anew(ticket, watch, lanes, now)
+            });
         }
     }
 
@@ -257,7 +260,7 @@ impl Permit {
         match call {
             Call::Passed(pass) => {
                 let handle = pass.breaker()?.handle().clone();
-                let held = held((handle.stopped(pass), Watched::No));
+                let held = held(handle.stopped(pass));
                 *call = Call::Primary { handle, held };
             }
             Call::Timed { handle, pass } => {
@@ -306,12 +309,12 @@ impl Call {
             }
             Self::Diverted(pass) => {
                 if let Some(breaker) = pass.breaker() {
-                    breaker.handle().end_diverted(ending);
+                    breaker.handle().end_backup(None, ending);
                 }
             }
             Self::Timed { handle, pass } => handle.end_stopped_timed(&pass, ending, None),
             Self::Primary { handle, held } => held.end(&handle, ending),
-            Self::Backup { handle, started } => handle.end_backup(started, ending),
+            Self::Backup { handle, started } => handle.end_backup(Some(started), ending),
         }
     }
 }
@@ -325,7 +328,8 @@ impl Held {
         let started = self.change(handle, |core, ticket, watch, lanes, now| {
             // A promise that has run out is kept all the same, and its outcome is stale.
             core.machine.redeem(ticket, now);
-            core.start(ticket, watch, lanes, now)
+            ticket.start(now);
+            core.watch_anew(ticket, watch, lanes, now)
         });
         if let Some(started) = started {
             // A promise that is never used was no call.

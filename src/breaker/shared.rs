@@ -1,6 +1,7 @@
 mod calls;
 
 use std::{
+    mem::take,
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -50,6 +51,8 @@ pub(super) struct Core {
     started: u64,
     /// Calls that have ended, wherever they were let through.
     ended: u64,
+    /// Good ones of them that the machine hasn't been told of: to look must not decide.
+    undecided: u64,
     sequence: u64,
     /// The last step that was given a number.
     step: u64,
@@ -84,6 +87,7 @@ impl Shared {
             is_traced,
             started: 0,
             ended: 0,
+            undecided: 0,
             sequence: 0,
             step: 0,
         };
@@ -115,7 +119,7 @@ impl Shared {
     pub(super) fn count<R>(&self, now: Timestamp, look: impl FnOnce(&Core, &Lanes) -> R) -> R {
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         core.take_passed(&self.lanes, now);
-        core.take_late(&self.lanes, now, false);
+        core.take_late(&self.lanes);
         look(&core, &self.lanes)
     }
 
@@ -129,7 +133,8 @@ impl Shared {
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         let last_step = core.step;
         core.take_passed(&self.lanes, now);
-        core.take_late(&self.lanes, now, true);
+        core.take_late(&self.lanes);
+        core.note_undecided(now);
         let found = core.find_overdue(&self.lanes, now);
         let result = change(&mut core, &self.lanes);
         core.drop_stale_watches();
@@ -260,8 +265,7 @@ impl Core {
     /// Calls to the primary that have been started and haven't ended.
     pub(super) fn in_flight(&self, lanes: &Lanes) -> u64 {
         // The lanes' starts are read after their ends.
-        let late = self.keeper.late(lanes, self.machine.generation());
-        self.started + self.keeper.passed(lanes).started - self.ended - late
+        self.started + self.keeper.passed(lanes).started - self.ended
     }
 
     /// Takes what the lanes have counted, before anything else is decided.
@@ -280,24 +284,18 @@ impl Core {
         }
     }
 
-    /// Takes what was counted too late for that; what may yet decide something only `to_decide`.
-    fn take_late(&mut self, lanes: &Lanes, now: Timestamp, to_decide: bool) {
-        loop {
-            let generation = self.machine.generation();
-            let Some(late) = self.keeper.next_late(lanes, generation, to_decide) else {
-                return;
-            };
-            self.count_passed(GoodCalls {
-                good: late.good,
-                timed: late.timed,
-                ..GoodCalls::default()
-            });
-            if late.stale {
-                self.totals.primary.stale += late.good;
-            } else {
-                self.note_late(late.good, generation, now);
-            }
-        }
+    /// Takes what was counted too late for that. What may yet decide something waits for a step.
+    fn take_late(&mut self, lanes: &Lanes) {
+        let late = self.keeper.take_late(lanes, self.machine.generation());
+        self.ended += late.stale + late.current;
+        self.totals.primary.timed += late.timed;
+        self.totals.primary.stale += late.stale;
+        self.undecided += late.current;
+    }
+
+    fn note_undecided(&mut self, now: Timestamp) {
+        let good = take(&mut self.undecided);
+        self.note_late(good, self.machine.generation(), now);
     }
 
     /// Good calls that have come back after all that has been decided so far.

@@ -193,11 +193,6 @@ impl HalfOpen {
         Progress::Stays
     }
 
-    /// Whether time alone may have led to anything.
-    pub(super) fn may_have_passed(&self, now: Timestamp) -> bool {
-        matches!(&self.step, Step::Stage(stage) if now >= stage.passed_from)
-    }
-
     /// What time alone leads to.
     pub(super) fn progress(&self, recovery: &Recovery, now: Timestamp) -> Progress {
         match (&self.step, &recovery.form) {

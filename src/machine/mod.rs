@@ -258,10 +258,8 @@ impl Machine {
         }
         if let Phase::HalfOpen(half_open) = &mut self.phase {
             half_open.drop_lapsed_leases(now);
-            if half_open.may_have_passed(now) {
-                let progress = half_open.progress(&self.settings.recovery, now);
-                self.follow(progress, now);
-            }
+            let progress = half_open.progress(&self.settings.recovery, now);
+            self.follow(progress, now);
         }
         now
     }

@@ -183,6 +183,7 @@ impl Recovery {
         match (self.probe_timeout, slow_after) {
             (Some(timeout), _) => timeout,
             (None, Some(slow_after)) => slow_after.saturating_mul(2).max(Duration::from_secs(1)),
+            // Asked at each call: at the first attempt, without a power.
             (None, None) if attempt == 0 => Duration::from_secs(1),
             (None, None) => Duration::from_secs_f64(1.5_f64.powf(f64::from(attempt)).min(60.0)),
         }

@@ -12,9 +12,9 @@ use crate::{
 
 /// What becomes of a call between its start and its end.
 impl Core {
-    /// The ticket of a call that passed and isn't timed.
-    pub(in crate::breaker) fn stopped(&self, tag: Tag) -> Ticket {
-        Ticket::passed(self.generation_of(tag), None, None)
+    /// The ticket of a call that passed and isn't timed, which nobody watches.
+    pub(in crate::breaker) fn stopped(&self, tag: Tag) -> (Ticket, Watched) {
+        (Ticket::passed(self.generation_of(tag), None, None), Watched::No)
     }
 
     /// The ticket of a timed call that passed, and where it is watched.
@@ -65,31 +65,14 @@ impl Core {
         }
     }
 
-    /// The primary isn't ready for the call, which waits from here on.
-    pub(in crate::breaker) fn wait(
+    /// Watches a call on whose start something has changed.
+    pub(in crate::breaker) fn watch_anew(
         &mut self,
-        ticket: &mut Ticket,
+        ticket: &Ticket,
         watch: Watched,
         lanes: &Lanes,
         now: Timestamp,
     ) -> Watched {
-        ticket.wait();
-        self.watch_anew(ticket, watch, lanes, now)
-    }
-
-    /// The call has waited for the primary's readiness long enough, and starts.
-    pub(in crate::breaker) fn start(
-        &mut self,
-        ticket: &mut Ticket,
-        watch: Watched,
-        lanes: &Lanes,
-        now: Timestamp,
-    ) -> Watched {
-        ticket.start(now);
-        self.watch_anew(ticket, watch, lanes, now)
-    }
-
-    fn watch_anew(&mut self, ticket: &Ticket, watch: Watched, lanes: &Lanes, now: Timestamp) -> Watched {
         if self.finish(ticket, watch, lanes) {
             self.watch(ticket, now)
         } else {
