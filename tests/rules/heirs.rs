@@ -22,8 +22,13 @@ fn heirs(builder: impl Fn() -> Builder) -> Vec<Breaker> {
     (0..64).map(|_| heir()).collect()
 }
 
-fn untimed() -> Builder {
-    builder().slow_after(SlowAfter::Never).clock(ManualClock::default())
+fn untimed(clock: &ManualClock) -> impl Fn() -> Builder {
+    let clock = clock.clone();
+    move || builder().slow_after(SlowAfter::Never).clock(clock.clone())
+}
+
+fn untimed_heirs() -> Vec<Breaker> {
+    heirs(untimed(&ManualClock::default()))
 }
 
 fn assert_untouched(heirs: &[Breaker]) {
@@ -56,11 +61,11 @@ fn a_call_that_outlives_its_breaker_is_none_of_the_next_ones() {
         },
     ];
     for end in ends {
-        let orphans: Vec<_> = heirs(untimed)
+        let orphans: Vec<_> = untimed_heirs()
             .into_iter()
             .map(|breaker| breaker.try_acquire().unwrap())
             .collect();
-        let heirs = heirs(untimed);
+        let heirs = untimed_heirs();
         orphans.into_iter().for_each(end);
         assert_untouched(&heirs);
     }
@@ -83,7 +88,7 @@ fn a_call_to_the_backup_that_outlives_its_breaker_is_none_of_the_next_ones() {
             })
             .map(Box::pin)
             .collect();
-        let heirs = heirs(untimed);
+        let heirs = untimed_heirs();
         for orphan in &mut orphans {
             assert!(orphan.as_mut().poll(&mut cx).is_ready());
         }
@@ -126,10 +131,6 @@ fn a_breaker_knows_nothing_of_the_time_of_those_before_it() {
 #[test]
 fn a_clock_that_jumped_before_it_does_no_harm() {
     let (jumping, steady) = (ManualClock::default(), ManualClock::default());
-    let untimed = |clock: &ManualClock| {
-        let clock = clock.clone();
-        move || builder().slow_after(SlowAfter::Never).clock(clock.clone())
-    };
     for before in heirs(untimed(&jumping)) {
         for _ in 0..130 {
             jumping.set(ms(0));

@@ -1,5 +1,5 @@
 use std::{
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
     time::Duration,
 };
@@ -7,7 +7,7 @@ use std::{
 use futures::{FutureExt, task::noop_waker};
 use tokio::time::{advance, timeout};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, buffer::Buffer, limit::ConcurrencyLimit};
-use tower_breaker::{CancelledCalls, State};
+use tower_breaker::{CancelledCalls, CircuitBreakerLayer, State};
 
 use crate::support::*;
 
@@ -227,14 +227,20 @@ async fn a_probe_that_is_dropped_before_its_first_poll_is_no_failure_of_the_prim
     assert_eq!(layer.breaker().snapshot().view.share, 20);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_probe_that_waits_is_not_slow_before_the_primary_is_ready() {
+/// In half-open, after half a second with a primary that is never ready; five times as long as would be slow.
+async fn probe_that_has_waited() -> (CircuitBreakerLayer, Arc<Control>, Answer) {
     let layer = builder().slow_after(ms(100)).build().unwrap();
     trip_and_cool(layer.breaker()).await;
     let (primary, control) = primary(Behaviour::NeverReady);
-    let mut probe = Box::pin(layer.layer(primary).oneshot(1));
+    let mut probe: Answer = Box::pin(layer.layer(primary).oneshot(1));
     assert!(probe.as_mut().now_or_never().is_none());
     advance(ms(500)).await;
+    (layer, control, probe)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_waits_is_not_slow_before_the_primary_is_ready() {
+    let (layer, control, mut probe) = probe_that_has_waited().await;
     layer.breaker().try_acquire().expect_err("there is one probe");
     assert_eq!(layer.breaker().snapshot().totals.primary.slow, 0);
     control.set(Behaviour::Hangs);
@@ -315,12 +321,7 @@ async fn waiting_for_readiness_is_not_latency() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_for_readiness_is_not_latency_in_half_open_either() {
-    let layer = builder().slow_after(ms(100)).build().unwrap();
-    trip_and_cool(layer.breaker()).await;
-    let (primary, control) = primary(Behaviour::NeverReady);
-    let mut probe = Box::pin(layer.layer(primary).oneshot(1));
-    assert!(probe.as_mut().now_or_never().is_none());
-    advance(ms(500)).await;
+    let (layer, control, probe) = probe_that_has_waited().await;
     control.set(Behaviour::Answers);
     probe.await.unwrap();
     let snapshot = layer.breaker().snapshot();

@@ -53,3 +53,30 @@ fn no_good_call_is_lost_where_a_window_rolls() {
         assert_eq!((counts.calls, counts.failed), (3, 1));
     });
 }
+
+/// A failure closes the lanes of a window of time while a good call stands still just before it is counted, on a thread that has its lane to itself.
+#[test]
+fn no_good_call_is_lost_that_is_counted_too_late() {
+    model(|| {
+        let breaker = breaker(&HandClock::default(), |builder| {
+            builder.trip_when(FailureRate::at_least(1.0).over(SlidingWindow::last(Duration::from_secs(1))))
+        });
+        let another = thread::spawn({
+            let breaker = breaker.clone();
+            move || {
+                // The first one is looked at; the other may pass.
+                call(&breaker, Outcome::Success);
+                call(&breaker, Outcome::Success);
+            }
+        });
+        call(&breaker, Outcome::Failure);
+        another.join().unwrap();
+        assert_eq!(breaker.snapshot().in_flight, 0);
+        // To look decides nothing; a step takes what has come.
+        call(&breaker, Outcome::Success);
+        let snapshot = breaker.snapshot();
+        let counts = snapshot.view.policies[0].counts;
+        assert_eq!((counts.calls, counts.failed), (4, 1));
+        assert_eq!(snapshot.totals.primary.succeeded, 3);
+    });
+}
