@@ -28,7 +28,9 @@ use tokio::{
     time::{Instant, interval, sleep, sleep_until},
 };
 use tower::BoxError;
-use tower_breaker::{Breaker, CircuitBreakerLayer, ConfigError, State as Position, Transition, http::ByStatus};
+use tower_breaker::{
+    Breaker, CircuitBreakerLayer, ConfigError, State as Position, observe::Transition, protocol::http::ByStatus,
+};
 
 /// All that it takes: a layer, on the routes that need it.
 fn app(database: Database) -> Result<(Router, Breaker), ConfigError> {

@@ -27,7 +27,7 @@ use tower::{
     service_fn,
     util::BoxService,
 };
-use tower_breaker::{Breaker, CircuitBreakerLayer, ConfigError, Group, State};
+use tower_breaker::{Breaker, CircuitBreakerLayer, ConfigError, State, group::Group};
 
 type Endpoint = PendingRequests<BoxService<(), (), BoxError>>;
 

@@ -20,9 +20,11 @@ use axum::{
 use tokio::net::TcpListener;
 use tower::service_fn;
 use tower_breaker::{
-    Agent, CircuitBreakerLayer, ConfigError, Registry,
+    CircuitBreakerLayer, ConfigError,
+    agent::Agent,
     console::{Console, Identity},
-    http::ByStatus,
+    protocol::http::ByStatus,
+    registry::Registry,
 };
 
 /// The page, under `/breakers`. Who may operate the breakers is for the hook to say; here anybody may, since it listens on this machine only.

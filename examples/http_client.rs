@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, interval, sleep, timeout},
 };
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
-use tower_breaker::{Breaker, CircuitBreakerLayer, ConfigError, Outcome, State, Transition};
+use tower_breaker::{Breaker, CircuitBreakerLayer, ConfigError, Outcome, State, observe::Transition};
 
 /// All that it takes: a layer, around a client.
 fn protected(client: Client, backup: Url) -> Result<(impl Geocoder, Breaker), ConfigError> {

@@ -28,7 +28,7 @@ use tonic_health::pb::{
     health_server::{Health, HealthServer},
 };
 use tower::{BoxError, ServiceBuilder};
-use tower_breaker::{CircuitBreaker, CircuitBreakerLayer, Respond, State, Totals, grpc};
+use tower_breaker::{CircuitBreaker, CircuitBreakerLayer, State, on_open::Respond, protocol::grpc, snapshot::Totals};
 
 /// What `HealthClient<Channel>` becomes.
 type Client = HealthClient<CircuitBreaker<Channel, Respond<grpc::Unavailable>, grpc::ByGrpcStatus>>;

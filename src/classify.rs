@@ -1,11 +1,11 @@
 use std::fmt;
 
-use crate::{Outcome, Permit};
+use crate::{breaker::Permit, machine::Outcome};
 
 /// Tells good calls from bad ones: by the response or the error, now or when the response's body ends.
 ///
 /// A closure `Fn(Result<&Response, &Error>) -> Outcome` is a classifier; give it to
-/// [`Builder::classify_fn`](crate::Builder::classify_fn), which infers its types. Implement the trait to look at the request too, or to
+/// [`Builder::classify_fn`](crate::layer::Builder::classify_fn), which infers its types. Implement the trait to look at the request too, or to
 /// settle later: put the permit inside the response then, and record the outcome when it is known.
 ///
 /// Calls to the backup go through the same classifier, with a permit of their own kind.
@@ -30,7 +30,7 @@ pub trait Classify<Req, Res, Err>: Clone {
     }
 
     /// Whether this is known to be a failure already: the request may then go to the backup, where
-    /// [`Builder::fail_over`](crate::Builder::fail_over) is set. Default: each error is.
+    /// [`Builder::fail_over`](crate::layer::Builder::fail_over) is set. Default: each error is.
     fn is_failure(&self, result: Result<&Res, &Err>) -> bool {
         result.is_err()
     }
@@ -61,7 +61,7 @@ impl<Req, Res, Err> Classify<Req, Res, Err> for ErrorsAsFailures {
 /// Mind what errors say: whoever sees the console sees it.
 ///
 /// ```
-/// use tower_breaker::{CircuitBreakerLayer, ErrorsAsFailures, ShowErrors};
+/// use tower_breaker::{CircuitBreakerLayer, classify::{ErrorsAsFailures, ShowErrors}};
 ///
 /// # fn main() -> Result<(), tower_breaker::ConfigError> {
 /// let layer = CircuitBreakerLayer::builder().classify(ShowErrors(ErrorsAsFailures)).build()?;

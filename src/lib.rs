@@ -56,67 +56,71 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod agent;
-mod backup;
 mod breaker;
 mod breaker_name;
-mod builder;
-mod call_record;
-mod classify;
-mod clock;
-mod config;
+pub mod classify;
+pub mod clock;
+pub mod config;
 #[cfg(feature = "console")]
 pub mod console;
 mod error;
-mod event;
-mod failover;
-mod future;
-mod group;
-#[cfg(feature = "grpc")]
-pub mod grpc;
-#[cfg(feature = "http")]
-pub mod http;
+pub mod group;
 #[cfg(feature = "keyed")]
-mod keyed;
-mod layer;
+pub mod keyed;
+pub mod layer;
+#[cfg(feature = "unstable-machine")]
 pub mod machine;
-#[cfg(any(feature = "metrics", feature = "opentelemetry"))]
-pub mod metrics;
-mod panics;
-mod registry;
+#[cfg(not(feature = "unstable-machine"))]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the feature `unstable-machine` makes all of it public"
+)]
+mod machine;
+pub mod observe;
+pub mod on_open;
+pub mod protocol;
+pub mod registry;
 #[cfg(feature = "replay")]
 pub mod replay;
-mod respond;
-mod service;
 mod sync;
-#[cfg(feature = "tower-http")]
-pub mod tower_http;
-mod waiting_task;
+#[cfg(any(feature = "metrics", feature = "opentelemetry"))]
+pub mod telemetry;
 
-#[cfg(feature = "fast-clock")]
-pub use self::clock::FastClock;
-#[cfg(feature = "keyed")]
-pub use self::keyed::{Breakers, ByKey, KeyedCircuitBreaker, KeyedLayer};
 pub use self::{
-    agent::Agent,
-    backup::{Backup, BackupFuture, OnOpen, Reject, RejectFuture, Wait},
-    breaker::{Breaker, CallTotals, LastError, Permit, ReadinessTotals, Snapshot, Totals},
-    builder::Builder,
-    call_record::{BackupRecord, CallOutcome, CallRecord, Look, Moment},
-    classify::{Classify, ErrorsAsFailures, ShowErrors},
-    clock::Clock,
-    config::Config,
+    breaker::{Breaker, Permit, Snapshot},
+    config::{Config, ConfigError},
     error::CircuitOpen,
-    event::{Event, Events, Observer},
-    failover::{CloneRequests, FailOver, FailOverBudget, Replay},
-    future::ResponseFuture,
-    group::{Group, GroupBuilder, Outliers},
-    layer::CircuitBreakerLayer,
-    machine::{
-        BucketView, CancelledCalls, ConfigError, ConsecutiveFailures, Counts, CustomPolicy, Evidence, FailureRate,
-        Mode, ModeView, OpenDuration, Outcome, Policy, PolicyReading, Recovery, SlidingWindow, SlowAfter, SlowCallRate,
-        State, Timestamp, Transition, TripPolicy, TripReason, View,
-    },
-    registry::{Configs, PartialConfig, Registry, RegistryError},
-    respond::{Answer, Respond, RespondFuture},
-    service::CircuitBreaker,
+    layer::{CircuitBreaker, CircuitBreakerLayer},
+    machine::{Evidence, Outcome, State},
+    observe::Event,
 };
+
+/// When a breaker trips: the policies, what they are asked about, and the reasons that they give.
+pub mod policy {
+    pub use crate::machine::{
+        BucketView, ConsecutiveFailures, Counts, CustomPolicy, Evidence, FailureRate, Policy, PolicyReading,
+        SlidingWindow, SlowCallRate, TripPolicy, TripReason,
+    };
+}
+
+/// How long a breaker stays open, and how access to the primary returns.
+pub mod recovery {
+    pub use crate::machine::{OpenDuration, Recovery};
+}
+
+/// What a [`Breaker`] shows of itself: its state and mode, what it decides by, and what it has counted.
+pub mod snapshot {
+    pub use crate::{
+        breaker::{CallTotals, LastError, ReadinessTotals, Snapshot, Totals},
+        machine::{Mode, ModeView, State, View},
+    };
+}
+
+/// The futures that the services of this crate return.
+pub mod future {
+    pub use crate::{
+        layer::ResponseFuture,
+        on_open::{BackupFuture, RejectFuture, RespondFuture},
+    };
+}

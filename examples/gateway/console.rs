@@ -8,8 +8,8 @@ use hyper_util::{
 use tokio::{net::TcpListener, sync::Semaphore};
 use tower::Service;
 use tower_breaker::{
-    Registry,
     console::{Console, Identity},
+    registry::Registry,
 };
 
 /// More have to wait.

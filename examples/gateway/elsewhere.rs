@@ -11,8 +11,8 @@ use http::{HeaderValue, Request, Response, StatusCode, header::RETRY_AFTER};
 use http_body_util::BodyExt;
 use tower::{BoxError, Service};
 use tower_breaker::{
-    Replay,
-    http::{ReplayBody, ReplayRequests},
+    on_open::Replay,
+    protocol::http::{ReplayBody, ReplayRequests},
 };
 
 use crate::{

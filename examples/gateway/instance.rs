@@ -3,7 +3,10 @@ use std::time::Duration;
 use http::Request;
 use tower::{BoxError, Layer, ServiceExt};
 use tower_breaker::{
-    Breaker, CircuitBreaker, CircuitBreakerLayer, Config, ConfigError, FailOver, FailOverBudget, Group, Registry,
+    Breaker, CircuitBreaker, CircuitBreakerLayer, Config, ConfigError,
+    group::Group,
+    on_open::{FailOver, FailOverBudget},
+    registry::Registry,
 };
 
 use crate::{

@@ -2,7 +2,11 @@ use std::{error::Error, fmt, iter::successors};
 
 use http::Response;
 use tower::BoxError;
-use tower_breaker::{Classify, Outcome, Permit, ShowErrors, http::ByStatus};
+use tower_breaker::{
+    Outcome, Permit,
+    classify::{Classify, ShowErrors},
+    protocol::http::ByStatus,
+};
 
 use crate::upstream::Body;
 

@@ -97,7 +97,7 @@ async fn serve(file: &Path) -> Result<(), BoxError> {
     Ok(())
 }
 
-async fn say_events(mut events: tower_breaker::Events) {
+async fn say_events(mut events: tower_breaker::observe::Events) {
     while let Some(event) = futures::StreamExt::next(&mut events).await {
         eprintln!("{event}");
     }

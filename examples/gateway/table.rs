@@ -5,7 +5,13 @@ use std::{
 
 use http::HeaderValue;
 use tower::BoxError;
-use tower_breaker::{Agent, Config as BreakerConfig, Group, Registry, agent::HttpGet, console::Console};
+use tower_breaker::{
+    Config as BreakerConfig,
+    agent::{Agent, HttpGet},
+    console::Console,
+    group::Group,
+    registry::Registry,
+};
 
 use crate::{
     config::{self, Check, Config, Route},

@@ -3,8 +3,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tower::Service;
 use tower_breaker::{
-    Registry,
     console::{Console, Identity},
+    registry::Registry,
 };
 
 /// Serves the page that shows and operates the breakers, as long as this is polled. Whoever is on this machine may.

@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, interval_at},
 };
 use tower::{BoxError, ServiceBuilder};
-use tower_breaker::{CircuitBreakerLayer, Registry, http::ByStatus};
+use tower_breaker::{CircuitBreakerLayer, protocol::http::ByStatus, registry::Registry};
 
 use crate::{
     plan::Condition,

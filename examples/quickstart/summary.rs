@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tower_breaker::{State, Transition};
+use tower_breaker::{State, observe::Transition};
 
 use crate::{
     plan::{FAULTS, Fault},

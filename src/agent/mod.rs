@@ -12,7 +12,7 @@
 //! ```
 //! use std::{convert::Infallible, time::Duration};
 //! use tower::service_fn;
-//! use tower_breaker::{Agent, CircuitBreakerLayer};
+//! use tower_breaker::{CircuitBreakerLayer, agent::Agent};
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -4,9 +4,9 @@ use super::{Breaker, inner::Inner, kept::KeptLanes};
 use crate::{
     clock::Clock,
     config::Config,
-    event::Observers,
     group::Group,
     machine::{ConfigError, Machine, Settings, SlowAfter},
+    observe::Observers,
 };
 
 /// What breakers are made by: all that those of one layer have in common.

@@ -48,7 +48,7 @@ impl Breaker {
     }
 
     /// Closes the breaker and forgets everything it decides by, a manual mode and what it has learned of the latency included, from any
-    /// state. The [`Totals`](crate::Totals) go on.
+    /// state. The [`Totals`](crate::snapshot::Totals) go on.
     pub fn reset(&self, reason: impl Into<Arc<str>>) {
         let reason = reason.into();
         self.update(|core, _, now| core.machine.reset(reason, now));

@@ -9,9 +9,9 @@ use super::{
     trail::Trail,
 };
 use crate::{
-    call_record::{BackupRecord, CallOutcome},
     error::CircuitOpen,
     machine::{Ending, Refusal, Ticket, Timestamp},
+    observe::{BackupRecord, CallOutcome},
 };
 
 /// A breaker as the calls of one lane see it. Those that need more than the lanes hold one, and lanes don't count each other's.

@@ -10,12 +10,11 @@ use super::{
 };
 use crate::{
     breaker_name::BreakerName,
-    call_record::{CallOutcome, CallRecord, Look, Moment},
     clock::Clock,
     error::CircuitOpen,
-    event::{Event, Listeners},
     group::{Judged, Member, Tally},
     machine::{Machine, Refusal, Timestamp, TripReason},
+    observe::{CallOutcome, CallRecord, Event, Listeners, Look, Moment},
 };
 
 /// A breaker: its clock, what its threads share, and whom it tells.

@@ -39,11 +39,10 @@ pub use self::{
     totals::{CallTotals, ReadinessTotals, Totals},
 };
 use crate::{
-    call_record::CallOutcome,
     config::Config,
     error::CircuitOpen,
-    event::Events,
     machine::{State, Timestamp, View},
+    observe::{CallOutcome, Events},
     sync::{thread_number, thread_number_if_known},
 };
 
@@ -91,7 +90,7 @@ pub struct Snapshot {
     pub totals: Totals,
     /// Calls to the primary that have been started and haven't ended.
     pub in_flight: u64,
-    /// The last error of the primary, where somebody [notes](Permit::note_error) them: `http::ByStatus` does, and [`ShowErrors`](crate::ShowErrors).
+    /// The last error of the primary, where somebody [notes](Permit::note_error) them: `http::ByStatus` does, and [`ShowErrors`](crate::classify::ShowErrors).
     pub last_error: Option<LastError>,
 }
 

@@ -9,13 +9,13 @@ use super::{
     trail::Trail,
 };
 use crate::{
-    call_record::Moment,
     machine::{Ending, Outcome, Ticket, Timestamp},
+    observe::Moment,
 };
 
 /// The right to make one call, which ends when the outcome is recorded or the permit is dropped.
 ///
-/// Dropped, it is a cancelled call: neutral, unless it had been slow by then (see [`CancelledCalls`](crate::CancelledCalls)). It doesn't keep the breaker:
+/// Dropped, it is a cancelled call: neutral, unless it had been slow by then (see [`CancelledCalls`](crate::config::CancelledCalls)). It doesn't keep the breaker:
 /// how a call ends whose breaker nobody holds any more, no layer and no service, may count nowhere.
 ///
 /// ```
@@ -201,7 +201,7 @@ impl Permit {
     }
 
     /// The primary asked to be left alone for so long. Where
-    /// [`OpenDuration::honour_retry_after`](crate::OpenDuration::honour_retry_after) is set, a trip within that time heeds it.
+    /// [`OpenDuration::honour_retry_after`](crate::recovery::OpenDuration::honour_retry_after) is set, a trip within that time heeds it.
     pub fn retry_after(&mut self, pause: Duration) {
         if let Some((handle, held)) = self.stop() {
             handle

@@ -16,9 +16,9 @@ use super::{
     totals::Totals,
 };
 use crate::{
-    call_record::Moment,
     group::Member,
     machine::{Calm, Ending, GoodCalls, Machine, Outcome, Refusal, Refusing, Ticket, Timestamp, Transition},
+    observe::Moment,
     sync::{AtomicU64, Mutex, Ordering},
 };
 

@@ -37,7 +37,7 @@ pub struct CallTotals {
     /// Calls from before the last trip or manual change: they changed nothing.
     pub stale: u64,
     /// The latency of calls that came back, added up. To ask what the time is costs more than all else: where `slow_after` is
-    /// [`Never`](crate::SlowAfter::Never), one in 64 good calls is timed; and of those that go to the backup while the breaker is open, one a
+    /// [`Never`](crate::config::SlowAfter::Never), one in 64 good calls is timed; and of those that go to the backup while the breaker is open, one a
     /// millisecond and processor.
     pub latency: Duration,
     /// How many calls that sum is of.

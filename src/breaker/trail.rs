@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::call_record::{CallOutcome, CallRecord, Moment};
+use crate::observe::{CallOutcome, CallRecord, Moment};
 
 /// What is kept of a call on its way, where somebody wants to be told of it.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use super::{Clock, TokioClock};
 /// one instead, so that a test drives the breaker.
 ///
 /// ```
-/// use tower_breaker::{CircuitBreakerLayer, FastClock};
+/// use tower_breaker::{CircuitBreakerLayer, clock::FastClock};
 ///
 /// # fn main() -> Result<(), tower_breaker::ConfigError> {
 /// let layer = CircuitBreakerLayer::builder().clock(FastClock::new()).build()?;

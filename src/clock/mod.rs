@@ -1,3 +1,5 @@
+//! Where a breaker takes the time from.
+
 #[cfg(feature = "fast-clock")]
 mod fast;
 
@@ -5,6 +7,7 @@ use std::{fmt, time::Duration};
 
 #[cfg(feature = "fast-clock")]
 pub use self::fast::FastClock;
+pub use crate::machine::Timestamp;
 
 /// Where a breaker's time comes from.
 ///

@@ -4,7 +4,7 @@
 //!
 //! ```
 //! use axum::Router;
-//! use tower_breaker::{CircuitBreakerLayer, Registry, console::{Console, Denied, Identity}};
+//! use tower_breaker::{CircuitBreakerLayer, console::{Console, Denied, Identity}, registry::Registry};
 //!
 //! # fn main() -> Result<(), tower_breaker::ConfigError> {
 //! let registry = Registry::new();

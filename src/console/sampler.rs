@@ -23,8 +23,8 @@ use super::{
 use crate::{
     agent::{Agent, Instance},
     breaker::Breaker,
-    event::{Event, Events},
     machine::Transition,
+    observe::{Event, Events},
     registry::Registry,
 };
 

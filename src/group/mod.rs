@@ -23,10 +23,10 @@ use crate::{clock::Clock, machine::ConfigError};
 ///
 /// Statistics alone can be wrong about all instances at once: a bad release, a caller's mistake, a dependency that they share. So no more
 /// than a set part of the group's breakers may be open by their own decision ([`max_open_percent`](GroupBuilder::max_open_percent)); one that would have to
-/// trip beyond that is held back, and [says so](crate::Transition::HeldBack). One may always be open.
+/// trip beyond that is held back, and [says so](crate::observe::Transition::HeldBack). One may always be open.
 ///
 /// ```
-/// use tower_breaker::{CircuitBreakerLayer, Group, Outliers};
+/// use tower_breaker::{CircuitBreakerLayer, group::{Group, Outliers}};
 ///
 /// # fn main() -> Result<(), tower_breaker::ConfigError> {
 /// let group = Group::builder()
@@ -145,7 +145,7 @@ impl GroupBuilder {
     }
 
     /// Uses all instances again while fewer of the breakers than this are closed: to spread the load over sick instances is better then than
-    /// to bring it down on the few that are left. Only what is [forced open](crate::Mode::ForcedOpen) is left out. 0 to 100 percent; default: 0, never.
+    /// to bring it down on the few that are left. Only what is [forced open](crate::snapshot::Mode::ForcedOpen) is left out. 0 to 100 percent; default: 0, never.
     ///
     /// The breakers go on probing meanwhile. The calls that are let through for this reason tell them nothing.
     pub fn panic_below_percent(mut self, percent: u8) -> Self {

@@ -2,12 +2,11 @@ use std::{fmt, hash::Hash, marker::PhantomData, time::Duration};
 
 use super::{KeyedLayer, name, store::Plan, store::Store};
 use crate::{
-    backup::Reject,
-    builder::{Builder, Parts},
     classify::ErrorsAsFailures,
     config::LONGEST_NAME,
-    layer::CircuitBreakerLayer,
+    layer::{Builder, CircuitBreakerLayer, Parts},
     machine::ConfigError,
+    on_open::Reject,
 };
 
 /// What a [`Builder`] of a breaker per key has to know of the keys.

@@ -3,7 +3,7 @@ use std::{fmt, hash::Hash, sync::Arc};
 use tower::Layer;
 
 use super::{Breakers, KeyedCircuitBreaker, store::Store};
-use crate::{backup::Reject, classify::ErrorsAsFailures};
+use crate::{classify::ErrorsAsFailures, on_open::Reject};
 
 /// Puts a breaker per key around a service: see [`CircuitBreakerLayer::keyed`](crate::CircuitBreakerLayer::keyed).
 pub struct KeyedLayer<F, K, B = Reject, C = ErrorsAsFailures> {

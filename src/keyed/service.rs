@@ -9,10 +9,10 @@ use tower::Service;
 
 use super::Breakers;
 use crate::{
-    backup::{OnOpen, Reject},
     breaker::Refused,
     classify::{Classify, ErrorsAsFailures},
-    future::CallFuture,
+    layer::CallFuture,
+    on_open::{OnOpen, Reject},
 };
 
 /// A service behind a breaker per key: what a [`KeyedLayer`](super::KeyedLayer) makes.

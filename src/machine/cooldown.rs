@@ -13,7 +13,7 @@ use super::{Timestamp, invalid::ConfigError};
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_breaker::OpenDuration;
+/// use tower_breaker::recovery::OpenDuration;
 ///
 /// let growing = OpenDuration::growing(Duration::from_secs(1), Duration::from_secs(30)).factor(2.0);
 /// let fixed: OpenDuration = Duration::from_secs(5).into();

@@ -15,7 +15,7 @@ use super::{
 /// When to trip: a pure question about the counts, asked after every recorded outcome.
 ///
 /// ```
-/// use tower_breaker::{Counts, SlidingWindow, TripPolicy, TripReason};
+/// use tower_breaker::policy::{Counts, SlidingWindow, TripPolicy, TripReason};
 ///
 /// /// Trips when one call in the last 50 took too long *and* three failed.
 /// #[derive(Debug)]
@@ -320,7 +320,7 @@ rate_policy! {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use tower_breaker::{FailureRate, SlidingWindow, SlowCallRate, TripPolicy};
+    /// use tower_breaker::policy::{FailureRate, SlidingWindow, SlowCallRate, TripPolicy};
     ///
     /// let last_minute = SlidingWindow::last(Duration::from_secs(60));
     /// let policy = FailureRate::at_least(0.5)

@@ -14,7 +14,7 @@ use super::invalid::ConfigError;
 /// a second or more) that were ignored or cancelled reopen the breaker.
 ///
 /// ```
-/// use tower_breaker::Recovery;
+/// use tower_breaker::recovery::Recovery;
 ///
 /// let careful = Recovery::gradual().stages([1, 5, 25, 100]).successes(20);
 /// let classical = Recovery::permitted_calls(10).bad_rate(0.3);

@@ -39,7 +39,7 @@ impl Settings {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_breaker::{Config, SlowAfter};
+/// use tower_breaker::{Config, config::SlowAfter};
 ///
 /// let by_hand = Config::new("payments").slow_after(Duration::from_millis(300));
 /// let learned = Config::new("payments").slow_after(SlowAfter::Learned);
@@ -47,7 +47,7 @@ impl Settings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SlowAfter {
-    /// [`Learned`](Self::Learned) where refused calls go to a [backup service](crate::Builder::backup), [`Never`](Self::Never) elsewhere:
+    /// [`Learned`](Self::Learned) where refused calls go to a [backup service](crate::layer::Builder::backup), [`Never`](Self::Never) elsewhere:
     /// to refuse a call that would merely have been slow can cost more than it saves. A bare [`Machine`](super::Machine) knows of no
     /// backup, and takes it as `Never`.
     #[default]

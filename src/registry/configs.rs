@@ -14,7 +14,7 @@ use crate::{
 ///
 #[cfg_attr(feature = "serde", doc = "```")]
 #[cfg_attr(not(feature = "serde"), doc = "```ignore")]
-/// use tower_breaker::{CircuitBreakerLayer, Configs, Registry};
+/// use tower_breaker::{CircuitBreakerLayer, registry::{Configs, Registry}};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let configs: Configs = toml::from_str(

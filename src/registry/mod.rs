@@ -2,6 +2,8 @@
 
 mod configs;
 mod error;
+#[cfg(feature = "serde")]
+mod serde;
 
 use std::{
     collections::BTreeMap,
@@ -16,17 +18,17 @@ pub use self::{
 use crate::{
     breaker::{Breaker, WeakBreaker},
     config::Config,
-    event::{Event, Events, Observer, Streams},
     machine::ConfigError,
+    observe::{Event, Events, Observer, Streams},
 };
 
 /// All breakers that were built with it, by name: to find them, to list them, to be told of what any of them does, and to configure them from one
 /// place. A cheap clone.
 ///
-/// A breaker is in it from [`build`](crate::Builder::build) on, for as long as a layer or a handle of it is left. Asking for one never creates it.
+/// A breaker is in it from [`build`](crate::layer::Builder::build) on, for as long as a layer or a handle of it is left. Asking for one never creates it.
 ///
 /// ```
-/// use tower_breaker::{CircuitBreakerLayer, Registry};
+/// use tower_breaker::{CircuitBreakerLayer, registry::Registry};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let registry = Registry::new();

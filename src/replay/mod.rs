@@ -4,38 +4,21 @@
 //! A [`Trace`] is a list of calls: from a [`Recorder`] on a live breaker, or from any log. A [`Replay`] shows it to a breaker, and reports
 //! trips, the calls that would have been diverted, and what that would have been worth. [`Suggest`] finds parameters in it, and says why.
 
-mod candidates;
-mod clock;
-mod comparison;
-mod csv;
 mod error;
-mod json;
-mod latencies;
-mod lines;
-mod order;
 mod recorder;
-mod replayed;
+mod replay;
 mod report;
-mod row;
-mod run;
-mod seconds;
-mod stretch;
 mod suggest;
-mod suggestion;
 mod trace;
 mod verdict;
 
 pub use self::{
-    comparison::Comparison,
     error::TraceError,
-    latencies::Latencies,
     recorder::Recorder,
-    replayed::Fate,
+    replay::{Fate, Replay},
     report::{Change, Report, Trip},
-    run::Replay,
-    suggest::Suggest,
-    suggestion::Suggestion,
-    trace::{Call, Trace},
+    suggest::{Comparison, Suggest, Suggestion},
+    trace::{Call, Latencies, Trace},
     verdict::{Verdict, Verdicts},
 };
 use crate::machine::ConfigError;

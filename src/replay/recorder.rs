@@ -4,11 +4,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{csv, json, row::Row};
-use crate::{
-    call_record::{CallRecord, Look},
-    event::{Event, Observer},
-};
+use super::trace::{csv, json, row::Row};
+use crate::observe::{CallRecord, Event, Look, Observer};
 
 /// Records a [`Trace`](super::Trace) from a live breaker: an [`Observer`].
 ///

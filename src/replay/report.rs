@@ -184,7 +184,7 @@ struct Line<'a>(&'a Trip, f64);
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(trip, worth) = self;
-        write!(f, "{} s", super::seconds::text(trip.at.as_nanos()))?;
+        write!(f, "{} s", super::trace::seconds::text(trip.at.as_nanos()))?;
         if !trip.key.is_empty() {
             write!(f, " {}", trip.key.escape_debug())?;
         }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::trace::Call;
-use crate::call_record::CallOutcome;
+use crate::observe::CallOutcome;
 
 /// What the primary's answer to a call was, or would have been, worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,8 +1,8 @@
 use tokio::time::sleep;
 use tower::service_fn;
 use tower_breaker::{
-    Agent, State,
-    agent::{CheckFailure, WatchError},
+    State,
+    agent::{Agent, CheckFailure, WatchError},
 };
 
 use crate::support::*;

@@ -1,8 +1,11 @@
 //! What the agent asks of the machine.
 
 use tower_breaker::{
-    ConsecutiveFailures, Mode, Outcome, Recovery, State, TripReason,
+    Outcome, State,
     machine::{Ending, Machine, Settings, Timestamp},
+    policy::{ConsecutiveFailures, TripReason},
+    recovery::Recovery,
+    snapshot::Mode,
 };
 
 use crate::support::ms;

@@ -6,7 +6,7 @@ use std::sync::{
 use futures::StreamExt;
 use tokio::time::{sleep, timeout};
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
-use tower_breaker::{Breaker, Recovery, State, Transition};
+use tower_breaker::{Breaker, State, observe::Transition, recovery::Recovery};
 
 use crate::support::*;
 
@@ -71,7 +71,7 @@ async fn an_idle_instance_comes_back_by_its_checks() {
         let (breaker, checked) = (breaker(), Checked::new(Behaviour::Answers));
         let agent = agent().gate_recovery(gate).build().unwrap();
         agent.watch(&breaker, checked.clone()).unwrap();
-        breaker.trip(tower_breaker::TripReason::custom("disk", 99.0, 95.0));
+        breaker.trip(tower_breaker::policy::TripReason::custom("disk", 99.0, 95.0));
         // Nobody calls, so the first check may be a whole interval away.
         sleep(secs(13)).await;
         assert_eq!(breaker.snapshot().view.share, 20, "{breaker:?}");
@@ -92,7 +92,7 @@ async fn a_trial_of_several_calls_is_all_the_agents() {
     let checked = Checked::new(Behaviour::Answers);
     let agent = agent().build().unwrap();
     agent.watch(&breaker, checked.clone()).unwrap();
-    breaker.trip(tower_breaker::TripReason::custom("disk", 99.0, 95.0));
+    breaker.trip(tower_breaker::policy::TripReason::custom("disk", 99.0, 95.0));
     let mut refused = 0;
     while breaker.try_acquire().is_err() {
         refused += 1;
@@ -111,7 +111,7 @@ async fn an_agent_that_is_gone_leaves_the_trials_to_the_calls() {
     let (breaker, checked) = (breaker(), Checked::new(Behaviour::Hangs));
     let agent = agent().timeout(secs(30)).build().unwrap();
     agent.watch(&breaker, checked.clone()).unwrap();
-    breaker.trip(tower_breaker::TripReason::custom("disk", 99.0, 95.0));
+    breaker.trip(tower_breaker::policy::TripReason::custom("disk", 99.0, 95.0));
     while checked.in_flight() == 0 {
         sleep(ms(10)).await;
     }
@@ -129,7 +129,7 @@ async fn a_check_that_hangs_holds_up_no_trial_for_longer_than_its_time_limit() {
     let (breaker, checked) = (breaker(), Checked::new(Behaviour::Hangs));
     let agent = agent().build().unwrap();
     agent.watch(&breaker, checked.clone()).unwrap();
-    breaker.trip(tower_breaker::TripReason::custom("disk", 99.0, 95.0));
+    breaker.trip(tower_breaker::policy::TripReason::custom("disk", 99.0, 95.0));
     sleep(secs(60)).await;
     let events: Vec<_> = {
         let mut events = breaker.subscribe();
@@ -161,7 +161,7 @@ async fn in_a_balancer_too_the_first_call_is_the_agents() {
     agent.watch(layer.breaker(), checked.clone()).unwrap();
     layer
         .breaker()
-        .trip(tower_breaker::TripReason::custom("disk", 99.0, 95.0));
+        .trip(tower_breaker::policy::TripReason::custom("disk", 99.0, 95.0));
     assert!(timeout(secs(60), service.ready()).await.is_err());
     assert_eq!(calls.load(Ordering::SeqCst), 0);
     checked.set(Behaviour::Answers);
@@ -182,7 +182,7 @@ async fn two_agents_keep_the_trials_until_both_are_gone() {
     for agent in &agents {
         agent.watch(&breaker, Checked::new(Behaviour::Answers)).unwrap();
     }
-    breaker.trip(tower_breaker::TripReason::custom("disk", 99.0, 95.0));
+    breaker.trip(tower_breaker::policy::TripReason::custom("disk", 99.0, 95.0));
     sleep(secs(3)).await;
     assert_eq!(breaker.state(), State::ReadyToProbe);
     let [first, second] = agents;

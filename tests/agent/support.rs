@@ -12,7 +12,12 @@ use std::{
 };
 
 use tower::Service;
-use tower_breaker::{Agent, Breaker, Builder, CircuitBreakerLayer, ConsecutiveFailures, agent::AgentBuilder};
+use tower_breaker::{
+    Breaker, CircuitBreakerLayer,
+    agent::{Agent, AgentBuilder},
+    layer::Builder,
+    policy::ConsecutiveFailures,
+};
 
 pub(crate) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)

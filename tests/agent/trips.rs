@@ -1,5 +1,5 @@
 use tokio::time::sleep;
-use tower_breaker::{Group, Outcome, State};
+use tower_breaker::{Outcome, State, group::Group};
 
 use crate::support::*;
 

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
 use tower_breaker::{
-    Builder, CircuitBreakerLayer, ConsecutiveFailures, Evidence, FailureRate, OpenDuration, Recovery, SlidingWindow,
-    SlowCallRate,
+    CircuitBreakerLayer, Evidence,
+    layer::Builder,
+    policy::{ConsecutiveFailures, FailureRate, SlidingWindow, SlowCallRate},
+    recovery::{OpenDuration, Recovery},
 };
 
 const NANOSECOND: Duration = Duration::from_nanos(1);

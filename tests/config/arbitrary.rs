@@ -2,8 +2,10 @@ use std::time::Duration;
 
 use proptest::{collection, option, prelude::*, sample};
 use tower_breaker::{
-    CancelledCalls, Config, ConsecutiveFailures, Evidence, FailureRate, OpenDuration, Policy, Recovery, SlidingWindow,
-    SlowAfter, SlowCallRate,
+    Config, Evidence,
+    config::{CancelledCalls, SlowAfter},
+    policy::{ConsecutiveFailures, FailureRate, Policy, SlidingWindow, SlowCallRate},
+    recovery::{OpenDuration, Recovery},
 };
 
 pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use tower_breaker::Clock;
+use tower_breaker::clock::Clock;
 
 /// A clock that shows what it is told to, backwards too.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use proptest::{collection, option, prelude::*, sample};
-use tower_breaker::{Breaker, CircuitBreakerLayer, Config, ConsecutiveFailures, Outcome, Recovery, State};
+use tower_breaker::{
+    Breaker, CircuitBreakerLayer, Config, Outcome, State, policy::ConsecutiveFailures, recovery::Recovery,
+};
 
 use crate::{
     arbitrary::{YEAR, config, duration},

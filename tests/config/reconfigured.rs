@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use tower_breaker::{
-    Breaker, CircuitBreakerLayer, Config, ConsecutiveFailures, FailureRate, Outcome, Recovery, State, Transition,
+    Breaker, CircuitBreakerLayer, Config, Outcome, State,
+    observe::Transition,
+    policy::{ConsecutiveFailures, FailureRate},
+    recovery::Recovery,
 };
 
 use crate::clock::Manual;

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
 use tower_breaker::{
-    Builder, CircuitBreakerLayer, ConfigError, ConsecutiveFailures, Counts, Evidence, FailureRate, OpenDuration,
-    Policy, Recovery, SlidingWindow, SlowCallRate, TripPolicy, TripReason,
+    CircuitBreakerLayer, ConfigError, Evidence,
+    layer::Builder,
+    policy::{ConsecutiveFailures, Counts, FailureRate, Policy, SlidingWindow, SlowCallRate, TripPolicy, TripReason},
+    recovery::{OpenDuration, Recovery},
 };
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -2,8 +2,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tower_breaker::{
-    CancelledCalls, CircuitBreakerLayer, Config, ConsecutiveFailures, Counts, Evidence, FailureRate, OpenDuration,
-    Policy, Recovery, SlidingWindow, SlowAfter, SlowCallRate, TripPolicy, TripReason,
+    CircuitBreakerLayer, Config, Evidence,
+    config::{CancelledCalls, SlowAfter},
+    policy::{ConsecutiveFailures, Counts, FailureRate, Policy, SlidingWindow, SlowCallRate, TripPolicy, TripReason},
+    recovery::{OpenDuration, Recovery},
 };
 
 use crate::arbitrary::{config, flat};

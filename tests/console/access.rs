@@ -1,5 +1,5 @@
 use http::{Method, StatusCode};
-use tower_breaker::{Mode, Registry};
+use tower_breaker::{registry::Registry, snapshot::Mode};
 
 use crate::support::*;
 

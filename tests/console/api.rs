@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use tower::service_fn;
-use tower_breaker::{Agent, Outcome, Registry, console::Console};
+use tower_breaker::{Outcome, agent::Agent, console::Console, registry::Registry};
 
 use crate::support::*;
 

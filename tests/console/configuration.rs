@@ -1,6 +1,6 @@
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use tower_breaker::{Registry, SlowAfter, State};
+use tower_breaker::{State, config::SlowAfter, registry::Registry};
 
 use crate::support::*;
 

@@ -1,6 +1,6 @@
 use http::{Method, StatusCode};
 use serde_json::json;
-use tower_breaker::{Mode, Registry, State};
+use tower_breaker::{State, registry::Registry, snapshot::Mode};
 
 use crate::support::*;
 

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use tower_breaker::Registry;
+use tower_breaker::registry::Registry;
 
 use crate::support::*;
 

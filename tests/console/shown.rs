@@ -4,7 +4,13 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use tower::{BoxError, Layer, ServiceExt, service_fn};
-use tower_breaker::{Agent, CircuitBreakerLayer, ConsecutiveFailures, ErrorsAsFailures, Outcome, Registry, ShowErrors};
+use tower_breaker::{
+    CircuitBreakerLayer, Outcome,
+    agent::Agent,
+    classify::{ErrorsAsFailures, ShowErrors},
+    policy::ConsecutiveFailures,
+    registry::Registry,
+};
 
 use crate::support::*;
 

@@ -5,8 +5,9 @@ use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 use tokio::time::sleep;
 use tower_breaker::{
-    Outcome, Registry,
+    Outcome,
     console::{Console, ConsoleBody},
+    registry::Registry,
 };
 
 use crate::support::*;

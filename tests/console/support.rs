@@ -8,8 +8,10 @@ use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 use tower::ServiceExt;
 use tower_breaker::{
-    CircuitBreakerLayer, ConsecutiveFailures, Outcome, Registry,
+    CircuitBreakerLayer, Outcome,
     console::{Console, ConsoleBody, ConsoleBuilder, Denied, Identity},
+    policy::ConsecutiveFailures,
+    registry::Registry,
 };
 
 pub(crate) fn ms(millis: u64) -> Duration {

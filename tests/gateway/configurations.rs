@@ -1,6 +1,6 @@
 use std::{path::Path, time::Duration};
 
-use tower_breaker::PartialConfig;
+use tower_breaker::registry::PartialConfig;
 
 use crate::config::{Config, Mistakes};
 

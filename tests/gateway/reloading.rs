@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use http::{Method, Response, StatusCode};
 use tokio::time::{sleep, timeout};
-use tower_breaker::{SlowAfter, State, TripReason};
+use tower_breaker::{State, config::SlowAfter, policy::TripReason};
 
 use crate::support::*;
 

@@ -26,7 +26,7 @@ use tokio::{
     time::sleep,
 };
 use tower::BoxError;
-use tower_breaker::Registry;
+use tower_breaker::registry::Registry;
 
 use crate::{config::Config, proxy::Proxy, reload, server, table::Builder, upstream::Body};
 

@@ -11,7 +11,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
-use tower_breaker::{State, grpc};
+use tower_breaker::{State, protocol::grpc};
 
 use crate::support::*;
 

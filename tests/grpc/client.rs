@@ -16,8 +16,9 @@ use tonic::{
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient, health_server::HealthServer};
 use tower::{BoxError, Layer, ServiceBuilder, service_fn, util::BoxCloneSyncService};
 use tower_breaker::{
-    CircuitBreaker, CircuitBreakerLayer, CircuitOpen, ConfigError, FailOverBudget, Respond, State, grpc,
-    http::ReplayRequests,
+    CircuitBreaker, CircuitBreakerLayer, CircuitOpen, ConfigError, State,
+    on_open::{FailOverBudget, Respond},
+    protocol::{grpc, http::ReplayRequests},
 };
 
 use crate::support::*;

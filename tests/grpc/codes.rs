@@ -4,7 +4,7 @@ use futures::stream;
 use http::HeaderMap;
 use tonic::Code;
 use tower::Layer;
-use tower_breaker::{Outcome, State, grpc};
+use tower_breaker::{Outcome, State, protocol::grpc};
 
 use crate::support::*;
 

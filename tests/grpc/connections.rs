@@ -18,7 +18,7 @@ use tokio::{
 };
 use tonic::Code;
 use tower::Layer;
-use tower_breaker::{CircuitBreakerLayer, grpc};
+use tower_breaker::{CircuitBreakerLayer, protocol::grpc};
 
 use crate::support::*;
 

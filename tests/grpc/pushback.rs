@@ -8,7 +8,11 @@ use http_body_util::Full;
 use tonic::{Code, body::Body, service::LayerExt, transport::Server};
 use tonic_health::pb::health_server::HealthServer;
 use tower::{Layer, ServiceExt, util::MapRequestLayer};
-use tower_breaker::{CloneRequests, FailOverBudget, OpenDuration, grpc};
+use tower_breaker::{
+    on_open::{CloneRequests, FailOverBudget},
+    protocol::grpc,
+    recovery::OpenDuration,
+};
 
 use crate::support::*;
 

@@ -8,7 +8,7 @@ use tonic_health::{
     pb::{HealthCheckRequest, health_client::HealthClient, health_server::HealthServer},
     server::health_reporter,
 };
-use tower_breaker::{CircuitBreakerLayer, ConfigError, Respond, State, grpc};
+use tower_breaker::{CircuitBreakerLayer, ConfigError, State, on_open::Respond, protocol::grpc};
 
 use crate::support::*;
 

@@ -28,7 +28,10 @@ use tonic_health::{
     server::health_reporter,
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_breaker::{Classify, grpc, http::Latency};
+use tower_breaker::{
+    classify::Classify,
+    protocol::{grpc, http::Latency},
+};
 
 use crate::support::*;
 

@@ -32,7 +32,10 @@ use tonic_health::pb::{
     health_server::Health,
 };
 use tower::{BoxError, Layer};
-use tower_breaker::{Breaker, Builder, CircuitBreakerLayer, Clock, ConsecutiveFailures, Outcome, Reject, State, grpc};
+use tower_breaker::{
+    Breaker, CircuitBreakerLayer, Outcome, State, clock::Clock, layer::Builder, on_open::Reject,
+    policy::ConsecutiveFailures, protocol::grpc,
+};
 
 /// How long a breaker from [`builder`] stays open: for ever, unless a test moves its clock.
 pub(crate) const OPEN: Duration = Duration::from_secs(60);

@@ -10,7 +10,11 @@ use http::HeaderMap;
 use tonic::{Code, body::Body};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tower::Layer;
-use tower_breaker::{CircuitBreakerLayer, Outcome, Respond, State, grpc, http::Latency, tower_http::ByTowerHttp};
+use tower_breaker::{
+    CircuitBreakerLayer, Outcome, State,
+    on_open::Respond,
+    protocol::{grpc, http::Latency, tower_http::ByTowerHttp},
+};
 use tower_http::classify::{GrpcCode, GrpcErrorsAsFailures, ServerErrorsAsFailures, SharedClassifier};
 
 use crate::{streams::slow_calls, support::*};

@@ -15,8 +15,12 @@ use http_body_util::{BodyExt, StreamBody};
 use tokio::time::{advance, sleep};
 use tower::{BoxError, Layer, ServiceExt, service_fn};
 use tower_breaker::{
-    CallTotals, CancelledCalls, CircuitBreakerLayer, ConsecutiveFailures, Outcome, Reject, State,
-    http::{ByStatus, ByStatusAtEnd, Latency, WatchedBody},
+    CircuitBreakerLayer, Outcome, State,
+    config::CancelledCalls,
+    on_open::Reject,
+    policy::ConsecutiveFailures,
+    protocol::http::{ByStatus, ByStatusAtEnd, Latency, WatchedBody},
+    snapshot::CallTotals,
 };
 
 use crate::support::*;

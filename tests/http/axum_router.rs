@@ -27,7 +27,7 @@ use http_body_util::{BodyExt, StreamBody};
 use tower::ServiceExt;
 use tower_breaker::{
     CircuitBreakerLayer,
-    http::{ByStatus, Latency, Unavailable},
+    protocol::http::{ByStatus, Latency, Unavailable},
 };
 
 use crate::support::{self, *};

@@ -4,7 +4,7 @@ use std::{convert::Infallible, io};
 
 use axum::{body::Body, extract::Request, http::StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_breaker::{CallTotals, Outcome, State, http::ByStatus};
+use tower_breaker::{Outcome, State, protocol::http::ByStatus, snapshot::CallTotals};
 
 use crate::support::*;
 

@@ -16,8 +16,9 @@ use http_body_util::BodyExt;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tower::ServiceExt;
 use tower_breaker::{
-    Breaker, Builder, State as Position,
-    http::{ByStatus, Latency},
+    Breaker, State as Position,
+    layer::Builder,
+    protocol::http::{ByStatus, Latency},
 };
 
 use crate::support::*;

@@ -16,8 +16,10 @@ use hyper_util::{
 use tokio::{net::TcpStream, time::sleep};
 use tower::{BoxError, Layer, Service, ServiceBuilder, service_fn};
 use tower_breaker::{
-    Breaker, ConsecutiveFailures, FailOverBudget, Replay, State,
-    http::{ByStatus, Latency, ReplayBody, ReplayRequests},
+    Breaker, State,
+    on_open::{FailOverBudget, Replay},
+    policy::ConsecutiveFailures,
+    protocol::http::{ByStatus, Latency, ReplayBody, ReplayRequests},
 };
 
 use crate::{

@@ -18,8 +18,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpStream, sync::Notify, time::timeout};
 use tower::{BoxError, Layer, ServiceBuilder, ServiceExt};
 use tower_breaker::{
-    Builder, CircuitBreakerLayer, Reject, State,
-    http::{ByStatus, ByStatusAtEnd, Latency},
+    CircuitBreakerLayer, State,
+    layer::Builder,
+    on_open::Reject,
+    protocol::http::{ByStatus, ByStatusAtEnd, Latency},
 };
 
 use crate::{

@@ -14,7 +14,7 @@ use hyper_util::{
 use tower::{BoxError, Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_breaker::{
     CircuitBreakerLayer, CircuitOpen, State,
-    http::{ByStatus, EitherBody, Latency, Unavailable},
+    protocol::http::{ByStatus, EitherBody, Latency, Unavailable},
 };
 
 use crate::support::*;

@@ -16,7 +16,8 @@ use http::Response;
 use hyper::body::Incoming;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, load_shed::error::Overloaded, retry, service_fn};
 use tower_breaker::{
-    Builder, CircuitBreakerLayer, CircuitOpen, ConsecutiveFailures, Outcome, Reject, State, http::ByStatus,
+    CircuitBreakerLayer, CircuitOpen, Outcome, State, layer::Builder, on_open::Reject, policy::ConsecutiveFailures,
+    protocol::http::ByStatus,
 };
 
 use crate::support::*;

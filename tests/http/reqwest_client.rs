@@ -6,8 +6,9 @@ use http::{Request, Response, header::RETRY_AFTER};
 use reqwest::{Body, Client};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_breaker::{
-    CircuitBreakerLayer, CircuitOpen, FailOverBudget, Outcome, Replay, State,
-    http::{ByStatus, Latency, Unavailable},
+    CircuitBreakerLayer, CircuitOpen, Outcome, State,
+    on_open::{FailOverBudget, Replay},
+    protocol::http::{ByStatus, Latency, Unavailable},
 };
 
 use crate::{

@@ -6,8 +6,10 @@ use axum::body::Body;
 use http::header::RETRY_AFTER;
 use tower::Layer;
 use tower_breaker::{
-    Breaker, FailOverBudget, OpenDuration, Outcome, State,
-    http::{ByStatus, Latency, ReplayRequests},
+    Breaker, Outcome, State,
+    on_open::FailOverBudget,
+    protocol::http::{ByStatus, Latency, ReplayRequests},
+    recovery::OpenDuration,
 };
 
 use crate::support::*;

@@ -27,7 +27,7 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
-use tower_breaker::{Breaker, Builder, CircuitBreakerLayer, Clock, ConsecutiveFailures, Outcome};
+use tower_breaker::{Breaker, CircuitBreakerLayer, Outcome, clock::Clock, layer::Builder, policy::ConsecutiveFailures};
 
 pub(crate) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)

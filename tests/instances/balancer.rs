@@ -31,7 +31,7 @@ struct Instance {
     is_sick: Arc<AtomicBool>,
     calls: Arc<AtomicU64>,
     breaker: Breaker,
-    layer: CircuitBreakerLayer<tower_breaker::Wait>,
+    layer: CircuitBreakerLayer<tower_breaker::on_open::Wait>,
 }
 
 impl Instance {

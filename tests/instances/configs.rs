@@ -1,7 +1,10 @@
 use tower::Layer;
 use tower_breaker::{
-    Breaker, Configs, ConsecutiveFailures, OpenDuration, PartialConfig, Registry, SlidingWindow, SlowAfter,
-    SlowCallRate, State,
+    Breaker, State,
+    config::SlowAfter,
+    policy::{ConsecutiveFailures, SlidingWindow, SlowCallRate},
+    recovery::OpenDuration,
+    registry::{Configs, PartialConfig, Registry},
 };
 
 use crate::support::*;

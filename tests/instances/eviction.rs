@@ -1,7 +1,7 @@
 use futures::StreamExt;
 use tokio::time::advance;
 use tower::Layer;
-use tower_breaker::{Breakers, Registry, Transition};
+use tower_breaker::{keyed::Breakers, observe::Transition, registry::Registry};
 
 use crate::support::*;
 

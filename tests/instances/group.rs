@@ -1,6 +1,6 @@
 use tokio::time::advance;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
-use tower_breaker::{Group, Outcome, State};
+use tower_breaker::{Outcome, State, group::Group};
 
 use crate::support::*;
 
@@ -234,7 +234,7 @@ async fn an_evicted_breaker_counts_no_more_though_somebody_has_a_handle_of_it() 
 
 #[test]
 fn bad_settings_are_refused() {
-    let refused = |group: tower_breaker::GroupBuilder| group.build().unwrap_err().to_string();
+    let refused = |group: tower_breaker::group::GroupBuilder| group.build().unwrap_err().to_string();
     assert_eq!(
         refused(Group::builder().max_open_percent(0)),
         "max_open_percent can't be 0: 1 to 100 is accepted"

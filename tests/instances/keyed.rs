@@ -1,5 +1,10 @@
 use tower::{BoxError, Layer, service_fn};
-use tower_breaker::{CircuitBreakerLayer, CloneRequests, FailOverBudget, Outcome, SlowAfter, State, TripReason};
+use tower_breaker::{
+    CircuitBreakerLayer, Outcome, State,
+    config::SlowAfter,
+    on_open::{CloneRequests, FailOverBudget},
+    policy::TripReason,
+};
 
 use crate::support::*;
 
@@ -122,7 +127,7 @@ async fn keys_may_be_of_any_size_and_any_bytes() {
 async fn the_same_seed_gives_each_key_waits_of_its_own_every_time() {
     let waits = || {
         let layer = keyed()
-            .open_duration(tower_breaker::OpenDuration::growing(secs(1), secs(10)))
+            .open_duration(tower_breaker::recovery::OpenDuration::growing(secs(1), secs(10)))
             .seed(7)
             .build()
             .unwrap();

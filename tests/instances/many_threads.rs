@@ -7,7 +7,7 @@ use std::{
 };
 
 use tower::{BoxError, Layer, Service, service_fn};
-use tower_breaker::{CircuitBreakerLayer, Clock, Group};
+use tower_breaker::{CircuitBreakerLayer, clock::Clock, group::Group};
 
 use crate::support::*;
 

@@ -1,5 +1,9 @@
 use tokio::time::advance;
-use tower_breaker::{Breaker, CircuitBreakerLayer, ConsecutiveFailures, Group, GroupBuilder, Outcome, Outliers, State};
+use tower_breaker::{
+    Breaker, CircuitBreakerLayer, Outcome, State,
+    group::{Group, GroupBuilder, Outliers},
+    policy::ConsecutiveFailures,
+};
 
 use crate::support::*;
 

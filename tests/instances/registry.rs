@@ -1,6 +1,6 @@
 use futures::StreamExt;
 use tower::Layer;
-use tower_breaker::{Config, ConsecutiveFailures, Registry, SlowAfter};
+use tower_breaker::{Config, config::SlowAfter, policy::ConsecutiveFailures, registry::Registry};
 
 use crate::support::*;
 

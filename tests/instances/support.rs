@@ -8,8 +8,13 @@ use std::{
 
 use tower::{BoxError, Service, ServiceExt, service_fn};
 use tower_breaker::{
-    Breaker, Builder, ByKey, CircuitBreakerLayer, CircuitOpen, ConsecutiveFailures, ErrorsAsFailures, Event, Group,
-    GroupBuilder, Outcome, Reject, TripReason,
+    Breaker, CircuitBreakerLayer, CircuitOpen, Event, Outcome,
+    classify::ErrorsAsFailures,
+    group::{Group, GroupBuilder},
+    keyed::ByKey,
+    layer::Builder,
+    on_open::Reject,
+    policy::{ConsecutiveFailures, TripReason},
 };
 
 pub(crate) fn ms(millis: u64) -> Duration {

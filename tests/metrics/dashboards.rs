@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use serde_json::Value;
 use tokio::time::sleep;
 use tower::service_fn;
-use tower_breaker::{Agent, Outcome, Registry, SlowAfter, metrics::Exporter};
+use tower_breaker::{Outcome, agent::Agent, config::SlowAfter, registry::Registry, telemetry::Exporter};
 use yaml_rust2::YamlLoader;
 
 use crate::support::*;
@@ -56,16 +56,16 @@ async fn everything() -> Figures {
     let text = exporter.prometheus();
     layer
         .breaker()
-        .trip(tower_breaker::TripReason::custom("disk", 1.0, 0.0));
+        .trip(tower_breaker::policy::TripReason::custom("disk", 1.0, 0.0));
     sleep(Duration::from_secs(1)).await;
-    let group = tower_breaker::Group::builder().build().unwrap();
+    let group = tower_breaker::group::Group::builder().build().unwrap();
     let held = ["b", "c"].map(|name| {
         let layer = tower_breaker::CircuitBreakerLayer::builder()
             .name(name)
             .group(&group)
             .registry(&registry);
         layer
-            .trip_when(tower_breaker::ConsecutiveFailures::of(1))
+            .trip_when(tower_breaker::policy::ConsecutiveFailures::of(1))
             .build()
             .unwrap()
     });

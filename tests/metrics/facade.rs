@@ -2,8 +2,9 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::time::sleep;
 use tower::{BoxError, Layer, ServiceExt, service_fn};
 use tower_breaker::{
-    CircuitBreakerLayer, Outcome, Registry,
-    metrics::{Exporter, Histograms},
+    CircuitBreakerLayer, Outcome,
+    registry::Registry,
+    telemetry::{Exporter, Histograms},
 };
 
 use crate::support::*;

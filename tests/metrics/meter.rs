@@ -5,7 +5,7 @@ use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, PeriodicReader, SdkMeterProvider,
     data::{AggregatedMetrics, MetricData},
 };
-use tower_breaker::{Outcome, Registry, metrics::Exporter};
+use tower_breaker::{Outcome, registry::Registry, telemetry::Exporter};
 
 use crate::support::*;
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use prometheus_parse::{Scrape, Value};
-use tower_breaker::{CircuitBreakerLayer, ConsecutiveFailures, Outcome, Registry};
+use tower_breaker::{CircuitBreakerLayer, Outcome, policy::ConsecutiveFailures, registry::Registry};
 
 pub(crate) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)

@@ -3,8 +3,12 @@ use std::sync::Arc;
 use tokio::time::sleep;
 use tower::{BoxError, Layer, ServiceExt, service_fn};
 use tower_breaker::{
-    Agent, CircuitBreakerLayer, CloneRequests, ConsecutiveFailures, FailOverBudget, Outcome, Registry, State,
-    metrics::{Exporter, SERIES},
+    CircuitBreakerLayer, Outcome, State,
+    agent::Agent,
+    on_open::{CloneRequests, FailOverBudget},
+    policy::ConsecutiveFailures,
+    registry::Registry,
+    telemetry::{Exporter, SERIES},
 };
 
 use crate::support::*;

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tower_breaker::{Counts, State, Transition, TripReason};
+use tower_breaker::{
+    State,
+    observe::Transition,
+    policy::{Counts, TripReason},
+};
 
 use crate::{
     pair::Checked,

@@ -3,9 +3,14 @@
 use std::{mem::forget, time::Duration};
 
 use tower_breaker::{
-    Breaker, CancelledCalls, CircuitBreakerLayer, Config, ConsecutiveFailures, Evidence, Mode, OpenDuration, Outcome,
-    Policy, Recovery, State, Timestamp, Transition, TripPolicy,
+    Breaker, CircuitBreakerLayer, Config, Evidence, Outcome, State,
+    clock::Timestamp,
+    config::CancelledCalls,
     machine::{Ending, Machine, Settings, Settled, Ticket},
+    observe::Transition,
+    policy::{ConsecutiveFailures, Policy, TripPolicy},
+    recovery::{OpenDuration, Recovery},
+    snapshot::Mode,
 };
 
 use crate::{handle::HandClock, plan::millis};

@@ -10,8 +10,11 @@ use std::{
 
 use proptest::{collection::vec, option, prelude::*, sample::select, test_runner::TestCaseError};
 use tower_breaker::{
-    Breaker, CallTotals, CancelledCalls, CircuitBreakerLayer, Clock, Events, Mode, Outcome, Permit, SlowAfter, State,
-    Transition, View,
+    Breaker, CircuitBreakerLayer, Outcome, Permit, State,
+    clock::Clock,
+    config::{CancelledCalls, SlowAfter},
+    observe::{Events, Transition},
+    snapshot::{CallTotals, Mode, View},
 };
 
 use crate::{

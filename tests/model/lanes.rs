@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use proptest::{prelude::*, test_runner::TestCaseError};
 use tower_breaker::{
-    Breaker, CircuitBreakerLayer, Config, Event, Events, Mode, Observer, Outcome, Permit, SlowAfter, Snapshot,
+    Breaker, CircuitBreakerLayer, Config, Event, Outcome, Permit, Snapshot,
+    config::SlowAfter,
+    observe::{Events, Observer},
+    snapshot::Mode,
 };
 
 use crate::{

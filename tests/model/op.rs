@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
-use tower_breaker::Mode;
+use tower_breaker::snapshot::Mode;
 
 use crate::plan::{Change, Plan, changes, millis, plans};
 

@@ -4,8 +4,13 @@ use std::time::Duration;
 
 use proptest::{prelude::*, test_runner::TestCaseError};
 use tower_breaker::{
-    Mode, Outcome, Policy, SlowAfter, State, Timestamp, Transition, TripPolicy, TripReason, View,
+    Outcome, State,
+    clock::Timestamp,
+    config::SlowAfter,
     machine::{Ending, Machine, Settled, Ticket},
+    observe::Transition,
+    policy::{Policy, TripPolicy, TripReason},
+    snapshot::{Mode, View},
 };
 
 use crate::{
@@ -542,8 +547,10 @@ impl Pair {
         match mistake {
             Mistake::NoTimeAtAll => settings.slow_after = Duration::ZERO.into(),
             Mistake::NotANumber => settings.open_duration = settings.open_duration.factor(f64::NAN),
-            Mistake::StagesThatFall => settings.recovery = tower_breaker::Recovery::gradual().stages([40, 20, 100]),
-            Mistake::NoPermittedCalls => settings.recovery = tower_breaker::Recovery::permitted_calls(0),
+            Mistake::StagesThatFall => {
+                settings.recovery = tower_breaker::recovery::Recovery::gradual().stages([40, 20, 100])
+            }
+            Mistake::NoPermittedCalls => settings.recovery = tower_breaker::recovery::Recovery::permitted_calls(0),
         }
         let before = format!("{:?}", self.machine);
         prop_assert!(self.machine.reconfigure(settings, at(self.clock)).is_err());

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use tower_breaker::{
-    CancelledCalls, Config, ConsecutiveFailures, Counts, Evidence, FailureRate, OpenDuration, Policy, Recovery,
-    SlidingWindow, SlowAfter, SlowCallRate, TripPolicy, TripReason, machine::Settings,
+    Config, Evidence,
+    config::{CancelledCalls, SlowAfter},
+    machine::Settings,
+    policy::{ConsecutiveFailures, Counts, FailureRate, Policy, SlidingWindow, SlowCallRate, TripPolicy, TripReason},
+    recovery::{OpenDuration, Recovery},
 };
 
 /// What one good call takes out of the failure bucket, in the unit that its level is counted in: so that the reference

@@ -6,8 +6,11 @@ use std::{
 };
 
 use tower_breaker::{
-    CancelledCalls, CircuitBreakerLayer, Config, ConsecutiveFailures, Event, Evidence, FailureRate, OpenDuration,
-    Outcome, Recovery, SlidingWindow, SlowAfter, SlowCallRate, Transition, TripPolicy,
+    CircuitBreakerLayer, Config, Event, Evidence, Outcome,
+    config::{CancelledCalls, SlowAfter},
+    observe::Transition,
+    policy::{ConsecutiveFailures, FailureRate, SlidingWindow, SlowCallRate, TripPolicy},
+    recovery::{OpenDuration, Recovery},
     replay::{Recorder, Replay, Trace},
 };
 

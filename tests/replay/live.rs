@@ -11,7 +11,7 @@ use std::{
 
 use tower::{BoxError, Layer, Service};
 use tower_breaker::{
-    Breaker, CircuitBreaker, CircuitBreakerLayer, Config, Event, Outcome, Permit, Transition, replay::Recorder,
+    Breaker, CircuitBreaker, CircuitBreakerLayer, Config, Event, Outcome, Permit, observe::Transition, replay::Recorder,
 };
 
 use crate::support::{HandClock, Memory, Random};

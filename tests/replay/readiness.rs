@@ -8,7 +8,9 @@ use std::{
 
 use tower::{BoxError, Layer, Service};
 use tower_breaker::{
-    CircuitBreakerLayer, Config, ConsecutiveFailures, Event, Evidence, Outcome, Transition, TripReason,
+    CircuitBreakerLayer, Config, Event, Evidence, Outcome,
+    observe::Transition,
+    policy::{ConsecutiveFailures, TripReason},
     replay::{Recorder, Replay, Trace},
 };
 

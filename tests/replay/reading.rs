@@ -7,7 +7,8 @@ use std::{
 };
 
 use tower_breaker::{
-    CallOutcome, Config,
+    Config,
+    observe::CallOutcome,
     replay::{Replay, Trace},
 };
 

@@ -10,7 +10,9 @@ use std::{
 };
 
 use tower_breaker::{
-    Breaker, CallOutcome, CallRecord, CircuitBreakerLayer, ConsecutiveFailures, Event, Observer, Outcome,
+    Breaker, CircuitBreakerLayer, Event, Outcome,
+    observe::{CallOutcome, CallRecord, Observer},
+    policy::ConsecutiveFailures,
     replay::{Recorder, Trace},
 };
 

@@ -9,7 +9,10 @@ use std::{
 };
 
 use tower_breaker::{
-    Config, ConsecutiveFailures, OpenDuration, Recovery, Timestamp, TripReason,
+    Config,
+    clock::Timestamp,
+    policy::{ConsecutiveFailures, TripReason},
+    recovery::{OpenDuration, Recovery},
     replay::{Replay, Report, Trace, Verdict, Verdicts},
 };
 

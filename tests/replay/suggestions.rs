@@ -3,7 +3,10 @@
 use std::{fmt::Write as _, time::Duration};
 
 use tower_breaker::{
-    Config, ConsecutiveFailures, Evidence, OpenDuration, SlowAfter,
+    Config, Evidence,
+    config::SlowAfter,
+    policy::ConsecutiveFailures,
+    recovery::OpenDuration,
     replay::{Latencies, Replay, Report, Suggest, Trace},
 };
 

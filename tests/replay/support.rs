@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tower_breaker::Clock;
+use tower_breaker::clock::Clock;
 
 /// A clock that is set by hand.
 #[derive(Clone, Debug, Default)]

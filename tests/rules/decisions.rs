@@ -1,7 +1,7 @@
 use tower_breaker::{
-    ConsecutiveFailures, Counts, Evidence, FailureRate, Outcome, Policy, SlidingWindow, SlowCallRate, State,
-    TripPolicy, TripReason,
+    Evidence, Outcome, State,
     machine::{Machine, Settings},
+    policy::{ConsecutiveFailures, Counts, FailureRate, Policy, SlidingWindow, SlowCallRate, TripPolicy, TripReason},
 };
 
 use crate::support::*;
@@ -17,7 +17,7 @@ fn under(policy: impl Into<Policy>) -> Machine {
 /// Calls that take no time, so many a second for so long, with this rate of failures. The milliseconds to the trip.
 fn time_to_trip(machine: &mut Machine, per_second: u64, seconds: u64, failure_rate: f64, seed: u64) -> Option<u64> {
     for (index, chance) in (0..per_second * seconds).zip(chances(seed)) {
-        let now = tower_breaker::Timestamp::from_nanos(index * (1_000_000_000 / per_second));
+        let now = tower_breaker::clock::Timestamp::from_nanos(index * (1_000_000_000 / per_second));
         call(machine, if chance < failure_rate { BAD } else { GOOD }, now);
         if machine.state(now) == State::Open {
             return Some(now.as_nanos() / 1_000_000);

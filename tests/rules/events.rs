@@ -1,7 +1,10 @@
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 use futures::StreamExt;
-use tower_breaker::{Breaker, Event, Events, Outcome, State, Transition};
+use tower_breaker::{
+    Breaker, Event, Outcome, State,
+    observe::{Events, Transition},
+};
 
 use crate::support::*;
 

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
 use tower_breaker::{
-    ConsecutiveFailures, OpenDuration, Outcome, Recovery, State,
+    Outcome, State,
     machine::{Ending, Machine, Settings, Timestamp},
+    policy::ConsecutiveFailures,
+    recovery::{OpenDuration, Recovery},
 };
 
 use crate::support::*;
@@ -300,7 +302,7 @@ fn ignored_outcomes_do_not_count_while_closed() {
 #[test]
 fn a_growing_open_time_asks_for_refused_calls_before_a_trial() {
     let mut settings = settings();
-    settings.open_duration = tower_breaker::OpenDuration::default();
+    settings.open_duration = tower_breaker::recovery::OpenDuration::default();
     let mut machine = machine(settings);
     for _ in 0..3 {
         call(&mut machine, BAD, at(0));
@@ -316,7 +318,7 @@ fn a_growing_open_time_asks_for_refused_calls_before_a_trial() {
 #[test]
 fn after_a_minute_a_trial_asks_for_no_refused_calls() {
     let mut settings = settings();
-    settings.open_duration = tower_breaker::OpenDuration::default();
+    settings.open_duration = tower_breaker::recovery::OpenDuration::default();
     let mut machine = machine(settings);
     for _ in 0..3 {
         call(&mut machine, BAD, at(0));
@@ -328,7 +330,7 @@ fn after_a_minute_a_trial_asks_for_no_refused_calls() {
 
 #[test]
 fn open_times_grow_and_are_forgotten_after_ten_closed_seconds() {
-    use tower_breaker::{OpenDuration, Transition};
+    use tower_breaker::{observe::Transition, recovery::OpenDuration};
     let mut settings = settings();
     settings.open_duration = OpenDuration::growing(ms(500), ms(3000))
         .jitter(0.0)

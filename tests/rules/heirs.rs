@@ -8,7 +8,13 @@ use std::{
 };
 
 use tower::{Layer, Service};
-use tower_breaker::{Breaker, Builder, FailureRate, Outcome, Permit, SlidingWindow, SlowAfter, State, Totals};
+use tower_breaker::{
+    Breaker, Outcome, Permit, State,
+    config::SlowAfter,
+    layer::Builder,
+    policy::{FailureRate, SlidingWindow},
+    snapshot::Totals,
+};
 
 use crate::support::*;
 

@@ -2,9 +2,14 @@ use std::time::Duration;
 
 use tokio::time::advance;
 use tower_breaker::{
-    CancelledCalls, CircuitBreakerLayer, CircuitOpen, CloneRequests, Config, FailOverBudget, Mode, OpenDuration,
-    Outcome, Recovery, SlowAfter, SlowCallRate, State, Transition,
+    CircuitBreakerLayer, CircuitOpen, Config, Outcome, State,
+    config::{CancelledCalls, SlowAfter},
     machine::{Ending, Machine, Settings, Settled, Ticket, Timestamp},
+    observe::Transition,
+    on_open::{CloneRequests, FailOverBudget},
+    policy::SlowCallRate,
+    recovery::{OpenDuration, Recovery},
+    snapshot::Mode,
 };
 
 use crate::support::*;

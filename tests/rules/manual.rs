@@ -1,6 +1,9 @@
 use tokio::time::advance;
 use tower_breaker::{
-    CallTotals, Config, Counts, FailureRate, Mode, OpenDuration, Outcome, Recovery, SlidingWindow, State,
+    Config, Outcome, State,
+    policy::{Counts, FailureRate, SlidingWindow},
+    recovery::{OpenDuration, Recovery},
+    snapshot::{CallTotals, Mode},
 };
 
 use crate::support::*;

@@ -2,7 +2,10 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 use tower::{Layer, Service, ServiceExt};
-use tower_breaker::{CircuitBreakerLayer, Counts, Outcome, State, TripPolicy, TripReason};
+use tower_breaker::{
+    CircuitBreakerLayer, Outcome, State,
+    policy::{Counts, TripPolicy, TripReason},
+};
 
 use crate::support::*;
 

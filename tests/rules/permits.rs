@@ -2,7 +2,7 @@ use std::thread;
 
 use tokio::time::{advance, timeout};
 use tower::{Layer, Service, ServiceExt};
-use tower_breaker::{CancelledCalls, Evidence, Outcome, State, machine::Settled};
+use tower_breaker::{Evidence, Outcome, State, config::CancelledCalls, machine::Settled};
 
 use crate::support::*;
 

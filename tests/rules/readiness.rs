@@ -7,7 +7,7 @@ use std::{
 use futures::{FutureExt, task::noop_waker};
 use tokio::time::{advance, timeout};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, buffer::Buffer, limit::ConcurrencyLimit};
-use tower_breaker::{CancelledCalls, CircuitBreakerLayer, State};
+use tower_breaker::{CircuitBreakerLayer, State, config::CancelledCalls};
 
 use crate::support::*;
 

@@ -11,7 +11,7 @@ use tower::{
     service_fn,
     util::BoxCloneSyncService,
 };
-use tower_breaker::{CircuitBreakerLayer, CircuitOpen, Classify, Outcome, Permit, State};
+use tower_breaker::{CircuitBreakerLayer, CircuitOpen, Outcome, Permit, State, classify::Classify};
 
 use crate::support::*;
 
@@ -94,7 +94,7 @@ async fn the_error_type_stays_infallible_with_a_backup() {
             Ok(500..) | Err(_) => Outcome::Failure,
             Ok(_) => Outcome::Success,
         })
-        .trip_when(tower_breaker::ConsecutiveFailures::of(2))
+        .trip_when(tower_breaker::policy::ConsecutiveFailures::of(2))
         .backup(service_fn(|_: u32| async { Ok::<_, Infallible>(203) }))
         .build()
         .unwrap();

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use tower_breaker::{ConsecutiveFailures, Outcome, Recovery, State};
+use tower_breaker::{Outcome, State, policy::ConsecutiveFailures, recovery::Recovery};
 
 use crate::support::*;
 

@@ -13,8 +13,11 @@ use std::{
 
 use tower::{BoxError, Service};
 use tower_breaker::{
-    Breaker, Builder, CircuitBreakerLayer, Clock, ConsecutiveFailures, Outcome,
+    Breaker, CircuitBreakerLayer, Outcome,
+    clock::Clock,
+    layer::Builder,
     machine::{Ending, Machine, Settings, Settled, Ticket, Timestamp},
+    policy::ConsecutiveFailures,
 };
 
 pub(crate) const GOOD: Ending = Ending::Finished(Outcome::Success);

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::advance;
 use tower::{Layer, Service, ServiceExt};
-use tower_breaker::{Clock, OpenDuration, Outcome, State, machine::Settings};
+use tower_breaker::{Outcome, State, clock::Clock, machine::Settings, recovery::OpenDuration};
 
 use crate::support::*;
 

@@ -3,8 +3,11 @@
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use tower_breaker::{
-    SlowAfter, State, Timestamp, Transition,
+    State,
+    clock::Timestamp,
+    config::SlowAfter,
     machine::{Machine, Settings, Ticket},
+    observe::Transition,
 };
 
 use crate::support::*;

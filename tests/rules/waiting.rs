@@ -3,7 +3,9 @@ use std::{future::pending, task::Poll, time::Duration};
 use futures::{FutureExt, future::poll_fn, task::noop_waker_ref};
 use tokio::time::{advance, timeout};
 use tower::{Layer, Service, ServiceExt};
-use tower_breaker::{CircuitBreaker, CircuitBreakerLayer, ErrorsAsFailures, Outcome, Recovery, State, Wait};
+use tower_breaker::{
+    CircuitBreaker, CircuitBreakerLayer, Outcome, State, classify::ErrorsAsFailures, on_open::Wait, recovery::Recovery,
+};
 
 use crate::support::*;
 

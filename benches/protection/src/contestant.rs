@@ -1,6 +1,6 @@
 //! What the simulator asks of a contestant, whatever it is: a pure algorithm, or a crate's own Tower service.
 
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 
 /// A breaker, or something that takes its place.
 ///

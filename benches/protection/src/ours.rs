@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, advance},
 };
 use tower::{Layer, Service};
-use tower_breaker::{Breaker, Builder, CircuitBreakerLayer, CircuitOpen, Config, State, Timestamp};
+use tower_breaker::{Breaker, CircuitBreakerLayer, CircuitOpen, Config, State, clock::Timestamp, layer::Builder};
 
 use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use tower_breaker::{CircuitBreakerLayer, Config, SlowAfter};
+use tower_breaker::{CircuitBreakerLayer, Config, config::SlowAfter};
 
 use crate::{
     contestant::Contestant,

@@ -10,7 +10,7 @@ use libc::{
     CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME,
     CLOCK_REALTIME_COARSE, SYS_clock_gettime, c_int, clockid_t, timespec,
 };
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 
 /// Where the simulation starts on the monotonic clock: later than zero, so that a crate may look back from there.
 const MONOTONIC_START: i64 = 1_000_000;

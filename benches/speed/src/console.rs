@@ -18,7 +18,7 @@ use tokio::{
     task::JoinSet,
 };
 use tower::{Layer, Service};
-use tower_breaker::{CircuitBreaker, CircuitBreakerLayer, Registry, SlowAfter, console::Console};
+use tower_breaker::{CircuitBreaker, CircuitBreakerLayer, config::SlowAfter, console::Console, registry::Registry};
 
 use crate::{
     primary::{Request, Steady},

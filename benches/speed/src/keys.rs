@@ -4,7 +4,7 @@ use std::{hint::black_box, time::Instant};
 
 use allocation_counter::measure;
 use tower::{Layer, Service};
-use tower_breaker::{CircuitBreakerLayer, SlowAfter};
+use tower_breaker::{CircuitBreakerLayer, config::SlowAfter};
 
 use crate::primary::{Request, Steady};
 

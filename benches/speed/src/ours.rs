@@ -1,10 +1,7 @@
 use std::{cell::Cell, thread, time::Duration};
 
 use tower::Layer;
-use tower_breaker::{
-    Builder, CircuitBreaker, CircuitBreakerLayer, CircuitOpen, ConsecutiveFailures, FastClock, Policy, Recovery,
-    Reject, SlowAfter, State,
-};
+use tower_breaker::{CircuitBreaker, CircuitBreakerLayer, CircuitOpen, State, clock::FastClock, config::SlowAfter, layer::Builder, on_open::Reject, policy::{ConsecutiveFailures, Policy}, recovery::Recovery};
 
 use crate::{
     path::Path,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_breaker::{Evidence, FailureRate, SlidingWindow};
+use tower_breaker::{Evidence, policy::{FailureRate, SlidingWindow}};
 
 use crate::{
     contestant::Contestant,

@@ -7,7 +7,7 @@ mod written;
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use tower_breaker::PartialConfig;
+use tower_breaker::registry::PartialConfig;
 
 pub(crate) use self::{
     address::Address,

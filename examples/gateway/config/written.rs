@@ -7,7 +7,7 @@ use serde::{
     de::{Error, Visitor},
 };
 use toml::Spanned;
-use tower_breaker::PartialConfig;
+use tower_breaker::registry::PartialConfig;
 
 use super::{Mistake, Mistakes};
 

@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, time::Duration};
 
-use tower_breaker::{Event, State, Transition};
+use tower_breaker::{Event, State, observe::Transition};
 
 use super::{
     load::Answers,

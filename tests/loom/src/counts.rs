@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use loom::thread;
-use tower_breaker::{Breaker, FailureRate, Outcome, SlidingWindow};
+use tower_breaker::{Breaker, Outcome, policy::{FailureRate, SlidingWindow}};
 
 use crate::{HandClock, breaker, model};
 

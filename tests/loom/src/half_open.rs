@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use loom::thread;
-use tower_breaker::{ConsecutiveFailures, Outcome, Recovery};
+use tower_breaker::{Outcome, policy::ConsecutiveFailures, recovery::Recovery};
 
 use crate::{HandClock, breaker, model};
 

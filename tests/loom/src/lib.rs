@@ -17,7 +17,7 @@ mod waiting;
 use std::{sync::Arc, time::Duration};
 
 use loom::sync::atomic::{AtomicU64, Ordering};
-use tower_breaker::{Breaker, Builder, CircuitBreakerLayer, Clock};
+use tower_breaker::{Breaker, CircuitBreakerLayer, clock::Clock, layer::Builder};
 
 /// A clock that is set by hand, at any point in what the others do.
 #[derive(Clone, Debug, Default)]

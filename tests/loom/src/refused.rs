@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use loom::thread;
-use tower_breaker::{Breaker, ConsecutiveFailures, Outcome, State};
+use tower_breaker::{Breaker, Outcome, State, policy::ConsecutiveFailures};
 
 use crate::{HandClock, breaker, model, model_with};
 

@@ -11,7 +11,7 @@ use std::{
 
 use loom::thread;
 use tower::{Layer, Service};
-use tower_breaker::{CircuitBreakerLayer, ConsecutiveFailures, Outcome};
+use tower_breaker::{CircuitBreakerLayer, Outcome, policy::ConsecutiveFailures};
 
 use crate::{HandClock, answering::Answering, model};
 

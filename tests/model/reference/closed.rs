@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use tower_breaker::SlidingWindow;
+use tower_breaker::policy::SlidingWindow;
 
 use super::{Bucket, Nanos, Why, bucket::Judged, nanos};
 use crate::plan::{Plan, PolicyPlan};

@@ -10,8 +10,10 @@ mod yardstick;
 use std::{ops::RangeInclusive, time::Duration};
 
 use tower_breaker::{
-    CancelledCalls, Mode, Outcome, SlowAfter, State,
+    Outcome, State,
+    config::{CancelledCalls, SlowAfter},
     machine::{Ending, Judgement, Settled},
+    snapshot::Mode,
 };
 
 pub(crate) use self::{

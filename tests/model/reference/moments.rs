@@ -1,4 +1,4 @@
-use tower_breaker::SlidingWindow;
+use tower_breaker::policy::SlidingWindow;
 
 use super::{Bucket, Memory, Nanos, Phase, Reference, SECOND, closed::slice_of, half_open::Step, nanos};
 use crate::plan::{FormPlan, PolicyPlan};

@@ -9,7 +9,7 @@ use failsafe::{
     failure_policy::{consecutive_failures, success_rate_over_time_window},
 };
 use fastrand::Rng;
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 
 use crate::{
     contestant::{Call, Contestant, End, Gate, Pass, Route},

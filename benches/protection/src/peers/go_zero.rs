@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 
 use super::tally::{Buckets, Tally};
 use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};

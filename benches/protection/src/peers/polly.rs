@@ -1,6 +1,6 @@
 use std::{collections::VecDeque, time::Duration};
 
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 
 use super::tally::Tally;
 use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};

@@ -7,7 +7,7 @@ use std::{
 
 use recloser::{AnyError, AsyncRecloser, Error, Recloser as RealRecloser, RecloserBuilder, RecloserFuture};
 use tower::Service;
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 
 use super::tower_service::{Failed, Primary, PrimaryCall, Ticket, TowerService};
 use crate::{

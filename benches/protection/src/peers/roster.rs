@@ -234,7 +234,7 @@ mod tests {
     use std::{collections::BTreeSet, time::Duration};
 
     use fastrand::Rng;
-    use tower_breaker::Timestamp;
+    use tower_breaker::clock::Timestamp;
 
     use super::roster;
     use crate::{

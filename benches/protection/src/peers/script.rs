@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 
 use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
 

@@ -13,7 +13,7 @@ use seatbelt::{
 };
 use tick::ClockControl;
 use tower::Layer;
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 
 use super::tower_service::{Failed, Primary, Ticket, TowerService};
 use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};

@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 
 /// How calls went, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use tower::Layer;
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 use tower_resilience_circuitbreaker::{
     CircuitBreaker, CircuitBreakerConfigBuilder, CircuitBreakerHandle, CircuitBreakerLayer, CircuitState,
     SlidingWindowType, classifier::DefaultClassifier,

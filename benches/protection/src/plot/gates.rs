@@ -1,4 +1,4 @@
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 
 use crate::{contestant::Gate, measure::Timeline};
 

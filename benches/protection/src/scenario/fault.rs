@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 
 use super::{Draw, Scenario, Span};
 use crate::random::Random;

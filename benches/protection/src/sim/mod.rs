@@ -6,7 +6,7 @@ mod gates;
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use slotmap::{SlotMap, new_key_type};
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 
 pub(crate) use self::driver::Driver;
 use self::gates::Gates;

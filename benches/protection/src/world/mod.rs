@@ -5,7 +5,7 @@ mod pool;
 
 use std::time::Duration;
 
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 
 pub(crate) use self::{
     backup::BackupState,

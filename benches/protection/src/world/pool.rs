@@ -1,7 +1,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use slotmap::new_key_type;
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 
 use super::{Luck, World, seconds};
 use crate::scenario::Pool;

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
 
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 use tower_breaker_protection::{
     contestant::{Call, Contestant, End, Gate, Pass, Route},
     measure::Measures,

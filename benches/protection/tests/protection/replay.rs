@@ -7,10 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tower_breaker::{
-    Builder, CircuitBreakerLayer, Config, Event, SlowAfter, State, Transition,
-    replay::{Recorder, Replay, Trace},
-};
+use tower_breaker::{CircuitBreakerLayer, Config, Event, State, config::SlowAfter, layer::Builder, observe::Transition, replay::{Recorder, Replay, Trace}};
 use tower_breaker_protection::{
     ours,
     scenario::Scenario,

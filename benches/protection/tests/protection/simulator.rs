@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_breaker::Timestamp;
+use tower_breaker::clock::Timestamp;
 use tower_breaker_protection::{
     contestant::End,
     scenario::{Plan, Scenario},

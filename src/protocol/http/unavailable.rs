@@ -1,0 +1,125 @@
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
+
+use super::retry_after;
+use crate::{error::CircuitOpen, machine::ConfigError, on_open::Answer};
+
+/// Answers refused calls with 503 and a `Retry-After` from the time that the breaker is still open: see
+/// [`Builder::respond`](crate::layer::Builder::respond).
+///
+/// It makes any body that is `From<Bytes>`, as axum's is; for others, map what [`response`](Self::response) gives:
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::Request;
+/// use http_body_util::{BodyExt, Full, combinators::BoxBody};
+/// use tower_breaker::{CircuitBreakerLayer, CircuitOpen, protocol::http::Unavailable};
+///
+/// # fn main() -> Result<(), tower_breaker::ConfigError> {
+/// let busy = Unavailable::new();
+/// let layer = CircuitBreakerLayer::builder()
+///     .respond(move |_: Request<()>, open: CircuitOpen| busy.response(&open).map(|text| Full::new(text).boxed()))
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Unavailable {
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Unavailable {
+    /// With a short text in plain English.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))]),
+            body: Bytes::from_static(b"The service is unavailable. Please try again later.\n"),
+        }
+    }
+
+    /// With a body and headers of your own.
+    pub fn builder() -> UnavailableBuilder {
+        UnavailableBuilder {
+            answer: Self {
+                headers: HeaderMap::new(),
+                body: Bytes::new(),
+            },
+            mistake: None,
+        }
+    }
+
+    /// The answer.
+    #[must_use]
+    pub fn response(&self, open: &CircuitOpen) -> Response<Bytes> {
+        let mut response = Response::new(self.body.clone());
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.headers_mut().extend(self.headers.clone());
+        if let Some(Ok(pause)) = open.retry_after().map(retry_after::header) {
+            response.headers_mut().insert(RETRY_AFTER, pause);
+        }
+        response
+    }
+}
+
+impl Default for Unavailable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<Req, B: From<Bytes>> Answer<Req, Response<B>> for Unavailable {
+    fn answer(&self, _: Req, open: CircuitOpen) -> Response<B> {
+        self.response(&open).map(B::from)
+    }
+}
+
+/// Builds an [`Unavailable`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct UnavailableBuilder {
+    answer: Unavailable,
+    mistake: Option<ConfigError>,
+}
+
+impl UnavailableBuilder {
+    /// The body, as it is sent.
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.answer.body = body.into();
+        self
+    }
+
+    /// A header more. The breaker's own `Retry-After` takes precedence, where there is one.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            (Ok(name), Ok(value)) => {
+                self.answer.headers.append(name, value);
+            }
+            (Err(_), _) => self.note("unavailable.header (its name)", name, "a header name (RFC 9110, 5.1)"),
+            (_, Err(_)) => self.note(
+                "unavailable.header (its value)",
+                value,
+                "visible ASCII, spaces and tabs",
+            ),
+        }
+        self
+    }
+
+    /// The answer.
+    ///
+    /// # Errors
+    ///
+    /// The first header that can't be sent.
+    pub fn build(self) -> Result<Unavailable, ConfigError> {
+        self.mistake.map_or(Ok(self.answer), Err)
+    }
+
+    fn note(&mut self, field: &'static str, value: &str, accepted: &'static str) {
+        self.mistake
+            .get_or_insert_with(|| ConfigError::new(field, format!("{value:?}"), accepted));
+    }
+}
