@@ -1,3 +1,8 @@
+//! Classifiers: which calls succeeded, which failed, and which say nothing about the service.
+//!
+//! A classifier receives the [`Permit`] of a call with its result, and records the [`Outcome`] at once or later. It decides
+//! nothing else: the machine judges latency, and the policies judge the counts.
+
 use std::fmt;
 
 use crate::{breaker::Permit, machine::Outcome};
@@ -5,7 +10,7 @@ use crate::{breaker::Permit, machine::Outcome};
 /// Tells good calls from bad ones: by the response or the error, now or when the response's body ends.
 ///
 /// A closure `Fn(Result<&Response, &Error>) -> Outcome` is a classifier; give it to
-/// [`Builder::classify_fn`](crate::layer::Builder::classify_fn), which infers its types. Implement the trait to look at the request too, or to
+/// [`CircuitBreakerLayerBuilder::classify_fn`](crate::layer::CircuitBreakerLayerBuilder::classify_fn), which infers its types. Implement the trait to look at the request too, or to
 /// settle later: put the permit inside the response then, and record the outcome when it is known.
 ///
 /// Calls to the backup go through the same classifier, with a permit of their own kind.
@@ -30,7 +35,7 @@ pub trait Classify<Req, Res, Err>: Clone {
     }
 
     /// Whether this is known to be a failure already: the request may then go to the backup, where
-    /// [`Builder::fail_over`](crate::layer::Builder::fail_over) is set. Default: each error is.
+    /// [`CircuitBreakerLayerBuilder::fail_over`](crate::layer::CircuitBreakerLayerBuilder::fail_over) is set. Default: each error is.
     fn is_failure(&self, result: Result<&Res, &Err>) -> bool {
         result.is_err()
     }

@@ -2,7 +2,7 @@ use std::{error::Error, fmt, time::Duration};
 
 use crate::{
     breaker_name::BreakerName,
-    machine::{Rough, Timestamp},
+    machine::{HumanDuration, Timestamp},
 };
 
 /// The breaker refused the call: the primary never saw it.
@@ -84,7 +84,7 @@ impl fmt::Display for CircuitOpen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the circuit breaker \"{}\" is open", self.breaker().escape_debug())?;
         match self.retry_after() {
-            Some(after) => write!(f, ", try again in {}", Rough(after)),
+            Some(after) => write!(f, ", try again in {}", HumanDuration(after)),
             None => Ok(()),
         }
     }

@@ -19,7 +19,7 @@ const CONNECTIONS: usize = 300;
 pub(crate) fn page(registry: &Registry, operate: bool) -> Console {
     let console = Console::builder(registry);
     if operate {
-        console.authorise(|_| Ok(Identity::new("the console"))).build()
+        console.authorize(|_| Ok(Identity::new("the console"))).build()
     } else {
         console.build()
     }

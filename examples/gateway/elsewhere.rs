@@ -11,8 +11,8 @@ use http::{HeaderValue, Request, Response, StatusCode, header::RETRY_AFTER};
 use http_body_util::BodyExt;
 use tower::{BoxError, Service};
 use tower_breaker::{
-    on_open::Replay,
-    protocol::http::{ReplayBody, ReplayRequests},
+    on_open::RetainRequest,
+    protocol::http::{RetainRequests, RetainedBody},
 };
 
 use crate::{
@@ -94,22 +94,22 @@ fn nobody() -> Response<Body> {
     response
 }
 
-/// Keeps a request as [`ReplayRequests`] does, where there is somebody else to send it to.
+/// Keeps a request as [`RetainRequests`] does, where there is somebody else to send it to.
 #[derive(Clone)]
 pub(crate) struct ReplayElsewhere(Kept);
 
-type Kept = ReplayRequests<fn(ReplayBody<Body>) -> Body, fn(&BoxError) -> bool>;
+type Kept = RetainRequests<fn(RetainedBody<Body>) -> Body, fn(&BoxError) -> bool>;
 
 impl ReplayElsewhere {
     pub(crate) fn new() -> Self {
-        let rebuild: fn(ReplayBody<Body>) -> Body = |body| body.boxed_unsync();
+        let rebuild: fn(RetainedBody<Body>) -> Body = |body| body.boxed_unsync();
         let unsent: fn(&BoxError) -> bool = is_unsent;
-        Self(ReplayRequests::new(rebuild).unsent(unsent))
+        Self(RetainRequests::new(rebuild).unsent(unsent))
     }
 }
 
-impl Replay<Request<Body>, Response<Body>, BoxError> for ReplayElsewhere {
-    type Kept = <Kept as Replay<Request<Body>, Response<Body>, BoxError>>::Kept;
+impl RetainRequest<Request<Body>, Response<Body>, BoxError> for ReplayElsewhere {
+    type Kept = <Kept as RetainRequest<Request<Body>, Response<Body>, BoxError>>::Kept;
 
     fn keep(&self, request: Request<Body>) -> (Request<Body>, Option<Self::Kept>) {
         let journey = request.extensions().get::<Journey>();
@@ -117,7 +117,7 @@ impl Replay<Request<Body>, Response<Body>, BoxError> for ReplayElsewhere {
             // Its caller gets whatever this instance answers.
             return (request, None);
         }
-        Replay::<_, Response<Body>, BoxError>::keep(&self.0, request)
+        RetainRequest::<_, Response<Body>, BoxError>::keep(&self.0, request)
     }
 
     fn replay(kept: Self::Kept, failure: Result<&Response<Body>, &BoxError>) -> Option<Request<Body>> {

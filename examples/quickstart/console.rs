@@ -10,7 +10,7 @@ use tower_breaker::{
 /// Serves the page that shows and operates the breakers, as long as this is polled. Whoever is on this machine may.
 pub(crate) async fn serve(listener: TcpListener, registry: Registry) {
     let console = Console::builder(&registry)
-        .authorise(|_| Ok(Identity::new("the console")))
+        .authorize(|_| Ok(Identity::new("the console")))
         .build();
     while let Ok((stream, _)) = listener.accept().await {
         let console = console.clone();

@@ -4,14 +4,14 @@ use std::{
 };
 
 use super::builder::Plan;
-use crate::machine::Chance;
+use crate::machine::SplitMix64;
 
 /// When one instance is checked.
 #[derive(Debug)]
 pub(super) struct Schedule {
     every: Duration,
     jitter: f64,
-    chance: Chance,
+    rng: SplitMix64,
 }
 
 /// A breaker that is about to be ready for its trial is looked at no more often than this.
@@ -24,18 +24,18 @@ impl Schedule {
         Self {
             every: plan.every,
             jitter: plan.jitter,
-            chance: Chance::new(plan.seed ^ hasher.finish()),
+            rng: SplitMix64::new(plan.seed ^ hasher.finish()),
         }
     }
 
     /// How long to wait for the first check: any time up to the interval, so that many instances are spread over it.
     pub(super) fn first(&mut self) -> Duration {
-        self.every.mul_f64(self.chance.next())
+        self.every.mul_f64(self.rng.next())
     }
 
     /// How long to wait after a check that took so long, for a breaker that will have an open trial, if it has one, after `trial_in`.
     pub(super) fn next(&mut self, took: Duration, trial_in: Option<Duration>) -> Duration {
-        let factor = 1.0 + self.jitter * (2.0 * self.chance.next() - 1.0);
+        let factor = 1.0 + self.jitter * (2.0 * self.rng.next() - 1.0);
         let regular = self.every.mul_f64(factor).saturating_sub(took);
         match trial_in {
             Some(trial_in) => regular.min(trial_in.max(SHORTEST)),
@@ -52,7 +52,7 @@ mod tests {
         Schedule {
             every: Duration::from_secs(10),
             jitter,
-            chance: Chance::new(1),
+            rng: SplitMix64::new(1),
         }
     }
 

@@ -72,7 +72,7 @@ impl Drop for Watch {
 impl KeptTrials {
     fn of(breaker: Option<Breaker>) -> Self {
         if let Some(breaker) = &breaker {
-            breaker.keep_trials(true);
+            breaker.reserve_trials(true);
         }
         Self(breaker)
     }
@@ -81,7 +81,7 @@ impl KeptTrials {
 impl Drop for KeptTrials {
     fn drop(&mut self) {
         if let Some(breaker) = &self.0 {
-            breaker.keep_trials(false);
+            breaker.reserve_trials(false);
         }
     }
 }

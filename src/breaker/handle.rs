@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     error::CircuitOpen,
-    machine::{Ending, Refusal, Ticket, Timestamp},
-    observe::{BackupRecord, CallOutcome},
+    machine::{Completion, Refusal, Ticket, Timestamp},
+    observe::BackupRecord,
 };
 
 /// A breaker as the calls of one lane see it. Those that need more than the lanes hold one, and lanes don't count each other's.
@@ -57,9 +57,9 @@ impl Handle {
         self.acquire_at(now, has_backup, Core::admit_waiting)
     }
 
-    pub(super) fn acquire_promised(self: &Arc<Self>, now: Timestamp) -> Permit {
+    pub(super) fn acquire_reserved(self: &Arc<Self>, now: Timestamp) -> Permit {
         let ((ticket, watch), moment) = self.inner.step_at(now, |core, _, now| {
-            let ticket = core.admit_promised(now);
+            let ticket = core.admit_reserved(now);
             core.watched(ticket, now)
         });
         let trail = moment.map(|moment| Trail::new(moment, ticket.has_started()));
@@ -77,9 +77,9 @@ impl Handle {
         Some(Permit::primary(self.clone(), ticket, watch, trail))
     }
 
-    pub(super) fn promise(self: &Arc<Self>) -> Result<Option<Permit>, CircuitOpen> {
+    pub(super) fn reserve(self: &Arc<Self>) -> Result<Option<Permit>, CircuitOpen> {
         self.inner
-            .update(|core, _, now| core.promise(now))
+            .update(|core, _, now| core.reserve(now))
             .map(|ticket| ticket.map(|ticket| Permit::primary(self.clone(), ticket, Watched::No, None)))
             .map_err(|refusal| self.inner.circuit_open(refusal))
     }
@@ -135,7 +135,7 @@ impl Handle {
             }
             Err(refusal) => {
                 if let Some(moment) = moment {
-                    self.inner.tell_at_once(moment, false, CallOutcome::Refused);
+                    self.inner.notify_immediate(moment, false, Completion::Refused);
                 }
                 Err(self.refused(refusal, has_backup, now))
             }
@@ -163,30 +163,30 @@ impl Handle {
 
     /// The end of a timed call that passed, and that somebody has to look at.
     #[inline(never)]
-    pub(super) fn end_stopped_timed(&self, pass: &TimedPass, ending: Ending, stopped: Stopped) {
+    pub(super) fn end_stopped_timed(&self, pass: &TimedPass, completion: Completion, stopped: Stopped) {
         let now = stopped.unwrap_or_else(|| self.inner.now());
         self.inner.update_at(now, |core, lanes, now| {
             let (ticket, watch) = core.stopped_timed(pass, self.lane);
-            core.settle(ticket, watch, ending, lanes, now);
+            core.settle(ticket, watch, completion, lanes, now);
         });
     }
 
     /// The end of a call that passed, and that somebody has to look at.
-    pub(super) fn end_stopped(&self, pass: &Pass, ending: Ending) {
+    pub(super) fn end_stopped(&self, pass: &Pass, completion: Completion) {
         self.inner.update(|core, lanes, now| {
             let (ticket, watch) = core.stopped(pass.tag());
-            core.settle(ticket, watch, ending, lanes, now);
+            core.settle(ticket, watch, completion, lanes, now);
         });
     }
 
     /// The end of a call to the backup. Where somebody wants to be told of each, each is timed.
-    pub(super) fn end_backup(&self, started: Option<Timestamp>, ending: Ending) {
+    pub(super) fn end_backup(&self, started: Option<Timestamp>, completion: Completion) {
         let inner = &self.inner;
-        let latency = inner.update(|core, _, now| core.end_backup(ending, started, now));
-        if let Some(latency) = latency.filter(|_| inner.listeners.wants_calls()) {
-            inner.listeners.tell_backup_call(&BackupRecord {
+        let latency = inner.update(|core, _, now| core.end_backup(completion, started, now));
+        if let Some(latency) = latency.filter(|_| inner.sinks.observes_calls()) {
+            inner.sinks.notify_backup_call(&BackupRecord {
                 breaker: inner.name.clone(),
-                outcome: ending.into(),
+                outcome: completion.into(),
                 latency,
             });
         }

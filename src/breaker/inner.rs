@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::{
-    Blueprint,
+    BreakerFactory,
     kept::KeptLanes,
     lanes::Lanes,
     shared::{Announcement, Core, Shared},
@@ -12,9 +12,9 @@ use crate::{
     breaker_name::BreakerName,
     clock::Clock,
     error::CircuitOpen,
-    group::{Judged, Member, Tally},
+    group::{CallCounts, Candidate, Member},
     machine::{Machine, Refusal, Timestamp, TripReason},
-    observe::{CallOutcome, CallRecord, Event, Listeners, Look, Moment},
+    observe::{CallRecord, Completion, Evaluation, Event, EventSinks, Stamp},
 };
 
 /// A breaker: its clock, what its threads share, and whom it tells.
@@ -24,26 +24,26 @@ pub(super) struct Inner {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) shared: Shared,
     pub(super) waiters: Waiters,
-    pub(super) listeners: Listeners,
+    pub(super) sinks: EventSinks,
     pub(super) member: Option<Arc<Member>>,
 }
 
 impl Inner {
     pub(super) fn new(
-        plan: &Blueprint,
+        plan: &BreakerFactory,
         name: Arc<str>,
         machine: Machine,
         member: Option<Arc<Member>>,
         lanes: KeptLanes,
     ) -> Arc<Self> {
-        let listeners = Listeners::new(plan.observers.clone());
+        let sinks = EventSinks::new(plan.observers.clone());
         Arc::new(Self {
             name_in_errors: BreakerName::new(&name),
             name,
             clock: plan.clock.clone(),
-            shared: Shared::new(machine, listeners.wants_calls(), member.clone(), lanes),
+            shared: Shared::new(machine, sinks.observes_calls(), member.clone(), lanes),
             waiters: Waiters::default(),
-            listeners,
+            sinks,
             member,
         })
     }
@@ -74,7 +74,7 @@ impl Inner {
     }
 
     /// As [`update`](Self::update), for a step of a call; and when it was, where anybody wants to be told.
-    pub(super) fn step<R>(&self, change: impl FnOnce(&mut Core, &Lanes, Timestamp) -> R) -> (R, Option<Moment>) {
+    pub(super) fn step<R>(&self, change: impl FnOnce(&mut Core, &Lanes, Timestamp) -> R) -> (R, Option<Stamp>) {
         self.step_at(self.now(), change)
     }
 
@@ -82,8 +82,8 @@ impl Inner {
         &self,
         now: Timestamp,
         change: impl FnOnce(&mut Core, &Lanes, Timestamp) -> R,
-    ) -> (R, Option<Moment>) {
-        let traced = self.listeners.wants_calls();
+    ) -> (R, Option<Stamp>) {
+        let traced = self.sinks.observes_calls();
         self.update_at(now, |core, lanes, now| {
             let moment = traced.then(|| core.moment(now));
             (change(core, lanes, now), moment)
@@ -91,13 +91,13 @@ impl Inner {
     }
 
     #[cold]
-    pub(super) fn tell_call(&self, call: &CallRecord) {
-        self.listeners.tell_call(call);
+    pub(super) fn notify_call(&self, call: &CallRecord) {
+        self.sinks.notify_call(call);
     }
 
     /// Tells of a call that ended at the moment of its start.
-    pub(super) fn tell_at_once(&self, moment: Moment, has_started: bool, outcome: CallOutcome) {
-        self.tell_call(&Trail::new(moment, has_started).record(self.name.clone(), outcome, moment));
+    pub(super) fn notify_immediate(&self, moment: Stamp, has_started: bool, outcome: Completion) {
+        self.notify_call(&Trail::new(moment, has_started).record(self.name.clone(), outcome, moment));
     }
 
     #[cold]
@@ -111,7 +111,7 @@ impl Inner {
             self.waiters.wake_all();
         }
         for (sequence, (generation, transition)) in (sequence..).zip(changes) {
-            self.listeners.tell(&Event {
+            self.sinks.tell(&Event {
                 breaker: self.name.clone(),
                 generation,
                 sequence,
@@ -119,8 +119,8 @@ impl Inner {
                 transition,
             });
         }
-        if let Some(moment) = look.filter(|_| self.listeners.wants_calls()) {
-            self.listeners.tell_look(&Look {
+        if let Some(moment) = look.filter(|_| self.sinks.observes_calls()) {
+            self.sinks.notify_evaluation(&Evaluation {
                 breaker: self.name.clone(),
                 moment,
             });
@@ -128,11 +128,11 @@ impl Inner {
     }
 }
 
-impl Judged for Inner {
-    fn tally(&self) -> Tally {
+impl Candidate for Inner {
+    fn call_counts(&self) -> CallCounts {
         self.shared.count(self.now(), |core, _| {
             let calls = core.totals.primary;
-            Tally {
+            CallCounts {
                 failed: calls.failed,
                 calls: calls.failed + calls.succeeded,
             }

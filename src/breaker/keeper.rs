@@ -237,11 +237,11 @@ impl Keeper {
         }
     }
 
-    /// Opens the lanes, if they aren't open, and says what calls go by there. `next_look` is when there may be something to decide otherwise.
+    /// Opens the lanes, if they aren't open, and says what calls go by there. `next_evaluation` is when there may be something to decide otherwise.
     pub(super) fn open(
         &mut self,
         calm: Calm,
-        next_look: Option<Timestamp>,
+        next_evaluation: Option<Timestamp>,
         lanes: &Lanes,
         inflight: &mut Inflight,
         now: Timestamp,
@@ -251,7 +251,7 @@ impl Keeper {
             self.set_terms(calm, lanes, inflight, now);
             self.look_at = Timestamp::START;
         }
-        let looks = [next_look, inflight.next_due(), Some(calm.until)];
+        let looks = [next_evaluation, inflight.next_due(), Some(calm.until)];
         self.plan_look(looks.into_iter().flatten().min(), lanes, now);
         self.plan_stop(calm, lanes);
         if was.is_none() {

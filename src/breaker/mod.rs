@@ -1,6 +1,6 @@
-mod blueprint;
 mod by_hand;
 mod count;
+mod factory;
 pub(crate) mod handle;
 mod inflight;
 mod inner;
@@ -25,7 +25,7 @@ use std::{
 };
 
 pub(crate) use self::lanes::Stopped;
-pub(crate) use self::{blueprint::Blueprint, handle::Refused};
+pub(crate) use self::{factory::BreakerFactory, handle::Refused};
 use self::{
     handle::Handle,
     inner::Inner,
@@ -41,8 +41,8 @@ pub use self::{
 use crate::{
     config::Config,
     error::CircuitOpen,
-    machine::{State, Timestamp, View},
-    observe::{CallOutcome, Events},
+    machine::{Outcome, State, Timestamp, View},
+    observe::{Completion, Events},
     sync::{thread_number, thread_number_if_known},
 };
 
@@ -161,7 +161,7 @@ impl Breaker {
     /// The events from here on, as a stream: of the last [`Events::CAPACITY`] that haven't been read, none is lost.
     #[must_use]
     pub fn subscribe(&self) -> Events {
-        self.inner().listeners.subscribe()
+        self.inner().sinks.subscribe()
     }
 
     /// What it decides by.
@@ -218,24 +218,24 @@ impl Breaker {
     }
 
     /// A permit for a call that was promised when the breaker was closed: it is honoured, though its outcome may be stale.
-    pub(crate) fn acquire_promised(&self) -> Permit {
+    pub(crate) fn acquire_reserved(&self) -> Permit {
         self.pass().unwrap_or_else(|stopped| {
             let now = stopped.unwrap_or_else(|| self.now());
-            self.handle().acquire_promised(now)
+            self.handle().acquire_reserved(now)
         })
     }
 
     /// A permit for a call that may be made within the time that a promise holds. None is needed where all calls flow.
-    pub(crate) fn promise(&self) -> Result<Option<Permit>, CircuitOpen> {
-        self.handle().promise()
+    pub(crate) fn reserve(&self) -> Result<Option<Permit>, CircuitOpen> {
+        self.handle().reserve()
     }
 
     /// Whether the machine still stands by this permit: no trip or manual change since, and no promise run out.
-    pub(crate) fn honours(&self, permit: &Permit) -> bool {
+    pub(crate) fn is_valid(&self, permit: &Permit) -> bool {
         let now = self.now();
         permit
             .ticket()
-            .is_some_and(|ticket| self.inner().shared.read(|core| core.machine.holds(ticket, now)))
+            .is_some_and(|ticket| self.inner().shared.read(|core| core.machine.is_valid(ticket, now)))
     }
 
     /// Whether it is closed, by its own decision.
@@ -258,7 +258,7 @@ impl Breaker {
     #[cfg(feature = "keyed")]
     pub(crate) fn evict(&self) {
         self.update(|core, _, _| core.machine.evict());
-        self.inner().listeners.end();
+        self.inner().sinks.end();
         if let Some(member) = &self.inner().member {
             member.leave();
         }
@@ -271,8 +271,8 @@ impl Breaker {
     }
 
     /// Whether trials are kept for [`acquire_for_trial`](Self::acquire_for_trial): as many have to let go as keep them.
-    pub(crate) fn keep_trials(&self, keep: bool) {
-        self.update(|core, _, _| core.machine.keep_trials(keep));
+    pub(crate) fn reserve_trials(&self, keep: bool) {
+        self.update(|core, _, _| core.machine.reserve_trials(keep));
     }
 
     /// A permit for a call of the trial, where there is one to be made, by somebody who isn't a caller.
@@ -281,7 +281,7 @@ impl Breaker {
     }
 
     /// Brings the breaker up to date: what is overdue is found, and evidence that has lasted long enough trips.
-    pub(crate) fn look(&self) {
+    pub(crate) fn evaluate(&self) {
         self.update(|core, _, now| core.machine.reconsider(now));
     }
 
@@ -308,11 +308,11 @@ impl Breaker {
         let (counts, moment) = self.inner().step(|core, _, now| core.readiness_failed(now));
         if let Some(moment) = moment {
             let outcome = if counts {
-                CallOutcome::Failure
+                Completion::Finished(Outcome::Failure)
             } else {
-                CallOutcome::Refused
+                Completion::Refused
             };
-            self.inner().tell_at_once(moment, counts, outcome);
+            self.inner().notify_immediate(moment, counts, outcome);
         }
     }
 
@@ -326,7 +326,7 @@ impl Breaker {
     }
 
     /// In how long there may be something to decide though nothing happens.
-    pub(crate) fn next_look(&self) -> Option<Duration> {
+    pub(crate) fn next_evaluation(&self) -> Option<Duration> {
         let now = self.now();
         let next = self.inner().shared.count(now, shared::Core::next_decision)?;
         Some(next.since(now))

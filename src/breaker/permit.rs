@@ -9,8 +9,8 @@ use super::{
     trail::Trail,
 };
 use crate::{
-    machine::{Ending, Outcome, Ticket, Timestamp},
-    observe::Moment,
+    machine::{Completion, Outcome, Ticket, Timestamp},
+    observe::Stamp,
 };
 
 /// The right to make one call, which ends when the outcome is recorded or the permit is dropped.
@@ -142,7 +142,7 @@ impl Permit {
         // Nothing is left to drop; and where it isn't dropped, it needn't be in memory.
         forget(self);
         if let Some(call) = call {
-            call.end(Ending::Finished(outcome));
+            call.end(Completion::Finished(outcome));
         }
     }
 
@@ -169,7 +169,7 @@ impl Permit {
     /// The primary was never called, for no fault of its own.
     pub(crate) fn release(mut self) {
         if let Some(call) = self.call.take() {
-            call.end(Ending::Unused);
+            call.end(Completion::Unused);
         }
     }
 
@@ -201,7 +201,7 @@ impl Permit {
     }
 
     /// The primary asked to be left alone for so long. Where
-    /// [`OpenDuration::honour_retry_after`](crate::recovery::OpenDuration::honour_retry_after) is set, a trip within that time heeds it.
+    /// [`OpenDuration::honor_retry_after`](crate::recovery::OpenDuration::honor_retry_after) is set, a trip within that time heeds it.
     pub fn retry_after(&mut self, pause: Duration) {
         if let Some((handle, held)) = self.stop() {
             handle
@@ -246,7 +246,7 @@ impl Permit {
     #[inline(never)]
     fn cancel(&mut self) {
         if let Some(call) = self.call.take() {
-            call.end(Ending::Cancelled);
+            call.end(Completion::Cancelled);
         }
     }
 
@@ -290,31 +290,31 @@ impl Call {
     }
 
     #[inline(always)]
-    fn end(self, ending: Ending) {
+    fn end(self, completion: Completion) {
         match self {
-            Self::Passed(pass) if ending == GOOD && pass.end_good() => {}
-            Self::Diverted(pass) if ending == GOOD && pass.end_backed_up() => {}
-            Self::Timed { handle, pass } if ending == GOOD => handle.end_timed(pass),
-            call => call.end_at_lock(ending),
+            Self::Passed(pass) if completion == GOOD && pass.end_good() => {}
+            Self::Diverted(pass) if completion == GOOD && pass.end_backed_up() => {}
+            Self::Timed { handle, pass } if completion == GOOD => handle.end_timed(pass),
+            call => call.end_at_lock(completion),
         }
     }
 
     #[inline(never)]
-    fn end_at_lock(self, ending: Ending) {
+    fn end_at_lock(self, completion: Completion) {
         match self {
             Self::Passed(pass) => {
                 if let Some(breaker) = pass.breaker() {
-                    breaker.handle().end_stopped(&pass, ending);
+                    breaker.handle().end_stopped(&pass, completion);
                 }
             }
             Self::Diverted(pass) => {
                 if let Some(breaker) = pass.breaker() {
-                    breaker.handle().end_backup(None, ending);
+                    breaker.handle().end_backup(None, completion);
                 }
             }
-            Self::Timed { handle, pass } => handle.end_stopped_timed(&pass, ending, None),
-            Self::Primary { handle, held } => held.end(&handle, ending),
-            Self::Backup { handle, started } => handle.end_backup(Some(started), ending),
+            Self::Timed { handle, pass } => handle.end_stopped_timed(&pass, completion, None),
+            Self::Primary { handle, held } => held.end(&handle, completion),
+            Self::Backup { handle, started } => handle.end_backup(Some(started), completion),
         }
     }
 }
@@ -327,7 +327,7 @@ impl Held {
         }
         let started = self.change(handle, |core, ticket, watch, lanes, now| {
             // A promise that has run out is kept all the same, and its outcome is stale.
-            core.machine.redeem(ticket, now);
+            core.machine.claim(ticket, now);
             ticket.start(now);
             core.watch_anew(ticket, watch, lanes, now)
         });
@@ -343,7 +343,7 @@ impl Held {
         &mut self,
         handle: &Handle,
         step: impl FnOnce(&mut Core, &mut Ticket, Watched, &Lanes, Timestamp) -> Watched,
-    ) -> Option<Moment> {
+    ) -> Option<Stamp> {
         let (ticket, watch) = (&mut self.ticket, self.watch);
         let (changed, moment) = handle
             .inner
@@ -352,12 +352,12 @@ impl Held {
         moment
     }
 
-    fn end(self, handle: &Handle, ending: Ending) {
+    fn end(self, handle: &Handle, completion: Completion) {
         let Self { ticket, watch, trail } = self;
         let inner = &handle.inner;
-        let ((), ended) = inner.step(|core, lanes, now| core.settle(ticket, watch, ending, lanes, now));
+        let ((), ended) = inner.step(|core, lanes, now| core.settle(ticket, watch, completion, lanes, now));
         if let (Some(trail), Some(ended)) = (trail, ended) {
-            inner.tell_call(&trail.record(inner.name.clone(), ending.into(), ended));
+            inner.notify_call(&trail.record(inner.name.clone(), completion.into(), ended));
         }
     }
 }

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     group::Member,
-    machine::{Calm, Ending, GoodCalls, Machine, Outcome, Refusal, Refusing, Ticket, Timestamp, Transition},
-    observe::Moment,
+    machine::{Calm, Completion, GoodCalls, Machine, Outcome, Refusal, Refusing, Ticket, Timestamp, Transition},
+    observe::Stamp,
     sync::{AtomicU64, Mutex, Ordering},
 };
 
@@ -38,7 +38,7 @@ pub(super) struct Core {
     /// Calls with no answer yet: they are slow when their time is up.
     unanswered: Inflight,
     /// In half-open, calls whose answer goes on and on: they are good when their time is up.
-    lasting: Inflight,
+    streaming: Inflight,
     /// The generation that the watched calls belong to.
     watched: u64,
     pub(super) totals: Totals,
@@ -46,7 +46,7 @@ pub(super) struct Core {
     keeper: Keeper,
     member: Option<Arc<Member>>,
     /// Whether each call has to be told of, so that none may pass the lock by.
-    is_traced: bool,
+    observes_calls: bool,
     /// Calls that were let through under the lock.
     started: u64,
     /// Calls that have ended, wherever they were let through.
@@ -66,11 +66,16 @@ pub(super) struct Announcement {
     /// Each with its generation.
     pub(super) changes: Vec<(u64, Transition)>,
     /// Something was found, and it was no call's step.
-    pub(super) look: Option<Moment>,
+    pub(super) look: Option<Stamp>,
 }
 
 impl Shared {
-    pub(super) fn new(mut machine: Machine, is_traced: bool, member: Option<Arc<Member>>, lanes: KeptLanes) -> Self {
+    pub(super) fn new(
+        mut machine: Machine,
+        observes_calls: bool,
+        member: Option<Arc<Member>>,
+        lanes: KeptLanes,
+    ) -> Self {
         if let Some(member) = &member {
             machine.join(member.clone());
         }
@@ -79,12 +84,12 @@ impl Shared {
             watched: machine.generation(),
             machine,
             unanswered: Inflight::new(is_small),
-            lasting: Inflight::new(is_small),
+            streaming: Inflight::new(is_small),
             totals: Totals::default(),
             last_error: None,
             keeper: Keeper::new(&lanes),
             member,
-            is_traced,
+            observes_calls,
             started: 0,
             ended: 0,
             undecided: 0,
@@ -159,9 +164,9 @@ impl Drop for Shared {
 
 impl Core {
     /// Gives the step that is being taken its place in the order of all.
-    pub(super) fn moment(&mut self, now: Timestamp) -> Moment {
+    pub(super) fn moment(&mut self, now: Timestamp) -> Stamp {
         self.step += 1;
-        Moment {
+        Stamp {
             at: now,
             step: self.step,
         }
@@ -175,7 +180,7 @@ impl Core {
             Ok(ticket) => self.note_start(ticket),
             Err(_) if self.is_panicking() => {
                 self.started += 1;
-                return Ok(Ticket::stranger(now));
+                return Ok(Ticket::untracked(now));
             }
             Err(_) => self.totals.refused += 1,
         }
@@ -186,7 +191,7 @@ impl Core {
     #[inline]
     pub(super) fn admit_waiting(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
         let mut ticket = self.admit(now)?;
-        if self.is_traced {
+        if self.observes_calls {
             // When it really starts is a step of its own, to be told of.
             ticket.wait();
         } else {
@@ -209,7 +214,7 @@ impl Core {
         let refusing = self.machine.refusing()?;
         (!self.may_panic()).then_some(Refusing {
             // Somebody wants to be told of each.
-            until: if self.is_traced {
+            until: if self.observes_calls {
                 Timestamp::START
             } else {
                 refusing.until
@@ -233,17 +238,17 @@ impl Core {
     }
 
     /// `None` where no promise is needed. A promise isn't watched: it is no call yet, and runs out in the machine.
-    pub(super) fn promise(&mut self, now: Timestamp) -> Result<Option<Ticket>, Refusal> {
+    pub(super) fn reserve(&mut self, now: Timestamp) -> Result<Option<Ticket>, Refusal> {
         if self.is_flowing(now) {
             return Ok(None);
         }
-        let promised = self.machine.promise(now);
-        promised.inspect(|ticket| self.note_start(ticket)).map(Some)
+        let reserved = self.machine.reserve(now);
+        reserved.inspect(|ticket| self.note_start(ticket)).map(Some)
     }
 
     /// A call that goes to the primary even where the machine would rather not have it.
-    pub(super) fn admit_promised(&mut self, now: Timestamp) -> Ticket {
-        let ticket = self.machine.admit(now).unwrap_or_else(|_| Ticket::stranger(now));
+    pub(super) fn admit_reserved(&mut self, now: Timestamp) -> Ticket {
+        let ticket = self.machine.admit(now).unwrap_or_else(|_| Ticket::untracked(now));
         self.note_start(&ticket);
         ticket
     }
@@ -316,17 +321,17 @@ impl Core {
 
     /// Whether calls may pass, and when there may be something to decide otherwise.
     fn calm(&self, lanes: &Lanes) -> Option<(Calm, Option<Timestamp>)> {
-        if self.is_traced || lanes.each().is_empty() {
+        if self.observes_calls || lanes.each().is_empty() {
             return None;
         }
         let calm = self.machine.calm().filter(|calm| is_watchable(calm.slow_after))?;
-        let next_look = self.next_look();
+        let next_evaluation = self.next_evaluation();
         let calm = Calm {
             // There may be calls in flight from before, which had to end in time.
-            is_timed: calm.is_timed || next_look.is_some(),
+            is_timed: calm.is_timed || next_evaluation.is_some(),
             ..calm
         };
-        Some((calm, next_look))
+        Some((calm, next_evaluation))
     }
 
     /// Opens the lanes where it is calm, and closes them where it isn't.
@@ -342,8 +347,9 @@ impl Core {
         let refusing = self.refusing();
         self.keeper
             .refuse_if(refusing, self.shares(), self.machine.generation(), lanes, now);
-        if let Some((calm, next_look)) = calm {
-            self.keeper.open(calm, next_look, lanes, &mut self.unanswered, now);
+        if let Some((calm, next_evaluation)) = calm {
+            self.keeper
+                .open(calm, next_evaluation, lanes, &mut self.unanswered, now);
         }
     }
 
@@ -353,7 +359,7 @@ impl Core {
         let admitted = self.machine.admit(now);
         let counts = admitted.is_ok();
         if let Ok(ticket) = admitted {
-            self.machine.settle(ticket, Ending::Finished(Outcome::Failure), now);
+            self.machine.settle(ticket, Completion::Finished(Outcome::Failure), now);
         }
         counts
     }
@@ -365,16 +371,16 @@ impl Core {
 
     /// When there may be something to decide though nothing happens: calls become overdue, or evidence has lasted long enough.
     pub(super) fn next_decision(&self, lanes: &Lanes) -> Option<Timestamp> {
-        let looks = [self.next_look(), self.keeper.next_due(lanes)];
+        let looks = [self.next_evaluation(), self.keeper.next_due(lanes)];
         looks.into_iter().flatten().min()
     }
 
     /// As far as nothing in the lanes leads to it.
-    fn next_look(&self) -> Option<Timestamp> {
+    fn next_evaluation(&self) -> Option<Timestamp> {
         let looks = [
             self.unanswered.next_due(),
-            self.lasting.next_due(),
-            self.machine.ripe_at(),
+            self.streaming.next_due(),
+            self.machine.trips_at(),
         ];
         looks.into_iter().flatten().min()
     }
@@ -392,10 +398,10 @@ impl Core {
                 }
             }
         }
-        while let Some(lasting) = self.lasting.next_overdue(now) {
+        while let Some(streaming) = self.streaming.next_overdue(now) {
             found = true;
-            for _ in 0..lasting.calls {
-                self.machine.lasting(now);
+            for _ in 0..streaming.calls {
+                self.machine.streaming(now);
             }
         }
         found
@@ -406,7 +412,7 @@ impl Core {
         let stale = self.watched != self.machine.generation();
         if stale {
             self.unanswered.clear();
-            self.lasting.clear();
+            self.streaming.clear();
             self.watched = self.machine.generation();
         }
         stale
@@ -428,7 +434,7 @@ impl Core {
     }
 }
 
-pub(super) const GOOD: Ending = Ending::Finished(Outcome::Success);
+pub(super) const GOOD: Completion = Completion::Finished(Outcome::Success);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::machine::{Ending, Judgement, Outcome, Settled};
+use crate::machine::{Assessment, Completion, Outcome, Settled};
 
 /// What a breaker has seen since it was made. These only grow: `reset` leaves them alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,9 +63,9 @@ impl CallTotals {
         (self.timed > 0).then(|| Duration::from_nanos((self.latency.as_nanos() / u128::from(self.timed)) as u64))
     }
 
-    pub(super) fn note(&mut self, settled: Settled, ending: Ending) {
+    pub(super) fn note(&mut self, settled: Settled, completion: Completion) {
         match settled {
-            Settled::Counted(judgement) => self.note_judged(judgement, ending),
+            Settled::Counted(assessment) => self.note_judged(assessment, completion),
             Settled::Ignored => self.ignored += 1,
             Settled::Cancelled | Settled::Unused => self.cancelled += 1,
             Settled::Stale => self.stale += 1,
@@ -73,27 +73,27 @@ impl CallTotals {
         }
     }
 
-    fn note_judged(&mut self, judgement: Judgement, ending: Ending) {
-        self.slow += u64::from(judgement.slow);
-        match ending {
-            Ending::Cancelled => self.cancelled += 1,
-            _ if judgement.failed => self.failed += 1,
+    fn note_judged(&mut self, assessment: Assessment, completion: Completion) {
+        self.slow += u64::from(assessment.slow);
+        match completion {
+            Completion::Cancelled => self.cancelled += 1,
+            _ if assessment.failed => self.failed += 1,
             _ => self.succeeded += 1,
         }
     }
 
     /// A call of which only the end is still to be counted: the backup's, or one that was found to be slow before it ended.
-    pub(super) fn note_end(&mut self, ending: Ending) {
-        match ending {
-            Ending::Finished(Outcome::Success) => self.succeeded += 1,
-            Ending::Finished(Outcome::Failure) => self.failed += 1,
-            Ending::Finished(Outcome::Ignored) => self.ignored += 1,
-            Ending::Cancelled | Ending::Unused => self.cancelled += 1,
+    pub(super) fn note_end(&mut self, completion: Completion) {
+        match completion {
+            Completion::Finished(Outcome::Success) => self.succeeded += 1,
+            Completion::Finished(Outcome::Failure) => self.failed += 1,
+            Completion::Finished(Outcome::Ignored) => self.ignored += 1,
+            Completion::Cancelled | Completion::Unused | Completion::Refused => self.cancelled += 1,
         }
     }
 
-    pub(super) fn note_latency(&mut self, latency: Option<Duration>, ending: Ending) {
-        if let (Some(latency), Ending::Finished(_)) = (latency, ending) {
+    pub(super) fn note_latency(&mut self, latency: Option<Duration>, completion: Completion) {
+        if let (Some(latency), Completion::Finished(_)) = (latency, completion) {
             self.latency = self.latency.saturating_add(latency);
             self.timed += 1;
         }

@@ -1,3 +1,5 @@
+//! The settings of a breaker, and how they are read and written.
+
 use std::sync::Arc;
 
 pub use crate::machine::{CancelledCalls, ConfigError, SlowAfter};
@@ -95,7 +97,7 @@ impl Config {
     }
 
     /// Whether there is a backup isn't known here: a policy that asks which calls are slow, with [`SlowAfter::Auto`] and no backup, is refused
-    /// by [`build`](crate::layer::Builder::build) only.
+    /// by [`build`](crate::layer::CircuitBreakerLayerBuilder::build) only.
     ///
     /// # Errors
     ///

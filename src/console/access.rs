@@ -66,7 +66,7 @@ impl Denied {
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Who is asking for a change, if it may be made.
-pub(super) fn authorise(shared: &Shared, request: &Parts) -> Result<Identity, Problem> {
+pub(super) fn authorize(shared: &Shared, request: &Parts) -> Result<Identity, Problem> {
     let Some(hook) = &shared.hook else {
         let reason = "this console only shows: it was given nobody to ask who may operate it";
         return Err(Problem::new(StatusCode::FORBIDDEN, reason));

@@ -11,7 +11,7 @@
 //! let layer = CircuitBreakerLayer::builder().name("payments").registry(&registry).build()?;
 //!
 //! let console = Console::builder(&registry)
-//!     .authorise(|request| match request.headers.get("x-user") {
+//!     .authorize(|request| match request.headers.get("x-user") {
 //!         Some(user) => Ok(Identity::new(user.to_str().unwrap_or("?"))),
 //!         None => Err(Denied::unauthenticated("who are you?")),
 //!     })
@@ -29,7 +29,7 @@
 //! It shows why a breaker tripped, when it will probe, how its recovery goes, the last 15 minutes, and the agent's checks; by JSON and by a stream
 //! of server-sent events as well (`api/openapi.json` describes them). It takes none of a call's time: everything comes from snapshots, once a second.
 //!
-//! Without an [`authorise`](ConsoleBuilder::authorise) hook it only shows. Who may look is for whatever it is mounted behind to say.
+//! Without an [`authorize`](ConsoleBuilder::authorize) hook it only shows. Who may look is for whatever it is mounted behind to say.
 
 mod access;
 mod answer;
@@ -101,7 +101,7 @@ impl ConsoleBuilder {
     /// nobody may.
     ///
     /// Such a request also has to come from the console's own page, as far as a browser sends it: another site can't make a user's browser do it.
-    pub fn authorise(mut self, hook: impl Fn(&Parts) -> Result<Identity, Denied> + Send + Sync + 'static) -> Self {
+    pub fn authorize(mut self, hook: impl Fn(&Parts) -> Result<Identity, Denied> + Send + Sync + 'static) -> Self {
         self.hook = Some(Box::new(hook));
         self
     }

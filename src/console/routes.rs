@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{
     Shared,
-    access::authorise,
+    access::authorize,
     answer::{Problem, json, whole},
     body::{ConsoleBody, Unreadable, read},
     configure, operate,
@@ -61,7 +61,7 @@ where
             allow(&request, &Method::PUT)?;
             let name = decoded(name)?;
             let (parts, body) = request.into_parts();
-            let who = authorise(shared, &parts)?;
+            let who = authorize(shared, &parts)?;
             let asked = parsed(body).await?;
             let changed = configure::configure(shared, &name, &asked, &who)?;
             Ok(json(StatusCode::OK, &changed))
@@ -69,7 +69,7 @@ where
         ["operations"] => {
             allow(&request, &Method::POST)?;
             let (parts, body) = request.into_parts();
-            let who = authorise(shared, &parts)?;
+            let who = authorize(shared, &parts)?;
             let asked = parsed(body).await?;
             let done = operate::operate(shared, &asked, &who)?;
             Ok(json(StatusCode::OK, &done))

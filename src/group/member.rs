@@ -6,14 +6,14 @@ use std::{
     },
 };
 
-use super::{Judged, Shared};
-use crate::machine::Seat;
+use super::{Candidate, Shared};
+use crate::machine::OpenSlot;
 
 /// A breaker's place in its group, for as long as the breaker lives.
 pub(crate) struct Member {
     group: Arc<Shared>,
     /// Whether it is open or half-open. Whoever has the breaker's lock writes it.
-    is_out: AtomicBool,
+    is_open: AtomicBool,
     has_left: AtomicBool,
 }
 
@@ -22,13 +22,13 @@ impl Member {
         group.breakers.fetch_add(1, Ordering::Relaxed);
         Self {
             group,
-            is_out: AtomicBool::new(false),
+            is_open: AtomicBool::new(false),
             has_left: AtomicBool::new(false),
         }
     }
 
     /// Has this breaker compared with the others, if the group looks for outliers.
-    pub(crate) fn is_judged_as(&self, judged: Weak<dyn Judged>) {
+    pub(crate) fn is_judged_as(&self, judged: Weak<dyn Candidate>) {
         if self.group.court.is_some() {
             let mut members = self.group.members.lock().unwrap_or_else(PoisonError::into_inner);
             members.push(judged);
@@ -54,7 +54,7 @@ impl Member {
     }
 
     fn count(&self, out: bool) {
-        match (self.is_out.swap(out, Ordering::Relaxed), out) {
+        match (self.is_open.swap(out, Ordering::Relaxed), out) {
             (false, true) => self.group.open.fetch_add(1, Ordering::Relaxed),
             (true, false) => self.group.open.fetch_sub(1, Ordering::Relaxed),
             _ => return,
@@ -69,10 +69,10 @@ impl Member {
     }
 }
 
-impl Seat for Member {
-    fn take(&self) -> bool {
+impl OpenSlot for Member {
+    fn try_acquire(&self) -> bool {
         // One that has left is nobody's business, though somebody may still have a handle of it.
-        if self.is_out.load(Ordering::Relaxed) || self.has_left.load(Ordering::Relaxed) {
+        if self.is_open.load(Ordering::Relaxed) || self.has_left.load(Ordering::Relaxed) {
             return true;
         }
         let most = self.group.most_open();
@@ -83,11 +83,11 @@ impl Seat for Member {
                 (open < most).then_some(open + 1)
             })
             .is_ok();
-        self.is_out.store(taken, Ordering::Relaxed);
+        self.is_open.store(taken, Ordering::Relaxed);
         taken
     }
 
-    fn set_out(&self, out: bool) {
+    fn set_open(&self, out: bool) {
         if !self.has_left.load(Ordering::Relaxed) {
             self.count(out);
         }
@@ -103,7 +103,7 @@ impl Drop for Member {
 impl fmt::Debug for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Member")
-            .field("is_out", &self.is_out)
+            .field("is_out", &self.is_open)
             .finish_non_exhaustive()
     }
 }

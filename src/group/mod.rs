@@ -11,11 +11,11 @@ use std::{
     },
 };
 
-use self::outliers::Court;
+use self::outliers::OutlierDetector;
 pub use self::outliers::Outliers;
 pub(crate) use self::{
     member::Member,
-    outliers::{Judged, Tally},
+    outliers::{CallCounts, Candidate},
 };
 use crate::{clock::Clock, machine::ConfigError};
 
@@ -60,8 +60,8 @@ struct Shared {
     breakers: AtomicUsize,
     /// How many of them are open or half-open.
     open: AtomicUsize,
-    court: Option<Court>,
-    members: Mutex<Vec<Weak<dyn Judged>>>,
+    court: Option<OutlierDetector>,
+    members: Mutex<Vec<Weak<dyn Candidate>>>,
 }
 
 impl Group {
@@ -128,7 +128,7 @@ impl Shared {
         (self.breakers.load(Ordering::Relaxed) * percent / 100).max(1)
     }
 
-    fn members(&self) -> Vec<Arc<dyn Judged>> {
+    fn members(&self) -> Vec<Arc<dyn Candidate>> {
         let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
         members.retain(|member| member.strong_count() > 0);
         members.iter().filter_map(Weak::upgrade).collect()
@@ -187,7 +187,9 @@ impl GroupBuilder {
                 panic_below_percent: panic_below_percent.into(),
                 breakers: AtomicUsize::new(0),
                 open: AtomicUsize::new(0),
-                court: outliers.map(|outliers| Court::new(outliers, clock)).transpose()?,
+                court: outliers
+                    .map(|outliers| OutlierDetector::new(outliers, clock))
+                    .transpose()?,
                 members: Mutex::default(),
             }),
         })

@@ -99,11 +99,11 @@ impl Outliers {
     }
 
     /// Which of these failed that much more often than the others, and why that is so.
-    fn among(self, tallies: &[Tally]) -> Vec<(usize, TripReason)> {
+    fn among(self, tallies: &[CallCounts]) -> Vec<(usize, TripReason)> {
         let rates: Vec<(usize, f64)> = (0..)
             .zip(tallies)
-            .filter(|(_, tally)| tally.calls >= self.minimum_calls)
-            .map(|(index, tally)| (index, tally.failed as f64 / tally.calls as f64))
+            .filter(|(_, call_counts)| call_counts.calls >= self.minimum_calls)
+            .map(|(index, call_counts)| (index, call_counts.failed as f64 / call_counts.calls as f64))
             .collect();
         if rates.len() < self.minimum_breakers {
             return Vec::new();
@@ -136,13 +136,13 @@ impl Default for Outliers {
 
 /// What a breaker's calls came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct CallCounts {
     pub(crate) failed: u64,
     /// Those that ended well, or failed.
     pub(crate) calls: u64,
 }
 
-impl Tally {
+impl CallCounts {
     fn since(self, last: Self) -> Self {
         Self {
             failed: self.failed - last.failed,
@@ -152,33 +152,33 @@ impl Tally {
 }
 
 /// A breaker that is compared with the others of its group.
-pub(crate) trait Judged: Send + Sync {
+pub(crate) trait Candidate: Send + Sync {
     /// What its calls came to since it was made.
-    fn tally(&self) -> Tally;
+    fn call_counts(&self) -> CallCounts;
 
     fn trip_as_outlier(&self, reason: TripReason);
 }
 
 /// Compares, when it is time.
 #[derive(Debug)]
-pub(super) struct Court {
+pub(super) struct OutlierDetector {
     outliers: Outliers,
     clock: Box<dyn Clock>,
-    last: Mutex<Sitting>,
+    last: Mutex<Sweep>,
 }
 
 /// The last comparison.
 #[derive(Debug, Default)]
-struct Sitting {
+struct Sweep {
     at: Timestamp,
     /// By the address of the breaker.
-    tallies: Vec<(usize, Tally)>,
+    tallies: Vec<(usize, CallCounts)>,
 }
 
-impl Court {
+impl OutlierDetector {
     pub(super) fn new(outliers: Outliers, clock: Option<Box<dyn Clock>>) -> Result<Self, ConfigError> {
         let clock = clock.unwrap_or_else(|| Box::new(TokioClock::new()));
-        let first = Sitting {
+        let first = Sweep {
             at: clock.now().into(),
             tallies: Vec::new(),
         };
@@ -190,7 +190,7 @@ impl Court {
     }
 
     /// To be called with no breaker's lock held.
-    pub(super) fn sit_if_due(&self, members: impl FnOnce() -> Vec<Arc<dyn Judged>>) {
+    pub(super) fn sit_if_due(&self, members: impl FnOnce() -> Vec<Arc<dyn Candidate>>) {
         let now = Timestamp::from(self.clock.now());
         let mut last = match self.last.try_lock() {
             Ok(last) => last,
@@ -202,16 +202,19 @@ impl Court {
             return;
         }
         let members = members();
-        let id = |member: &Arc<dyn Judged>| Arc::as_ptr(member).cast::<()>() as usize;
-        let tallies: Vec<(usize, Tally)> = members.iter().map(|member| (id(member), member.tally())).collect();
-        let recent: Vec<Tally> = tallies
+        let id = |member: &Arc<dyn Candidate>| Arc::as_ptr(member).cast::<()>() as usize;
+        let tallies: Vec<(usize, CallCounts)> = members
             .iter()
-            .map(|(id, tally)| {
+            .map(|member| (id(member), member.call_counts()))
+            .collect();
+        let recent: Vec<CallCounts> = tallies
+            .iter()
+            .map(|(id, call_counts)| {
                 let before = last.tallies.iter().find(|(other, _)| other == id);
-                tally.since(before.map_or_else(Tally::default, |(_, tally)| *tally))
+                call_counts.since(before.map_or_else(CallCounts::default, |(_, call_counts)| *call_counts))
             })
             .collect();
-        *last = Sitting { at: now, tallies };
+        *last = Sweep { at: now, tallies };
         // Tripping tells observers, who may do anything.
         drop(last);
         for (index, reason) in self.outliers.among(&recent) {

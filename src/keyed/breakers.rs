@@ -3,7 +3,7 @@ use std::{fmt, hash::Hash, sync::Arc};
 use super::store::Store;
 use crate::breaker::Breaker;
 
-/// The breakers of a [`KeyedLayer`](super::KeyedLayer), by key. A cheap clone of the handle that the layer holds.
+/// The breakers of a [`KeyedCircuitBreakerLayer`](super::KeyedCircuitBreakerLayer), by key. A cheap clone of the handle that the layer holds.
 pub struct Breakers<K> {
     pub(super) store: Arc<Store<K>>,
 }
@@ -44,7 +44,7 @@ where
 
     /// Looks for keys that have been idle for long enough, and evicts them; how many that were. A few are looked at whenever a new key comes;
     /// this is for when none do. A key is found to be idle at the first look, and is evicted at one that is
-    /// [`idle_after`](crate::layer::Builder::idle_after) later.
+    /// [`idle_after`](crate::layer::CircuitBreakerLayerBuilder::idle_after) later.
     pub fn evict_idle(&self) -> usize {
         self.store.evict_idle()
     }

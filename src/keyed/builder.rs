@@ -1,15 +1,15 @@
 use std::{fmt, hash::Hash, marker::PhantomData, time::Duration};
 
-use super::{KeyedLayer, name, store::Plan, store::Store};
+use super::{KeyedCircuitBreakerLayer, name, store::Plan, store::Store};
 use crate::{
     classify::ErrorsAsFailures,
     config::LONGEST_NAME,
-    layer::{Builder, CircuitBreakerLayer, Parts},
+    layer::{CircuitBreakerLayer, CircuitBreakerLayerBuilder, LayerParts},
     machine::ConfigError,
     on_open::Reject,
 };
 
-/// What a [`Builder`] of a breaker per key has to know of the keys.
+/// What a [`CircuitBreakerLayerBuilder`] of a breaker per key has to know of the keys.
 #[derive(Clone)]
 pub struct ByKey<F, K> {
     key: F,
@@ -25,7 +25,7 @@ impl CircuitBreakerLayer {
     /// It is called for each request: a key that is cheap to make and to clone, such as an `http::uri::Authority`, a number or an `Arc<str>`, keeps
     /// calls cheap. Each breaker's name is the layer's with the key in brackets, as `Debug` writes it: `hosts["a.example"]`.
     ///
-    /// Keys have breakers of their own up to [`max_keys`](Builder::max_keys); [idle](Builder::idle_after) ones make room for new ones.
+    /// Keys have breakers of their own up to [`max_keys`](CircuitBreakerLayerBuilder::max_keys); [idle](CircuitBreakerLayerBuilder::idle_after) ones make room for new ones.
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -53,12 +53,12 @@ impl CircuitBreakerLayer {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn keyed<Req, K, F>(key: F) -> Builder<Reject, ErrorsAsFailures, ByKey<F, K>>
+    pub fn keyed<Req, K, F>(key: F) -> CircuitBreakerLayerBuilder<Reject, ErrorsAsFailures, ByKey<F, K>>
     where
         F: Fn(&Req) -> K,
         K: Hash + Eq + Clone + fmt::Debug + Send + Sync + 'static,
     {
-        Builder::new(ByKey::new(key))
+        CircuitBreakerLayerBuilder::new(ByKey::new(key))
     }
 }
 
@@ -82,7 +82,7 @@ impl<F, K> fmt::Debug for ByKey<F, K> {
     }
 }
 
-impl<B, C, F, K> Builder<B, C, ByKey<F, K>>
+impl<B, C, F, K> CircuitBreakerLayerBuilder<B, C, ByKey<F, K>>
 where
     K: Hash + Eq + Clone + fmt::Debug + Send + Sync + 'static,
 {
@@ -104,12 +104,12 @@ where
     /// # Errors
     ///
     /// The first setting that is out of range or contradicts another: which field, its value, and what would be accepted.
-    pub fn build(self) -> Result<KeyedLayer<F, K, B, C>, ConfigError> {
-        let Parts {
+    pub fn build(self) -> Result<KeyedCircuitBreakerLayer<F, K, B, C>, ConfigError> {
+        let LayerParts {
             on_open,
             classify,
             keys,
-            blueprint,
+            factory,
             config,
             seed,
             registry,
@@ -141,13 +141,13 @@ where
             ));
         }
         let store = Store::new(Plan {
-            breakers: blueprint,
+            breakers: factory,
             config,
             seed,
             registry,
             max_keys,
             idle_after,
         })?;
-        Ok(KeyedLayer::new(key, store, on_open, classify))
+        Ok(KeyedCircuitBreakerLayer::new(key, store, on_open, classify))
     }
 }

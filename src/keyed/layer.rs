@@ -6,14 +6,14 @@ use super::{Breakers, KeyedCircuitBreaker, store::Store};
 use crate::{classify::ErrorsAsFailures, on_open::Reject};
 
 /// Puts a breaker per key around a service: see [`CircuitBreakerLayer::keyed`](crate::CircuitBreakerLayer::keyed).
-pub struct KeyedLayer<F, K, B = Reject, C = ErrorsAsFailures> {
+pub struct KeyedCircuitBreakerLayer<F, K, B = Reject, C = ErrorsAsFailures> {
     key: F,
     breakers: Breakers<K>,
     on_open: B,
     classify: C,
 }
 
-impl<F, K, B, C> KeyedLayer<F, K, B, C>
+impl<F, K, B, C> KeyedCircuitBreakerLayer<F, K, B, C>
 where
     K: Hash + Eq + Clone + fmt::Debug + Send + Sync + 'static,
 {
@@ -33,7 +33,7 @@ where
     }
 }
 
-impl<F: Clone, K, B: Clone, C: Clone, S> Layer<S> for KeyedLayer<F, K, B, C> {
+impl<F: Clone, K, B: Clone, C: Clone, S> Layer<S> for KeyedCircuitBreakerLayer<F, K, B, C> {
     type Service = KeyedCircuitBreaker<S, F, K, B, C>;
 
     fn layer(&self, primary: S) -> Self::Service {
@@ -47,7 +47,7 @@ impl<F: Clone, K, B: Clone, C: Clone, S> Layer<S> for KeyedLayer<F, K, B, C> {
     }
 }
 
-impl<F: Clone, K, B: Clone, C: Clone> Clone for KeyedLayer<F, K, B, C> {
+impl<F: Clone, K, B: Clone, C: Clone> Clone for KeyedCircuitBreakerLayer<F, K, B, C> {
     fn clone(&self) -> Self {
         Self {
             key: self.key.clone(),
@@ -58,7 +58,7 @@ impl<F: Clone, K, B: Clone, C: Clone> Clone for KeyedLayer<F, K, B, C> {
     }
 }
 
-impl<F, K, B, C> fmt::Debug for KeyedLayer<F, K, B, C> {
+impl<F, K, B, C> fmt::Debug for KeyedCircuitBreakerLayer<F, K, B, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyedLayer")
             .field("breakers", &self.breakers)

@@ -8,4 +8,4 @@ mod name;
 mod service;
 mod store;
 
-pub use self::{breakers::Breakers, builder::ByKey, layer::KeyedLayer, service::KeyedCircuitBreaker};
+pub use self::{breakers::Breakers, builder::ByKey, layer::KeyedCircuitBreakerLayer, service::KeyedCircuitBreaker};

@@ -15,7 +15,7 @@ use crate::{
     on_open::{OnOpen, Reject},
 };
 
-/// A service behind a breaker per key: what a [`KeyedLayer`](super::KeyedLayer) makes.
+/// A service behind a breaker per key: what a [`KeyedCircuitBreakerLayer`](super::KeyedCircuitBreakerLayer) makes.
 ///
 /// It is always ready, for before the call nobody knows whose turn it is: a call waits for the primary's readiness in its own
 /// future, with its key's breaker at hand. (A primary that panics in its `poll_ready` does so in nobody's call, and no breaker hears of it.) Where the primary isn't ready for long, put something outside that bounds how many calls wait.

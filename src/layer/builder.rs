@@ -5,7 +5,7 @@ use std::{
 };
 
 use crate::{
-    breaker::Blueprint,
+    breaker::BreakerFactory,
     classify::ErrorsAsFailures,
     clock::{Clock, TokioClock},
     config::Config,
@@ -19,7 +19,7 @@ use crate::{
 
 /// Builds a [`CircuitBreakerLayer`]: see [`CircuitBreakerLayer::builder`].
 #[must_use = "a builder does nothing until it builds"]
-pub struct Builder<B = Reject, C = ErrorsAsFailures, K = ()> {
+pub struct CircuitBreakerLayerBuilder<B = Reject, C = ErrorsAsFailures, K = ()> {
     on_open: B,
     classify: C,
     /// What is to be known of the keys, if there is to be a breaker for each.
@@ -43,18 +43,18 @@ struct BreakerParts {
 }
 
 /// What a layer is made of.
-pub(crate) struct Parts<B, C, K> {
+pub(crate) struct LayerParts<B, C, K> {
     pub(crate) on_open: B,
     pub(crate) classify: C,
     #[cfg_attr(not(feature = "keyed"), allow(dead_code, reason = "there are no keys"))]
     pub(crate) keys: K,
-    pub(crate) blueprint: Blueprint,
+    pub(crate) factory: BreakerFactory,
     pub(crate) config: Config,
     pub(crate) seed: u64,
     pub(crate) registry: Option<Registry>,
 }
 
-impl<K> Builder<Reject, ErrorsAsFailures, K> {
+impl<K> CircuitBreakerLayerBuilder<Reject, ErrorsAsFailures, K> {
     pub(crate) fn new(keys: K) -> Self {
         Self {
             on_open: Reject,
@@ -65,7 +65,7 @@ impl<K> Builder<Reject, ErrorsAsFailures, K> {
     }
 }
 
-impl<B, C, K> Builder<B, C, K> {
+impl<B, C, K> CircuitBreakerLayerBuilder<B, C, K> {
     /// Takes name and settings from here; what was set before is forgotten.
     pub fn config(self, config: Config) -> Self {
         self.with(|_| config)
@@ -105,12 +105,12 @@ impl<B, C, K> Builder<B, C, K> {
     /// Refused calls go to this service: any with the same request, response and error. It may have a breaker and a backup of its own.
     ///
     /// It is cloned with the layer and with each service; one that isn't `Clone` goes behind a `tower::buffer::Buffer`.
-    pub fn backup<T>(self, service: T) -> Builder<Backup<T>, C, K> {
+    pub fn backup<T>(self, service: T) -> CircuitBreakerLayerBuilder<Backup<T>, C, K> {
         self.on_open(Backup::new(service), true)
     }
 
     /// Refused calls end in a [`CircuitOpen`](crate::CircuitOpen) error: see [`Reject`]. The default.
-    pub fn reject(self) -> Builder<Reject, C, K> {
+    pub fn reject(self) -> CircuitBreakerLayerBuilder<Reject, C, K> {
         self.on_open(Reject, false)
     }
 
@@ -127,13 +127,13 @@ impl<B, C, K> Builder<B, C, K> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn respond<R>(self, answer: R) -> Builder<Respond<R>, C, K> {
+    pub fn respond<R>(self, answer: R) -> CircuitBreakerLayerBuilder<Respond<R>, C, K> {
         self.on_open(Respond::new(answer), false)
     }
 
     /// Tells good calls from bad ones: see [`Classify`](crate::classify::Classify).
-    pub fn classify<D>(self, classify: D) -> Builder<B, D, K> {
-        Builder {
+    pub fn classify<D>(self, classify: D) -> CircuitBreakerLayerBuilder<B, D, K> {
+        CircuitBreakerLayerBuilder {
             on_open: self.on_open,
             classify,
             keys: self.keys,
@@ -157,7 +157,7 @@ impl<B, C, K> Builder<B, C, K> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn classify_fn<F, Res, Err>(self, classify: F) -> Builder<B, F, K>
+    pub fn classify_fn<F, Res, Err>(self, classify: F) -> CircuitBreakerLayerBuilder<B, F, K>
     where
         F: Fn(Result<&Res, &Err>) -> Outcome + Clone,
     {
@@ -208,7 +208,7 @@ impl<B, C, K> Builder<B, C, K> {
         self
     }
 
-    pub(crate) fn into_parts(self) -> Result<Parts<B, C, K>, ConfigError> {
+    pub(crate) fn into_parts(self) -> Result<LayerParts<B, C, K>, ConfigError> {
         let BreakerParts {
             config,
             clock,
@@ -228,11 +228,11 @@ impl<B, C, K> Builder<B, C, K> {
         } else {
             SlowAfter::Never
         };
-        Ok(Parts {
+        Ok(LayerParts {
             on_open: self.on_open,
             classify: self.classify,
             keys: self.keys,
-            blueprint: Blueprint {
+            factory: BreakerFactory {
                 auto,
                 clock: clock.unwrap_or_else(|| Arc::new(TokioClock::new())),
                 observers: Arc::new(Observers::new(observers)),
@@ -249,8 +249,8 @@ impl<B, C, K> Builder<B, C, K> {
         self
     }
 
-    fn on_open<D>(self, on_open: D, has_backup: bool) -> Builder<D, C, K> {
-        Builder {
+    fn on_open<D>(self, on_open: D, has_backup: bool) -> CircuitBreakerLayerBuilder<D, C, K> {
+        CircuitBreakerLayerBuilder {
             on_open,
             classify: self.classify,
             keys: self.keys,
@@ -262,9 +262,9 @@ impl<B, C, K> Builder<B, C, K> {
     }
 }
 
-impl<B, C> Builder<B, C> {
+impl<B, C> CircuitBreakerLayerBuilder<B, C> {
     /// Refused calls wait, as a balancer's endpoints should: see [`Wait`].
-    pub fn wait(self) -> Builder<Wait, C> {
+    pub fn wait(self) -> CircuitBreakerLayerBuilder<Wait, C> {
         self.on_open(Wait, false)
     }
 
@@ -274,16 +274,16 @@ impl<B, C> Builder<B, C> {
     ///
     /// The first setting that is out of range or contradicts another: which field, its value, and what would be accepted.
     pub fn build(self) -> Result<CircuitBreakerLayer<B, C>, ConfigError> {
-        let Parts {
+        let LayerParts {
             on_open,
             classify,
             keys: (),
-            blueprint,
+            factory,
             config,
             seed,
             registry,
         } = self.into_parts()?;
-        let make = |config| blueprint.breaker(config, seed);
+        let make = |config| factory.breaker(config, seed);
         let breaker = match registry {
             Some(registry) => registry.add(config, make)?,
             None => make(config)?,
@@ -292,14 +292,18 @@ impl<B, C> Builder<B, C> {
     }
 }
 
-impl<T, C, K> Builder<Backup<T>, C, K> {
+impl<T, C, K> CircuitBreakerLayerBuilder<Backup<T>, C, K> {
     /// Sends a call that failed on the primary to the backup, too: as `replay` keeps the request, and within a budget.
     ///
     /// What counts as failed is the classifier's to say, as far as it is known when the response's head is there. These calls
     /// are counted apart, in [`Totals::failed_over`](crate::snapshot::Totals::failed_over).
-    pub fn fail_over<R>(mut self, replay: R, budget: FailOverBudget) -> Builder<FailOver<T, R>, C, K> {
+    pub fn fail_over<R>(
+        mut self,
+        replay: R,
+        budget: FailOverBudget,
+    ) -> CircuitBreakerLayerBuilder<FailOver<T, R>, C, K> {
         self.breaker.mistake = self.breaker.mistake.or(budget.check().err());
-        Builder {
+        CircuitBreakerLayerBuilder {
             on_open: FailOver::new(self.on_open, replay, budget),
             classify: self.classify,
             keys: self.keys,
@@ -308,9 +312,9 @@ impl<T, C, K> Builder<Backup<T>, C, K> {
     }
 }
 
-impl<B, C, K> fmt::Debug for Builder<B, C, K> {
+impl<B, C, K> fmt::Debug for CircuitBreakerLayerBuilder<B, C, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
+        f.debug_struct("CircuitBreakerLayerBuilder")
             .field("config", &self.breaker.config)
             .finish_non_exhaustive()
     }

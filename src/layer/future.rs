@@ -12,7 +12,7 @@ use crate::{
     breaker::{Breaker, Permit, Refused},
     classify::Classify,
     error::CircuitOpen,
-    layer::{panics::failing_on_panic, readiness::WaitingTask},
+    layer::{panics::failing_on_panic, readiness::ReadinessWaiter},
     machine::Outcome,
     on_open::OnOpen,
 };
@@ -85,7 +85,7 @@ where
             primary,
             request: Some(request),
             on_open,
-            wait: WaitingTask::new(breaker),
+            wait: ReadinessWaiter::new(breaker),
         });
         Self {
             state: State::Waiting { call },
@@ -234,7 +234,7 @@ pub struct Waiting<S, Req, B> {
     primary: S,
     request: Option<Req>,
     on_open: B,
-    wait: WaitingTask,
+    wait: ReadinessWaiter,
 }
 
 impl<S, Req, B> fmt::Debug for Waiting<S, Req, B> {
@@ -265,9 +265,9 @@ impl<S, Req, B> Waiting<S, Req, B> {
             }
             self.wait.register(cx);
             let breaker = self.wait.breaker();
-            breaker.look();
-            let promised = B::WAITS || permit.as_ref().is_some_and(|permit| breaker.honours(permit));
-            if !promised {
+            breaker.evaluate();
+            let reserved = B::WAITS || permit.as_ref().is_some_and(|permit| breaker.is_valid(permit));
+            if !reserved {
                 if let Some(permit) = permit.take() {
                     permit.release();
                 }
@@ -283,7 +283,7 @@ impl<S, Req, B> Waiting<S, Req, B> {
             }
             match failing_on_panic(permit, || self.primary.poll_ready(cx)) {
                 Poll::Ready(ready) => break ready,
-                Poll::Pending => ready!(self.wait.poll_look(cx)),
+                Poll::Pending => ready!(self.wait.poll_evaluation(cx)),
             }
         };
         self.wait.end();

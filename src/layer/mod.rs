@@ -1,3 +1,5 @@
+//! The Tower face of a breaker: the layer, its builder, and the service that the layer makes.
+
 mod builder;
 mod future;
 pub(crate) mod panics;
@@ -7,11 +9,11 @@ mod service;
 use tower::Layer;
 
 pub use self::{
-    builder::Builder,
+    builder::CircuitBreakerLayerBuilder,
     future::{ResponseFuture, Waiting},
     service::CircuitBreaker,
 };
-pub(crate) use self::{builder::Parts, future::CallFuture};
+pub(crate) use self::{builder::LayerParts, future::CallFuture};
 use crate::{breaker::Breaker, classify::ErrorsAsFailures, on_open::Reject};
 
 /// Puts a circuit breaker around a service. One layer is one breaker: all that it wraps, and its clones, share the state.
@@ -49,8 +51,8 @@ pub struct CircuitBreakerLayer<B = Reject, C = ErrorsAsFailures> {
 
 impl CircuitBreakerLayer {
     /// Starts from the defaults: the breaker is called "breaker", errors are failures, and calls are rejected while it is open.
-    pub fn builder() -> Builder {
-        Builder::new(())
+    pub fn builder() -> CircuitBreakerLayerBuilder {
+        CircuitBreakerLayerBuilder::new(())
     }
 }
 

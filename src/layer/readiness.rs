@@ -17,7 +17,7 @@ use crate::{breaker::Breaker, machine::Timestamp};
 ///
 /// It is woken when the breaker changes; and, in a tokio runtime, when there may be something to decide though nothing happens:
 /// where all callers wait, nobody else would notice that the calls in flight are overdue.
-pub(crate) struct WaitingTask {
+pub(crate) struct ReadinessWaiter {
     breaker: Breaker,
     place: Option<u64>,
     since: Option<Timestamp>,
@@ -29,7 +29,7 @@ const SOONEST_LOOK: Duration = Duration::from_millis(1);
 /// Calls that start or fail while the task waits may bring the next decision forward, and nobody tells.
 const LATEST_LOOK: Duration = Duration::from_millis(250);
 
-impl WaitingTask {
+impl ReadinessWaiter {
     pub(crate) fn new(breaker: Breaker) -> Self {
         Self {
             breaker,
@@ -50,10 +50,10 @@ impl WaitingTask {
     }
 
     /// The primary isn't ready. Ready when it is time to look at the breaker again.
-    pub(crate) fn poll_look(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_evaluation(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.since.get_or_insert_with(|| self.breaker.now());
         self.look = Handle::try_current().is_ok().then(|| {
-            let after = self.breaker.next_look().unwrap_or(LATEST_LOOK);
+            let after = self.breaker.next_evaluation().unwrap_or(LATEST_LOOK);
             Box::pin(sleep(after.clamp(SOONEST_LOOK, LATEST_LOOK)))
         });
         match &mut self.look {
@@ -94,13 +94,13 @@ impl WaitingTask {
     }
 }
 
-impl Drop for WaitingTask {
+impl Drop for ReadinessWaiter {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-impl fmt::Debug for WaitingTask {
+impl fmt::Debug for ReadinessWaiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WaitingTask")
             .field("since", &self.since)

@@ -13,7 +13,7 @@ use tower::Service;
 use crate::{
     breaker::{Breaker, Permit, Refused},
     classify::{Classify, ErrorsAsFailures},
-    layer::{future::CallFuture, panics::on_panic, readiness::WaitingTask},
+    layer::{future::CallFuture, panics::on_panic, readiness::ReadinessWaiter},
     machine::Outcome,
     on_open::{OnOpen, Reject},
 };
@@ -34,9 +34,9 @@ pub struct CircuitBreaker<S, B = Reject, C = ErrorsAsFailures> {
     classify: C,
     breaker: Breaker,
     readiness: Readiness,
-    wait: WaitingTask,
+    wait: ReadinessWaiter,
     /// `Wait` only: what `poll_ready` granted while half-open.
-    promise: Option<Permit>,
+    reservation: Option<Permit>,
     /// `Wait` only: when to look again.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -62,10 +62,10 @@ impl<S, B, C> CircuitBreaker<S, B, C> {
             primary,
             on_open,
             classify,
-            wait: WaitingTask::new(breaker.clone()),
+            wait: ReadinessWaiter::new(breaker.clone()),
             breaker,
             readiness: Readiness::Unknown,
-            promise: None,
+            reservation: None,
             timer: None,
         }
     }
@@ -122,10 +122,10 @@ impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
     /// The primary's readiness failed. With a backup that is nobody's error: the next call goes there.
     fn readiness_failed<Err>(&mut self, error: Err, diverts: bool) -> Result<(), Err> {
         self.breaker.note_readiness_error();
-        match self.promise.take() {
-            Some(mut promise) => {
-                promise.start();
-                promise.record(Outcome::Failure);
+        match self.reservation.take() {
+            Some(mut reservation) => {
+                reservation.start();
+                reservation.record(Outcome::Failure);
             }
             None => self.breaker.readiness_failed(),
         }
@@ -140,14 +140,14 @@ impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
     /// Whether all calls flow, or this one was promised its turn.
     fn is_granted(&mut self) -> bool {
         if self
-            .promise
+            .reservation
             .as_ref()
-            .is_some_and(|promise| self.breaker.honours(promise))
+            .is_some_and(|reservation| self.breaker.is_valid(reservation))
         {
             return true;
         }
-        if let Some(promise) = self.promise.take() {
-            promise.release();
+        if let Some(reservation) = self.reservation.take() {
+            reservation.release();
         }
         self.breaker.is_flowing()
     }
@@ -166,9 +166,9 @@ impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
                 ready!(timer.as_mut().poll(cx));
                 self.timer = None;
             }
-            match self.breaker.promise() {
-                Ok(promise) => {
-                    self.promise = promise;
+            match self.breaker.reserve() {
+                Ok(reservation) => {
+                    self.reservation = reservation;
                     break;
                 }
                 Err(open) => {
@@ -215,9 +215,9 @@ where
             // First a place among the woken, then one more look: a trip in between must not go unnoticed.
             self.wait.register(cx);
             if self.is_granted() {
-                ready!(self.wait.poll_look(cx));
+                ready!(self.wait.poll_evaluation(cx));
             } else if replace(&mut lost_a_turn, true) {
-                // Promises that run out faster than the primary is polled must not keep the thread.
+                // Reservations that run out faster than the primary is polled must not keep the thread.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -231,9 +231,9 @@ where
             let Refused { open, permit } = self.breaker.divert(B::HAS_BACKUP);
             return CallFuture::<S, Req, B, C>::refused(request, || open, permit, &self.on_open, classify);
         }
-        let acquired = match self.promise.take() {
-            Some(promise) => Ok(promise),
-            None if B::WAITS => Ok(self.breaker.acquire_promised()),
+        let acquired = match self.reservation.take() {
+            Some(reservation) => Ok(reservation),
+            None if B::WAITS => Ok(self.breaker.acquire_reserved()),
             None if ready == Readiness::Ready => match self.breaker.pass() {
                 // The way of most calls: the permit goes straight to its place.
                 Ok(permit) => {

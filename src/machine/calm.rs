@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Judgement, Machine, Mode, Phase, Settled, Timestamp, yardstick::NextPick};
+use super::{Assessment, Machine, Mode, Phase, Settled, Timestamp, estimator::NextSample};
 
 /// As long as this holds, a good call that comes back in time changes nothing but counts, and may be told later: see
 /// [`Machine::good_calls`].
@@ -44,25 +44,25 @@ pub(crate) struct Refusing {
 impl Machine {
     /// Whether good calls may be told later, and until when. Anything else, told in between, is told after them.
     pub(crate) fn calm(&self) -> Option<Calm> {
-        let Phase::Closed { tallies, quiet_until } = &self.phase else {
+        let Phase::Closed { states, quiet_until } = &self.phase else {
             return None;
         };
         if self.mode.mode != Mode::Automatic || *quiet_until > self.latest {
             return None;
         }
-        let calm_until = tallies.calm_until(self.latest)?;
-        let next_pick = self.is_learning().then(|| self.yardstick.next_pick());
+        let calm_until = states.calm_until(self.latest)?;
+        let next_sample = self.is_learning().then(|| self.estimator.next_sample());
         Some(Calm {
             generation: self.generation,
             slow_after: self.slow_after(),
             is_timed: self.is_learning() || calm_until < Timestamp::END,
-            until: match next_pick {
-                Some(NextPick::From(moment)) => calm_until.min(moment),
-                Some(NextPick::After(_)) | None => calm_until,
+            until: match next_sample {
+                Some(NextSample::From(moment)) => calm_until.min(moment),
+                Some(NextSample::After(_)) | None => calm_until,
             },
-            pass_over: match next_pick {
-                Some(NextPick::After(calls)) => Some(calls),
-                Some(NextPick::From(_)) | None => None,
+            pass_over: match next_sample {
+                Some(NextSample::After(calls)) => Some(calls),
+                Some(NextSample::From(_)) | None => None,
             },
         })
     }
@@ -104,7 +104,7 @@ impl Machine {
         if generation != self.generation {
             return Settled::Stale;
         }
-        let good = Judgement::default();
+        let good = Assessment::default();
         self.record(good, now, now);
         Settled::Counted(good)
     }
@@ -113,11 +113,11 @@ impl Machine {
     pub(crate) fn good_calls(&mut self, calls: GoodCalls) {
         self.latest = self.latest.max(calls.last);
         if self.is_learning() {
-            self.yardstick.pass(u32::try_from(calls.started).unwrap_or(u32::MAX));
+            self.estimator.pass(u32::try_from(calls.started).unwrap_or(u32::MAX));
         }
-        if let Phase::Closed { tallies, .. } = &mut self.phase {
+        if let Phase::Closed { states, .. } = &mut self.phase {
             if calls.good > 0 {
-                tallies.good_calls(calls.good, calls.last);
+                states.good_calls(calls.good, calls.last);
             }
         }
     }

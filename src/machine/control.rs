@@ -21,7 +21,7 @@ impl Machine {
         self.first_trip = None;
         self.paused_until = Timestamp::START;
         self.enter_new_generation(Phase::closed(&self.settings, now), now);
-        self.yardstick.forget();
+        self.estimator.forget();
         self.learns_from = self.generation;
         self.note(Transition::Reset { reason });
     }
@@ -43,7 +43,7 @@ impl Machine {
         let other_recovery = settings.recovery != self.settings.recovery;
         self.settings = Arc::new(settings);
         match &mut self.phase {
-            Phase::Closed { tallies, .. } => *tallies = tallies.clone().under(&self.settings.trip_when, now),
+            Phase::Closed { states, .. } => *states = states.clone().under(&self.settings.trip_when, now),
             Phase::HalfOpen(_) if other_recovery => {
                 let half_open = self.half_open(now);
                 self.enter_new_generation(Phase::HalfOpen(half_open), now);

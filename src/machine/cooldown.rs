@@ -100,19 +100,19 @@ impl OpenDuration {
     /// Stays open for as long as the primary asks, in a `Retry-After`, where that is longer; but no longer than `cap`. Above 0, at
     /// most 365 days. Default: what the primary asks for is ignored.
     #[must_use]
-    pub const fn honour_retry_after(self, cap: Duration) -> Self {
+    pub const fn honor_retry_after(self, cap: Duration) -> Self {
         Self {
             retry_after_cap: Some(cap),
             ..self
         }
     }
 
-    /// Opening number `attempt`, which begins `now`, and its time, for a `chance` between 0 and 1 and a primary that `asked_for` so long.
-    pub(super) fn begin(self, attempt: u32, chance: f64, asked_for: Duration, now: Timestamp) -> (Cooldown, Duration) {
+    /// Opening number `attempt`, which begins `now`, and its time, for a `rng` between 0 and 1 and a primary that `asked_for` so long.
+    pub(super) fn begin(self, attempt: u32, rng: f64, asked_for: Duration, now: Timestamp) -> (Cooldown, Duration) {
         let max = self.max.as_secs_f64();
         // Infinite long before `attempt` is; `min` takes care of that.
         let grown = (self.initial.as_secs_f64() * self.factor.powf(f64::from(attempt))).min(max);
-        let factor = 1.0 - self.jitter * chance;
+        let factor = 1.0 - self.jitter * rng;
         let own = Duration::from_secs_f64(grown * factor);
         let asked_for = self.retry_after_cap.map_or(Duration::ZERO, |cap| asked_for.min(cap));
         let open_for = own.max(asked_for);
@@ -230,9 +230,9 @@ impl Cooldown {
 
 /// SplitMix64 (Steele, Lea, Flood 2014): jitter needs no more, and the same seed gives the same waits.
 #[derive(Clone, Debug)]
-pub(crate) struct Chance(u64);
+pub(crate) struct SplitMix64(u64);
 
-impl Chance {
+impl SplitMix64 {
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{
-    Judgement, Timestamp,
+    Assessment, Timestamp,
     invalid::ConfigError,
     policy::{Policy, TripPolicy},
     reason::TripReason,
@@ -213,8 +213,8 @@ impl Bucket {
     }
 
     /// Takes a call that has been bad from `at` on.
-    pub(super) fn bad(&mut self, judgement: Judgement, at: Timestamp) {
-        if judgement.failed {
+    pub(super) fn bad(&mut self, assessment: Assessment, at: Timestamp) {
+        if assessment.failed {
             self.last_answer = self.last_answer.max(at);
         }
         let content = &mut self.content;
@@ -228,7 +228,7 @@ impl Bucket {
             content.full_enough = Some(at);
             content.answered = false;
         }
-        content.answered |= judgement.failed;
+        content.answered |= assessment.failed;
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -246,7 +246,7 @@ impl Bucket {
     }
 
     /// From when on this bucket, if it stays as it is, is reason enough to trip.
-    pub(super) fn ripe_at(&self) -> Option<Timestamp> {
+    pub(super) fn trips_at(&self) -> Option<Timestamp> {
         let (evidence, content) = (self.evidence, &self.content);
         let full_enough = content.full_enough.filter(|_| self.is_full())?;
         let lasted = full_enough + evidence.sustained_for;

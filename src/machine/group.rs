@@ -3,12 +3,12 @@ use std::{fmt, sync::Arc};
 use super::{Machine, Mode, Phase, Ticket, Timestamp, Transition, TripReason, trip::QUIET};
 
 /// A breaker's place in a group whose breakers may not all be open at once.
-pub(crate) trait Seat: fmt::Debug + Send + Sync {
+pub(crate) trait OpenSlot: fmt::Debug + Send + Sync {
     /// Takes a place among the open ones for a trip on statistics alone. Whether there was one.
-    fn take(&self) -> bool;
+    fn try_acquire(&self) -> bool;
 
     /// Says whether the breaker is open or half-open, however that came about.
-    fn set_out(&self, out: bool);
+    fn set_open(&self, out: bool);
 }
 
 /// What comes from beside the calls: the group, and whoever watches the primary.
@@ -24,9 +24,9 @@ impl Machine {
     }
 
     /// From now on a trip on statistics needs a place among the open ones of a group.
-    pub(crate) fn join(&mut self, seat: Arc<dyn Seat>) {
-        self.seat = Some(seat);
-        self.take_seat();
+    pub(crate) fn join(&mut self, open_slot: Arc<dyn OpenSlot>) {
+        self.open_slot = Some(open_slot);
+        self.update_open_slot();
     }
 
     /// Trips for a reason that the calls don't tell. Whether it did: not where it is open already, nor where somebody else decides.
@@ -55,16 +55,16 @@ impl Machine {
 
     /// Keeps the callers out of trials, which are then for [`admit_to_trial`](Self::admit_to_trial) alone; or lets them in again, once as many
     /// have said so as have kept them out.
-    pub fn keep_trials(&mut self, keep: bool) {
-        self.trial_keepers = if keep {
-            self.trial_keepers.saturating_add(1)
+    pub fn reserve_trials(&mut self, keep: bool) {
+        self.trial_reservations = if keep {
+            self.trial_reservations.saturating_add(1)
         } else {
-            self.trial_keepers.saturating_sub(1)
+            self.trial_reservations.saturating_sub(1)
         };
     }
 
-    pub(super) fn keeps_trials(&self) -> bool {
-        self.trial_keepers > 0
+    pub(super) fn reserves_trials(&self) -> bool {
+        self.trial_reservations > 0
     }
 
     /// The right to make a call of the trial, for somebody who isn't a caller: none need have been refused before it. `None` where there is no trial, or
@@ -79,7 +79,8 @@ impl Machine {
     }
 
     pub(super) fn trip_if_allowed(&mut self, reason: TripReason, now: Timestamp) {
-        let is_allowed = self.mode.mode == Mode::Shadow || self.seat.as_ref().is_none_or(|seat| seat.take());
+        let is_allowed =
+            self.mode.mode == Mode::Shadow || self.open_slot.as_ref().is_none_or(|open_slot| open_slot.try_acquire());
         if is_allowed {
             self.trip(reason, now);
         } else if self.held_quiet_until <= now {
@@ -88,9 +89,9 @@ impl Machine {
         }
     }
 
-    pub(super) fn take_seat(&self) {
-        if let Some(seat) = &self.seat {
-            seat.set_out(!matches!(self.phase, Phase::Closed { .. }));
+    pub(super) fn update_open_slot(&self) {
+        if let Some(open_slot) = &self.open_slot {
+            open_slot.set_open(!matches!(self.phase, Phase::Closed { .. }));
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{
-    Judgement, Timestamp,
+    Assessment, Timestamp,
     evidence::{Bucket, Evidence, reaches, threshold},
     reason::TripReason,
     recovery::{Form, Gradual, Recovery},
@@ -49,7 +49,7 @@ struct Stage {
     good: u64,
     good_in_a_row: u64,
     bucket: Bucket,
-    spread: Spread,
+    spread: ErrorDiffusion,
 }
 
 /// A place that was promised to a caller who hasn't called yet.
@@ -116,7 +116,7 @@ impl HalfOpen {
     }
 
     /// Turns a lease into a call; `false` where it has run out.
-    pub(super) fn redeem(&mut self, id: u64) -> bool {
+    pub(super) fn claim(&mut self, id: u64) -> bool {
         let before = self.leases.len();
         self.leases.retain(|lease| lease.id != id);
         self.leases.len() < before
@@ -155,21 +155,21 @@ impl HalfOpen {
     pub(super) fn judge(
         &mut self,
         recovery: &Recovery,
-        judgement: Judgement,
+        assessment: Assessment,
         at: Timestamp,
         now: Timestamp,
     ) -> Progress {
         self.undecided = 0;
         self.decided_at = now;
         match &mut self.step {
-            Step::Trial(trial) => match (trial.judge(judgement), &recovery.form) {
+            Step::Trial(trial) => match (trial.judge(assessment), &recovery.form) {
                 (None, _) => Progress::Stays,
                 (Some(Err(reason)), _) => Progress::Reopens(reason),
                 (Some(Ok(())), Form::Gradual(_)) => Progress::Moves { to: 0, reason: None },
                 (Some(Ok(())), Form::PermittedCalls { .. }) => Progress::Closes,
             },
             Step::Stage(stage) => {
-                stage.record(judgement, at, now);
+                stage.record(assessment, at, now);
                 match &recovery.form {
                     Form::Gradual(gradual) => stage.progress(gradual, now),
                     Form::PermittedCalls { .. } => Progress::Stays,
@@ -212,7 +212,7 @@ impl HalfOpen {
                 good: 0,
                 good_in_a_row: 0,
                 bucket: Bucket::new(self.evidence),
-                spread: Spread::new(gradual.stages[stage]),
+                spread: ErrorDiffusion::new(gradual.stages[stage]),
             });
         }
     }
@@ -239,9 +239,9 @@ impl Trial {
     }
 
     /// The verdict, as soon as the calls that are still out can't change it.
-    fn judge(&mut self, judgement: Judgement) -> Option<Result<(), TripReason>> {
+    fn judge(&mut self, assessment: Assessment) -> Option<Result<(), TripReason>> {
         self.judged += 1;
-        self.bad += u64::from(judgement.is_bad());
+        self.bad += u64::from(assessment.is_bad());
         if self.bad >= self.too_many_bad {
             return Some(Err(TripReason::TrialFailed {
                 bad: self.bad,
@@ -255,10 +255,10 @@ impl Trial {
 }
 
 impl Stage {
-    fn record(&mut self, judgement: Judgement, at: Timestamp, now: Timestamp) {
-        if judgement.is_bad() {
+    fn record(&mut self, assessment: Assessment, at: Timestamp, now: Timestamp) {
+        if assessment.is_bad() {
             self.good_in_a_row = 0;
-            self.bucket.bad(judgement, at);
+            self.bucket.bad(assessment, at);
         } else {
             self.good += 1;
             self.good_in_a_row += 1;
@@ -309,12 +309,12 @@ impl Stage {
 
 /// Spreads a share of the calls evenly (error diffusion): of any n calls in a row it admits at most ⌈n × share⌉.
 #[derive(Clone, Debug)]
-struct Spread {
+struct ErrorDiffusion {
     percent: u32,
     credit: u32,
 }
 
-impl Spread {
+impl ErrorDiffusion {
     /// The first call of a stage is let through, so that rare traffic gets an answer at each stage.
     fn new(percent: u8) -> Self {
         Self {

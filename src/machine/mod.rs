@@ -5,14 +5,14 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use tower_breaker::{Outcome, machine::{Ending, Machine, Settings, Timestamp}};
+//! use tower_breaker::{Outcome, machine::{Completion, Machine, Settings, Timestamp}};
 //!
 //! # fn main() -> Result<(), tower_breaker::ConfigError> {
 //! let mut machine = Machine::new(Settings::default(), 0)?;
 //! let mut now = Timestamp::START;
 //! while let Ok(ticket) = machine.admit(now) {
 //!     now = now + Duration::from_millis(10);
-//!     machine.settle(ticket, Ending::Finished(Outcome::Failure), now);
+//!     machine.settle(ticket, Completion::Finished(Outcome::Failure), now);
 //! }
 //! assert!(now >= Timestamp::START + Duration::from_millis(500));
 //! # Ok(())
@@ -22,6 +22,7 @@
 mod calm;
 mod control;
 mod cooldown;
+mod estimator;
 mod evidence;
 mod group;
 mod half_open;
@@ -29,9 +30,9 @@ mod invalid;
 mod latency;
 mod overdue;
 pub(crate) mod policy;
-mod promise;
 mod reason;
 pub(crate) mod recovery;
+mod reservation;
 mod settings;
 mod tally;
 mod ticket;
@@ -39,21 +40,20 @@ mod time;
 mod trip;
 mod view;
 mod window;
-mod yardstick;
 
 use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::{
     calm::{Calm, GoodCalls, Refusing},
-    cooldown::Chance,
-    group::Seat,
-    time::Rough,
+    cooldown::SplitMix64,
+    group::OpenSlot,
+    time::HumanDuration,
 };
 use self::{
     cooldown::Cooldown,
+    estimator::LatencyEstimator,
     half_open::{HalfOpen, Progress},
-    tally::Tallies,
-    yardstick::Yardstick,
+    tally::PolicyStates,
 };
 pub use self::{
     cooldown::OpenDuration,
@@ -63,7 +63,7 @@ pub use self::{
     reason::TripReason,
     recovery::Recovery,
     settings::{CancelledCalls, Settings, SlowAfter},
-    ticket::{Ending, Judgement, Outcome, Refusal, Settled, Ticket},
+    ticket::{Assessment, Completion, Outcome, Refusal, Settled, Ticket},
     time::Timestamp,
     view::{Mode, ModeView, PolicyReading, State, Transition, View},
     window::{Counts, SlidingWindow},
@@ -87,17 +87,17 @@ pub struct Machine {
     first_trip: Option<Box<TripReason>>,
     /// Until when the primary asked to be left alone.
     paused_until: Timestamp,
-    chance: Chance,
-    yardstick: Yardstick,
+    rng: SplitMix64,
+    estimator: LatencyEstimator,
     /// The first generation that the yardstick learns from.
     learns_from: u64,
     latest: Timestamp,
     /// Its place in a group whose breakers may not all be open at once.
-    seat: Option<Arc<dyn Seat>>,
+    open_slot: Option<Arc<dyn OpenSlot>>,
     /// Until when the last trip that the group forbade is enough said.
     held_quiet_until: Timestamp,
-    /// How many keep trials for somebody else than the callers: see [`keep_trials`](Self::keep_trials).
-    trial_keepers: u32,
+    /// How many keep trials for somebody else than the callers: see [`reserve_trials`](Self::reserve_trials).
+    trial_reservations: u32,
     /// Each with its generation.
     transitions: Vec<(u64, Transition)>,
 }
@@ -105,7 +105,7 @@ pub struct Machine {
 #[derive(Clone, Debug)]
 enum Phase {
     Closed {
-        tallies: Tallies,
+        states: PolicyStates,
         /// In shadow mode: until when the last would-be trip is enough said.
         quiet_until: Timestamp,
     },
@@ -136,13 +136,13 @@ impl Machine {
             last_trip: None,
             first_trip: None,
             paused_until: Timestamp::START,
-            chance: Chance::new(seed),
-            yardstick: Yardstick::new(seed),
+            rng: SplitMix64::new(seed),
+            estimator: LatencyEstimator::new(seed),
             learns_from: 0,
             latest: Timestamp::START,
-            seat: None,
+            open_slot: None,
             held_quiet_until: Timestamp::START,
-            trial_keepers: 0,
+            trial_reservations: 0,
             transitions: Vec::new(),
             settings,
         })
@@ -155,15 +155,15 @@ impl Machine {
     /// A [`Refusal`] that says when to come back.
     pub fn admit(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
         let now = self.catch_up(now);
-        let keeps_trials = self.keeps_trials();
-        self.start_trial(now, !keeps_trials && self.ready_to_probe(now));
+        let reserves_trials = self.reserves_trials();
+        self.start_trial(now, !reserves_trials && self.ready_to_probe(now));
         let admitted = match &mut self.phase {
             Phase::Closed { .. } => true,
             Phase::Open(cooldown) => {
                 cooldown.refused(1);
                 false
             }
-            Phase::HalfOpen(half_open) if keeps_trials && half_open.is_trial() => false,
+            Phase::HalfOpen(half_open) if reserves_trials && half_open.is_trial() => false,
             Phase::HalfOpen(half_open) => half_open.admit(),
         };
         if admitted {
@@ -175,25 +175,25 @@ impl Machine {
 
     /// A call is over.
     #[expect(clippy::needless_pass_by_value, reason = "a ticket is settled once")]
-    pub fn settle(&mut self, ticket: Ticket, ending: Ending, now: Timestamp) -> Settled {
+    pub fn settle(&mut self, ticket: Ticket, completion: Completion, now: Timestamp) -> Settled {
         let now = self.catch_up(now);
-        self.learn(&ticket, ending, now);
+        self.learn(&ticket, completion, now);
         if !self.is_current(&ticket) {
             return Settled::Stale;
         }
         if !ticket.is_recorded() {
             return Settled::Unrecorded;
         }
-        let settled = ticket.judge(ending, self.settings.cancelled_calls, self.given_up_after(), now);
+        let settled = ticket.judge(completion, self.settings.cancelled_calls, self.given_up_after(), now);
         match &settled {
-            Settled::Counted(judgement) => self.record(*judgement, now, now),
+            Settled::Counted(assessment) => self.record(*assessment, now, now),
             Settled::Ignored | Settled::Cancelled | Settled::Unused => self.leave_undecided(&ticket, now),
             Settled::Stale | Settled::Unrecorded => {}
         }
         settled
     }
 
-    /// The primary asked, with this call's answer, to be left alone for so long: see [`OpenDuration::honour_retry_after`].
+    /// The primary asked, with this call's answer, to be left alone for so long: see [`OpenDuration::honor_retry_after`].
     pub fn asked_for_pause(&mut self, ticket: &Ticket, pause: Duration, now: Timestamp) {
         let now = self.catch_up(now);
         if self.is_current(ticket) {
@@ -264,15 +264,15 @@ impl Machine {
         now
     }
 
-    fn record(&mut self, judgement: Judgement, at: Timestamp, now: Timestamp) {
+    fn record(&mut self, assessment: Assessment, at: Timestamp, now: Timestamp) {
         match &mut self.phase {
             Phase::Closed { quiet_until, .. } if now < *quiet_until => {}
-            Phase::Closed { tallies, .. } => {
-                tallies.record(judgement, at, now);
+            Phase::Closed { states, .. } => {
+                states.record(assessment, at, now);
                 self.trip_if_due(now);
             }
             Phase::HalfOpen(half_open) => {
-                let progress = half_open.judge(&self.settings.recovery, judgement, at, now);
+                let progress = half_open.judge(&self.settings.recovery, assessment, at, now);
                 self.follow(progress, now);
             }
             Phase::Open(_) => {}
@@ -286,7 +286,7 @@ impl Machine {
         match ticket.lease() {
             // A promise that was given up says nothing, about the primary or its callers.
             Some(lease) => {
-                if half_open.redeem(lease) {
+                if half_open.claim(lease) {
                     half_open.give_back();
                 }
             }
@@ -336,7 +336,7 @@ impl Machine {
     fn enter(&mut self, phase: Phase, now: Timestamp) {
         self.phase = phase;
         self.since = now;
-        self.take_seat();
+        self.update_open_slot();
     }
 
     fn start_trial(&mut self, now: Timestamp, ready: bool) {
@@ -377,7 +377,7 @@ impl Machine {
         let time_limit = matches!(self.phase, Phase::HalfOpen(_)).then(|| self.lease());
         let ticket = Ticket::new(self.generation, now, self.slow_after(), time_limit, lease);
         if self.is_recording() {
-            let sampled = self.is_learning() && self.yardstick.picks(now);
+            let sampled = self.is_learning() && self.estimator.picks(now);
             ticket.sampled(sampled)
         } else {
             ticket.unrecorded()
@@ -396,7 +396,7 @@ impl Machine {
 impl Phase {
     fn closed(settings: &Settings, now: Timestamp) -> Self {
         Self::Closed {
-            tallies: Tallies::new(&settings.trip_when, now),
+            states: PolicyStates::new(&settings.trip_when, now),
             quiet_until: Timestamp::START,
         }
     }

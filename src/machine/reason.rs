@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use super::time::Rough;
+use super::time::HumanDuration;
 
 /// Why a breaker tripped: what was measured, and the threshold that it reached.
 #[derive(Clone, Debug, PartialEq)]
@@ -169,7 +169,7 @@ impl fmt::Display for TripReason {
             } => write!(
                 f,
                 "{bad} of {calls} calls bad in {} (evidence {level:.1}, threshold {threshold:.1})",
-                Rough(*over)
+                HumanDuration(*over)
             ),
             Self::FailureRate { rate, threshold, calls } => write!(
                 f,

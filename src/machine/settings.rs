@@ -47,7 +47,7 @@ impl Settings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SlowAfter {
-    /// [`Learned`](Self::Learned) where refused calls go to a [backup service](crate::layer::Builder::backup), [`Never`](Self::Never) elsewhere:
+    /// [`Learned`](Self::Learned) where refused calls go to a [backup service](crate::layer::CircuitBreakerLayerBuilder::backup), [`Never`](Self::Never) elsewhere:
     /// to refuse a call that would merely have been slow can cost more than it saves. A bare [`Machine`](super::Machine) knows of no
     /// backup, and takes it as `Never`.
     #[default]

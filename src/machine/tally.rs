@@ -1,7 +1,7 @@
 use std::mem::discriminant;
 
 use super::{
-    Judgement, Timestamp,
+    Assessment, Timestamp,
     evidence::Bucket,
     policy::Policy,
     reason::TripReason,
@@ -10,26 +10,26 @@ use super::{
 
 /// What the closed breaker remembers of its calls: for each policy, what that policy asks about.
 #[derive(Clone, Debug)]
-pub(super) struct Tallies {
+pub(super) struct PolicyStates {
     sums: Sums,
     bad_in_a_row: u64,
-    each: Vec<Tally>,
+    each: Vec<PolicyState>,
 }
 
 #[derive(Clone, Debug)]
-struct Tally {
+struct PolicyState {
     policy: Policy,
-    memory: Memory,
+    statistics: Statistics,
 }
 
 #[derive(Clone, Debug)]
-enum Memory {
+enum Statistics {
     Nothing,
     Bucket(Bucket),
     Window(Window),
 }
 
-impl Tallies {
+impl PolicyStates {
     pub(super) fn new(policy: &Policy, now: Timestamp) -> Self {
         Self {
             sums: Sums::default(),
@@ -38,7 +38,7 @@ impl Tallies {
                 .clone()
                 .flattened()
                 .into_iter()
-                .map(|policy| Tally::new(policy, now))
+                .map(|policy| PolicyState::new(policy, now))
                 .collect(),
         }
     }
@@ -47,10 +47,10 @@ impl Tallies {
     pub(super) fn under(self, policy: &Policy, now: Timestamp) -> Self {
         let mut old = self.each;
         let mut inherit = |policy: Policy| {
-            let same_kind = |tally: &Tally| discriminant(&tally.policy) == discriminant(&policy);
+            let same_kind = |state: &PolicyState| discriminant(&state.policy) == discriminant(&policy);
             match old.iter().position(same_kind) {
                 Some(index) => old.remove(index).under(policy, now),
-                None => Tally::new(policy, now),
+                None => PolicyState::new(policy, now),
             }
         };
         Self {
@@ -60,15 +60,15 @@ impl Tallies {
     }
 
     /// Records a call that is known to be good, or bad since `at`.
-    pub(super) fn record(&mut self, judgement: Judgement, at: Timestamp, now: Timestamp) {
-        self.sums.add(judgement);
-        self.bad_in_a_row = if judgement.is_bad() { self.bad_in_a_row + 1 } else { 0 };
-        for tally in &mut self.each {
-            match &mut tally.memory {
-                Memory::Nothing => {}
-                Memory::Bucket(bucket) if judgement.is_bad() => bucket.bad(judgement, at),
-                Memory::Bucket(bucket) => bucket.good(now),
-                Memory::Window(window) => window.record(judgement, now),
+    pub(super) fn record(&mut self, assessment: Assessment, at: Timestamp, now: Timestamp) {
+        self.sums.add(assessment);
+        self.bad_in_a_row = if assessment.is_bad() { self.bad_in_a_row + 1 } else { 0 };
+        for state in &mut self.each {
+            match &mut state.statistics {
+                Statistics::Nothing => {}
+                Statistics::Bucket(bucket) if assessment.is_bad() => bucket.bad(assessment, at),
+                Statistics::Bucket(bucket) => bucket.good(now),
+                Statistics::Window(window) => window.record(assessment, now),
             }
         }
     }
@@ -77,37 +77,37 @@ impl Tallies {
     pub(super) fn good_calls(&mut self, calls: u64, last: Timestamp) {
         self.sums.calls += calls;
         self.bad_in_a_row = 0;
-        for tally in &mut self.each {
-            match &mut tally.memory {
-                Memory::Nothing => {}
-                Memory::Bucket(bucket) => bucket.good_calls(calls, last),
-                Memory::Window(window) => window.good_calls(calls, last),
+        for state in &mut self.each {
+            match &mut state.statistics {
+                Statistics::Nothing => {}
+                Statistics::Bucket(bucket) => bucket.good_calls(calls, last),
+                Statistics::Window(window) => window.good_calls(calls, last),
             }
         }
     }
 
     /// Until when good calls lead to nothing, so that they may be recorded later, all at once; `None` where each has to be looked at.
     pub(super) fn calm_until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.each.iter().try_fold(Timestamp::END, |until, tally| {
-            tally.calm_until(now).map(|tally_until| until.min(tally_until))
+        self.each.iter().try_fold(Timestamp::END, |until, state| {
+            state.calm_until(now).map(|tally_until| until.min(tally_until))
         })
     }
 
     /// A slow call that was recorded before its end has failed as well.
     pub(super) fn overdue_failed(&mut self, now: Timestamp) {
         self.sums.overdue_failed();
-        for tally in &mut self.each {
-            if let Memory::Window(window) = &mut tally.memory {
+        for state in &mut self.each {
+            if let Statistics::Window(window) = &mut state.statistics {
                 window.overdue_failed(now);
             }
         }
     }
 
     /// From when on a bucket that is full enough will have been above 0 for long enough.
-    pub(super) fn ripe_at(&self) -> Option<Timestamp> {
-        let ripe = |tally: &Tally| match &tally.memory {
-            Memory::Bucket(bucket) => bucket.ripe_at(),
-            Memory::Nothing | Memory::Window(_) => None,
+    pub(super) fn trips_at(&self) -> Option<Timestamp> {
+        let ripe = |state: &PolicyState| match &state.statistics {
+            Statistics::Bucket(bucket) => bucket.trips_at(),
+            Statistics::Nothing | Statistics::Window(_) => None,
         };
         self.each.iter().filter_map(ripe).min()
     }
@@ -115,58 +115,58 @@ impl Tallies {
     pub(super) fn trip(&self, now: Timestamp) -> Option<TripReason> {
         self.each
             .iter()
-            .filter(|tally| tally.may_trip())
-            .find_map(|tally| tally.policy.trip(&self.counts(tally, now)))
+            .filter(|state| state.may_trip())
+            .find_map(|state| state.policy.trip(&self.counts(state, now)))
     }
 
     /// Each policy with what it is asked about.
     pub(super) fn readings(&self, now: Timestamp) -> impl Iterator<Item = (&Policy, Counts)> {
         self.each
             .iter()
-            .map(move |tally| (&tally.policy, self.counts(tally, now)))
+            .map(move |state| (&state.policy, self.counts(state, now)))
     }
 
-    fn counts(&self, tally: &Tally, now: Timestamp) -> Counts {
-        let sums = match &tally.memory {
-            Memory::Window(window) => window.sums(now),
-            Memory::Nothing | Memory::Bucket(_) => self.sums,
+    fn counts(&self, state: &PolicyState, now: Timestamp) -> Counts {
+        let sums = match &state.statistics {
+            Statistics::Window(window) => window.sums(now),
+            Statistics::Nothing | Statistics::Bucket(_) => self.sums,
         };
         Counts {
             bad_in_a_row: self.bad_in_a_row,
-            bucket: match &tally.memory {
-                Memory::Bucket(bucket) => Some(bucket.view(now)),
-                Memory::Nothing | Memory::Window(_) => None,
+            bucket: match &state.statistics {
+                Statistics::Bucket(bucket) => Some(bucket.view(now)),
+                Statistics::Nothing | Statistics::Window(_) => None,
             },
             ..sums.into()
         }
     }
 }
 
-impl Tally {
+impl PolicyState {
     fn new(policy: Policy, now: Timestamp) -> Self {
-        let memory = match (&policy, policy.window()) {
-            (Policy::Evidence(evidence), _) => Memory::Bucket(Bucket::new(*evidence)),
-            (_, Some(window)) => Memory::Window(Window::new(window, now)),
-            (_, None) => Memory::Nothing,
+        let statistics = match (&policy, policy.window()) {
+            (Policy::Evidence(evidence), _) => Statistics::Bucket(Bucket::new(*evidence)),
+            (_, Some(window)) => Statistics::Window(Window::new(window, now)),
+            (_, None) => Statistics::Nothing,
         };
-        Self { policy, memory }
+        Self { policy, statistics }
     }
 
     /// Whether its policy need be asked at all.
     fn may_trip(&self) -> bool {
-        match &self.memory {
-            Memory::Bucket(bucket) => bucket.is_full(),
-            Memory::Nothing | Memory::Window(_) => true,
+        match &self.statistics {
+            Statistics::Bucket(bucket) => bucket.is_full(),
+            Statistics::Nothing | Statistics::Window(_) => true,
         }
     }
 
     fn calm_until(&self, now: Timestamp) -> Option<Timestamp> {
-        match (&self.policy, &self.memory) {
+        match (&self.policy, &self.statistics) {
             // A user's own wants to be asked after each outcome.
             (Policy::Custom(_), _) => None,
-            (_, Memory::Nothing) => Some(Timestamp::END),
-            (_, Memory::Bucket(bucket)) => bucket.is_calm().then_some(Timestamp::END),
-            (policy, Memory::Window(window)) => {
+            (_, Statistics::Nothing) => Some(Timestamp::END),
+            (_, Statistics::Bucket(bucket)) => bucket.is_calm().then_some(Timestamp::END),
+            (policy, Statistics::Window(window)) => {
                 let sums = window.sums(now);
                 let slice_ends = window.slice_ends(now);
                 // A good call lowers a rate of calls, but may be the one that makes enough of them; and with time, others leave.
@@ -179,14 +179,14 @@ impl Tally {
 
     fn under(self, policy: Policy, now: Timestamp) -> Self {
         let fresh = Self::new(policy, now);
-        let memory = match (self.memory, fresh.memory, fresh.policy.window()) {
-            (Memory::Bucket(bucket), _, _) => match &fresh.policy {
-                Policy::Evidence(evidence) => Memory::Bucket(bucket.under(*evidence)),
-                _ => Memory::Bucket(bucket),
+        let statistics = match (self.statistics, fresh.statistics, fresh.policy.window()) {
+            (Statistics::Bucket(bucket), _, _) => match &fresh.policy {
+                Policy::Evidence(evidence) => Statistics::Bucket(bucket.under(*evidence)),
+                _ => Statistics::Bucket(bucket),
             },
-            (Memory::Window(window), _, Some(size)) => Memory::Window(window.resized(size, now)),
-            (_, memory, _) => memory,
+            (Statistics::Window(window), _, Some(size)) => Statistics::Window(window.resized(size, now)),
+            (_, statistics, _) => statistics,
         };
-        Self { memory, ..fresh }
+        Self { statistics, ..fresh }
     }
 }

@@ -13,21 +13,24 @@ pub enum Outcome {
     Ignored,
 }
 
-/// How a ticket comes to its end.
+/// A call's end: what the classifier said, or why there was nothing to classify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ending {
-    /// There was an answer.
+#[non_exhaustive]
+pub enum Completion {
+    /// The classifier decided. A panic in the service is an [`Outcome::Failure`].
     Finished(Outcome),
     /// The caller gave up.
     Cancelled,
-    /// The primary was never called.
+    /// The breaker admitted the call, and the primary was never called.
     Unused,
+    /// The breaker refused the call.
+    Refused,
 }
 
 /// What a verdict says of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Judgement {
+pub struct Assessment {
     /// The primary failed.
     pub failed: bool,
     /// It took longer than `slow_after`, or was given up when it had taken longer than most: see
@@ -35,7 +38,7 @@ pub struct Judgement {
     pub slow: bool,
 }
 
-impl Judgement {
+impl Assessment {
     pub(super) const SLOW: Self = Self {
         failed: false,
         slow: true,
@@ -52,7 +55,7 @@ impl Judgement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Settled {
     /// It counted, as this.
-    Counted(Judgement),
+    Counted(Assessment),
     /// [`Outcome::Ignored`].
     Ignored,
     /// Its caller gave up in good time.
@@ -151,7 +154,7 @@ impl Ticket {
     }
 
     /// A ticket that no machine issued: the call was promised before things changed. Its outcome is stale.
-    pub fn stranger(now: Timestamp) -> Self {
+    pub fn untracked(now: Timestamp) -> Self {
         Self::new(Self::STALE, now, None, None, None)
     }
 
@@ -163,7 +166,7 @@ impl Ticket {
 
     /// Whether the call has only been promised.
     #[must_use]
-    pub fn is_promise(&self) -> bool {
+    pub fn is_reservation(&self) -> bool {
         self.lease.is_some()
     }
 
@@ -226,7 +229,7 @@ impl Ticket {
 
     /// In half-open: when an answer that began at `now` has gone on for as long as a probe is given.
     #[must_use]
-    pub fn lasting_at(&self, now: Timestamp) -> Option<Timestamp> {
+    pub fn streaming_deadline(&self, now: Timestamp) -> Option<Timestamp> {
         self.time_limit.map(|limit| now + limit)
     }
 
@@ -246,24 +249,24 @@ impl Ticket {
     /// What its end is worth. A call that is given up is slow after `given_up_after`, too.
     pub(super) fn judge(
         &self,
-        ending: Ending,
+        completion: Completion,
         cancelled: CancelledCalls,
         given_up_after: Option<Duration>,
         now: Timestamp,
     ) -> Settled {
         let takes_longer = |limit| self.elapsed(now).is_some_and(|elapsed| elapsed > limit);
         let slow = self.slow_after.is_some_and(takes_longer);
-        let counted = |failed| Settled::Counted(Judgement { failed, slow });
-        match ending {
-            Ending::Finished(Outcome::Success) => counted(false),
-            Ending::Finished(Outcome::Failure) => counted(true),
-            Ending::Finished(Outcome::Ignored) => Settled::Ignored,
-            Ending::Unused => Settled::Unused,
+        let counted = |failed| Settled::Counted(Assessment { failed, slow });
+        match completion {
+            Completion::Finished(Outcome::Success) => counted(false),
+            Completion::Finished(Outcome::Failure) => counted(true),
+            Completion::Finished(Outcome::Ignored) => Settled::Ignored,
+            Completion::Unused | Completion::Refused => Settled::Unused,
             // The primary was never called.
-            Ending::Cancelled if !self.has_started() => Settled::Cancelled,
-            Ending::Cancelled => match cancelled {
+            Completion::Cancelled if !self.has_started() => Settled::Cancelled,
+            Completion::Cancelled => match cancelled {
                 CancelledCalls::SlowIfOverdue if slow || given_up_after.is_some_and(takes_longer) => {
-                    Settled::Counted(Judgement::SLOW)
+                    Settled::Counted(Assessment::SLOW)
                 }
                 CancelledCalls::Failure => counted(true),
                 CancelledCalls::SlowIfOverdue | CancelledCalls::Ignore => Settled::Cancelled,

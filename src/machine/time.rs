@@ -47,9 +47,9 @@ impl Add<Duration> for Timestamp {
 }
 
 /// A duration for people to read: "358 ms", "2.0 s".
-pub(crate) struct Rough(pub(crate) Duration);
+pub(crate) struct HumanDuration(pub(crate) Duration);
 
-impl fmt::Display for Rough {
+impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_secs_f64() {
             seconds if seconds < 0.9995 => write!(f, "{:.0} ms", seconds * 1000.0),

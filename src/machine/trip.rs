@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Machine, Mode, Phase, State, Timestamp, Transition, TripReason, tally::Tallies};
+use super::{Machine, Mode, Phase, State, Timestamp, Transition, TripReason, tally::PolicyStates};
 
 /// Closed for this long, the breaker forgets how often it has opened before.
 const FORGETS_AFTER: Duration = Duration::from_secs(10);
@@ -11,8 +11,8 @@ pub(super) const QUIET: Duration = Duration::from_secs(10);
 /// Opening.
 impl Machine {
     pub(super) fn trip_if_due(&mut self, now: Timestamp) {
-        if let Phase::Closed { tallies, .. } = &self.phase {
-            if let Some(reason) = tallies.trip(now) {
+        if let Phase::Closed { states, .. } = &self.phase {
+            if let Some(reason) = states.trip(now) {
                 self.trip_if_allowed(reason, now);
             }
         }
@@ -26,7 +26,7 @@ impl Machine {
         self.last_trip = Some(Box::new(reason.clone()));
         if self.mode.mode == Mode::Shadow {
             self.phase = Phase::Closed {
-                tallies: Tallies::new(&self.settings.trip_when, now),
+                states: PolicyStates::new(&self.settings.trip_when, now),
                 quiet_until: now + QUIET,
             };
             self.note(Transition::WouldHaveTripped { reason });
@@ -37,10 +37,10 @@ impl Machine {
         }
         let attempt = self.attempt.map_or(0, |last| last.saturating_add(1));
         let asked_for = self.paused_until.since(now);
-        let chance = self.chance.next();
-        let (cooldown, open_for) = self.settings.open_duration.begin(attempt, chance, asked_for, now);
+        let rng = self.rng.next();
+        let (cooldown, open_for) = self.settings.open_duration.begin(attempt, rng, asked_for, now);
         self.attempt = Some(attempt);
-        self.yardstick.sample_next();
+        self.estimator.sample_next();
         self.enter_new_generation(Phase::Open(cooldown), now);
         self.note(Transition::Opened {
             from,

@@ -1,7 +1,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    Machine, Phase, Timestamp, half_open::Progress, policy::Policy, reason::TripReason, time::Rough, window::Counts,
+    Machine, Phase, Timestamp, half_open::Progress, policy::Policy, reason::TripReason, time::HumanDuration,
+    window::Counts,
 };
 
 /// Where the calls go.
@@ -168,7 +169,7 @@ impl fmt::Display for Transition {
                 reason,
                 open_for,
                 attempt: _,
-            } => write!(f, "{from} → open for {}: {reason}", Rough(*open_for)),
+            } => write!(f, "{from} → open for {}: {reason}", HumanDuration(*open_for)),
             Self::HalfOpened { .. } => f.write_str("open → half-open: the open time is up, probing"),
             Self::ShareChanged { from, to, reason: None } => {
                 write!(f, "half-open: {from} % → {to} % of calls to the primary")
@@ -193,7 +194,7 @@ impl fmt::Display for Transition {
             } => {
                 write!(f, "{from} → {to}: {reason}")?;
                 match reverts_after {
-                    Some(after) => write!(f, " (for {})", Rough(*after)),
+                    Some(after) => write!(f, " (for {})", HumanDuration(*after)),
                     None => Ok(()),
                 }
             }
@@ -335,7 +336,7 @@ impl Machine {
             learned_p99: self.learned_p99(),
             learned_p50: self.learned_p50(),
             policies: match &self.phase {
-                Phase::Closed { tallies, .. } => tallies
+                Phase::Closed { states, .. } => states
                     .readings(now)
                     .map(|(policy, counts)| PolicyReading {
                         policy: policy.clone(),
@@ -353,11 +354,11 @@ impl Machine {
         match &self.phase {
             Phase::Closed { .. } => Some(Duration::ZERO),
             // Somebody else will make the trial.
-            Phase::Open(_) if self.mode.is_over(now) && self.keeps_trials() => Some(RETRY_SOON),
+            Phase::Open(_) if self.mode.is_over(now) && self.reserves_trials() => Some(RETRY_SOON),
             Phase::Open(_) if self.mode.mode == Mode::ForcedOpen => self.mode.reverts_at.map(|at| at.since(now)),
             // Its time is up, and it waits for more calls to refuse.
             Phase::Open(cooldown) if cooldown.time_is_up(now) && !cooldown.is_over(now) => Some(RETRY_SOON),
-            Phase::Open(cooldown) if cooldown.is_over(now) && self.keeps_trials() => Some(RETRY_SOON),
+            Phase::Open(cooldown) if cooldown.is_over(now) && self.reserves_trials() => Some(RETRY_SOON),
             Phase::Open(cooldown) if cooldown.is_over(now) => Some(Duration::ZERO),
             Phase::Open(cooldown) => Some(cooldown.until().since(now)),
             // The next answer of the primary may change everything; a moment is as good a guess as any.

@@ -1,6 +1,6 @@
 use std::{borrow::Cow, collections::VecDeque, time::Duration};
 
-use super::{Judgement, Timestamp, evidence::BucketView, invalid::ConfigError};
+use super::{Assessment, Timestamp, evidence::BucketView, invalid::ConfigError};
 
 /// Which calls a rate is taken over: the last N calls, or those of the last T.
 ///
@@ -98,11 +98,11 @@ impl Sums {
         any
     }
 
-    pub(super) fn add(&mut self, judgement: Judgement) {
+    pub(super) fn add(&mut self, assessment: Assessment) {
         self.calls += 1;
-        self.failed += u64::from(judgement.failed);
-        self.slow += u64::from(judgement.slow);
-        self.bad += u64::from(judgement.is_bad());
+        self.failed += u64::from(assessment.failed);
+        self.slow += u64::from(assessment.slow);
+        self.bad += u64::from(assessment.is_bad());
     }
 
     fn remove(&mut self, other: Self) {
@@ -140,10 +140,10 @@ impl Window {
         }
     }
 
-    pub(super) fn record(&mut self, judgement: Judgement, now: Timestamp) {
+    pub(super) fn record(&mut self, assessment: Assessment, now: Timestamp) {
         match self {
-            Self::Calls(window) => window.record(judgement),
-            Self::Time(window) => window.record(judgement, now),
+            Self::Calls(window) => window.record(assessment),
+            Self::Time(window) => window.record(assessment, now),
         }
     }
 
@@ -183,8 +183,8 @@ impl Window {
         match (self, to) {
             (Self::Calls(old), SlidingWindow::Calls(capacity)) => {
                 let mut new = CallWindow::new(capacity);
-                for judgement in old.calls {
-                    new.record(judgement);
+                for assessment in old.calls {
+                    new.record(assessment);
                 }
                 Self::Calls(new)
             }
@@ -197,7 +197,7 @@ impl Window {
 #[derive(Clone, Debug)]
 pub(super) struct CallWindow {
     capacity: usize,
-    calls: VecDeque<Judgement>,
+    calls: VecDeque<Assessment>,
     sums: Sums,
     /// How many calls have left the window.
     left: u64,
@@ -216,7 +216,7 @@ impl CallWindow {
         }
     }
 
-    fn record(&mut self, judgement: Judgement) {
+    fn record(&mut self, assessment: Assessment) {
         if self.calls.len() == self.capacity {
             if let Some(oldest) = self.calls.pop_front() {
                 let mut left = Sums::default();
@@ -228,11 +228,11 @@ impl CallWindow {
                 }
             }
         }
-        if judgement.slow && !judgement.failed {
+        if assessment.slow && !assessment.failed {
             self.only_slow.push_back(self.left + self.calls.len() as u64);
         }
-        self.calls.push_back(judgement);
-        self.sums.add(judgement);
+        self.calls.push_back(assessment);
+        self.sums.add(assessment);
     }
 
     fn good_calls(&mut self, calls: u64) {
@@ -240,12 +240,12 @@ impl CallWindow {
         if self.sums.bad > 0 {
             // Among the last ones as many as make up the window, what came before is of no interest.
             for _ in 0..calls.min(self.capacity) {
-                self.record(Judgement::default());
+                self.record(Assessment::default());
             }
             return;
         }
         let added = calls.min(self.capacity - self.calls.len());
-        self.calls.extend(std::iter::repeat_n(Judgement::default(), added));
+        self.calls.extend(std::iter::repeat_n(Assessment::default(), added));
         self.sums.calls += added as u64;
     }
 
@@ -281,12 +281,12 @@ impl TimeWindow {
         (slice % SlidingWindow::SLICES as u64) as usize
     }
 
-    fn record(&mut self, judgement: Judgement, now: Timestamp) {
+    fn record(&mut self, assessment: Assessment, now: Timestamp) {
         let slice = now.as_nanos() / self.slice_nanos;
         self.roll(slice);
         // A call from a slice that has already been left counts in the newest: late is better than never.
-        self.slices[Self::place(self.newest)].add(judgement);
-        self.sums.add(judgement);
+        self.slices[Self::place(self.newest)].add(assessment);
+        self.sums.add(assessment);
     }
 
     fn good_calls(&mut self, calls: u64, last: Timestamp) {

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use crate::machine::{Ending, Outcome, Timestamp};
+use crate::machine::{Completion, Timestamp};
 
 /// What became of one call to the primary: see [`Observer::on_call`](crate::observe::Observer::on_call).
 ///
@@ -11,15 +11,15 @@ pub struct CallRecord {
     /// The breaker's name.
     pub breaker: Arc<str>,
     /// How it ended.
-    pub outcome: CallOutcome,
+    pub outcome: Completion,
     /// When the breaker let it through, or refused it.
-    pub admitted: Moment,
+    pub admitted: Stamp,
     /// When the primary was called: later than it was admitted where it had to wait for the primary's readiness; `None` where it never was.
-    pub started: Option<Moment>,
+    pub started: Option<Stamp>,
     /// When its answer was in, where it went on after that.
-    pub answered: Option<Moment>,
+    pub answered: Option<Stamp>,
     /// When it was over.
-    pub ended: Moment,
+    pub ended: Stamp,
 }
 
 impl CallRecord {
@@ -38,56 +38,26 @@ pub struct BackupRecord {
     /// The name of the breaker that sent it there.
     pub breaker: Arc<str>,
     /// How it ended.
-    pub outcome: CallOutcome,
+    pub outcome: Completion,
     /// How long it took, the wait for the backup's readiness included.
     pub latency: Duration,
 }
 
 /// A point in a breaker's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct Stamp {
     /// What the breaker's clock said.
     pub at: Timestamp,
     /// The breaker's steps in the order in which it took them: what several threads do may share a moment, or be a little out of time.
     pub step: u64,
 }
 
-/// Something was found with no call's doing: see [`Observer::on_look`](crate::observe::Observer::on_look).
+/// Something was found with no call's doing: see [`Observer::on_evaluation`](crate::observe::Observer::on_evaluation).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Look {
+pub struct Evaluation {
     /// The breaker's name.
     pub breaker: Arc<str>,
     /// When.
-    pub moment: Moment,
-}
-
-/// How a call to the primary ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CallOutcome {
-    /// [`Outcome::Success`], however long it took.
-    Success,
-    /// [`Outcome::Failure`], or a panic.
-    Failure,
-    /// [`Outcome::Ignored`].
-    Ignored,
-    /// The caller gave up.
-    Cancelled,
-    /// It was admitted, and the primary was never called.
-    Unused,
-    /// The primary may not have had it.
-    Refused,
-}
-
-impl From<Ending> for CallOutcome {
-    fn from(ending: Ending) -> Self {
-        match ending {
-            Ending::Finished(Outcome::Success) => Self::Success,
-            Ending::Finished(Outcome::Failure) => Self::Failure,
-            Ending::Finished(Outcome::Ignored) => Self::Ignored,
-            Ending::Cancelled => Self::Cancelled,
-            Ending::Unused => Self::Unused,
-        }
-    }
+    pub moment: Stamp,
 }

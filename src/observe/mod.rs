@@ -5,15 +5,15 @@ mod event;
 mod log;
 mod stream;
 
-pub use crate::machine::Transition;
+pub use crate::machine::{Completion, Transition};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
-pub(crate) use self::stream::Streams;
+pub(crate) use self::stream::Subscribers;
 pub use self::{
-    call_record::{BackupRecord, CallOutcome, CallRecord, Look, Moment},
+    call_record::{BackupRecord, CallRecord, Evaluation, Stamp},
     event::Event,
     stream::Events,
 };
@@ -28,7 +28,7 @@ pub trait Observer: Send + Sync + 'static {
 
     /// Whether it wants to be told of each call. Asked once, when the breaker is built: where nobody does, calls pay nothing for it.
     /// Default: no.
-    fn wants_calls(&self) -> bool {
+    fn observes_calls(&self) -> bool {
         false
     }
 
@@ -44,7 +44,7 @@ pub trait Observer: Send + Sync + 'static {
 
     /// The breaker looked at its evidence between the starts and ends of calls, and found something: calls that were overdue, or a
     /// change that was due. Told to those who want calls.
-    fn on_look(&self, look: &Look) {
+    fn on_evaluation(&self, look: &Evaluation) {
         let _ = look;
     }
 }
@@ -56,9 +56,9 @@ impl<F: Fn(&Event) + Send + Sync + 'static> Observer for F {
 }
 
 /// Everybody who is told: the log, the observers, the streams.
-pub(crate) struct Listeners {
+pub(crate) struct EventSinks {
     observers: Arc<Observers>,
-    streams: Streams,
+    subscribers: Subscribers,
 }
 
 /// The observers of all breakers of a layer.
@@ -72,7 +72,7 @@ pub(crate) struct Observers {
 impl Observers {
     pub(crate) fn new(all: Vec<Box<dyn Observer>>) -> Self {
         let wants =
-            |observer: &dyn Observer| catch_unwind(AssertUnwindSafe(|| observer.wants_calls())).unwrap_or(false);
+            |observer: &dyn Observer| catch_unwind(AssertUnwindSafe(|| observer.observes_calls())).unwrap_or(false);
         Self {
             wanting_calls: (0..all.len()).filter(|index| wants(&*all[*index])).collect(),
             all,
@@ -80,29 +80,29 @@ impl Observers {
     }
 }
 
-impl Listeners {
+impl EventSinks {
     pub(crate) fn new(observers: Arc<Observers>) -> Self {
         Self {
             observers,
-            streams: Streams::default(),
+            subscribers: Subscribers::default(),
         }
     }
 
     /// Whether anybody wants to be told of calls.
-    pub(crate) fn wants_calls(&self) -> bool {
+    pub(crate) fn observes_calls(&self) -> bool {
         !self.observers.wanting_calls.is_empty()
     }
 
-    pub(crate) fn tell_call(&self, call: &CallRecord) {
+    pub(crate) fn notify_call(&self, call: &CallRecord) {
         self.tell_those_wanting_calls(&call.breaker, |observer| observer.on_call(call));
     }
 
-    pub(crate) fn tell_backup_call(&self, call: &BackupRecord) {
+    pub(crate) fn notify_backup_call(&self, call: &BackupRecord) {
         self.tell_those_wanting_calls(&call.breaker, |observer| observer.on_backup_call(call));
     }
 
-    pub(crate) fn tell_look(&self, look: &Look) {
-        self.tell_those_wanting_calls(&look.breaker, |observer| observer.on_look(look));
+    pub(crate) fn notify_evaluation(&self, look: &Evaluation) {
+        self.tell_those_wanting_calls(&look.breaker, |observer| observer.on_evaluation(look));
     }
 
     fn tell_those_wanting_calls(&self, breaker: &str, tell: impl Fn(&dyn Observer)) {
@@ -112,17 +112,17 @@ impl Listeners {
     }
 
     pub(crate) fn subscribe(&self) -> Events {
-        self.streams.subscribe()
+        self.subscribers.subscribe()
     }
 
     /// There will be no more events.
     #[cfg(feature = "keyed")]
     pub(crate) fn end(&self) {
-        self.streams.end();
+        self.subscribers.end();
     }
 
     pub(crate) fn tell(&self, event: &Event) {
-        self.streams.tell(event);
+        self.subscribers.tell(event);
         log::log(event);
         for observer in &self.observers.all {
             telling(&event.breaker, || observer.on_event(event));

@@ -77,11 +77,11 @@ impl Stream for Events {
 
 /// Those who read events as streams.
 #[derive(Debug, Default)]
-pub(crate) struct Streams {
+pub(crate) struct Subscribers {
     queues: Mutex<Vec<Weak<Mutex<Queue>>>>,
 }
 
-impl Streams {
+impl Subscribers {
     pub(crate) fn subscribe(&self) -> Events {
         let queue = Arc::new(Mutex::default());
         let mut queues = lock(&self.queues);
@@ -101,7 +101,7 @@ impl Streams {
     }
 }
 
-impl Streams {
+impl Subscribers {
     pub(super) fn end(&self) {
         for queue in lock(&self.queues).iter().filter_map(Weak::upgrade) {
             let mut queue = lock(&queue);
@@ -111,7 +111,7 @@ impl Streams {
     }
 }
 
-impl Drop for Streams {
+impl Drop for Subscribers {
     fn drop(&mut self) {
         self.end();
     }

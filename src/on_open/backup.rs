@@ -11,7 +11,7 @@ use tower::Service;
 use super::{OnOpen, sealed::Sealed};
 use crate::error::CircuitOpen;
 
-/// Refused calls go to another service: see [`Builder::backup`](crate::layer::Builder::backup).
+/// Refused calls go to another service: see [`CircuitBreakerLayerBuilder::backup`](crate::layer::CircuitBreakerLayerBuilder::backup).
 #[derive(Clone)]
 pub struct Backup<T> {
     pub(crate) service: T,

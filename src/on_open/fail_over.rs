@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// As [`Backup`](crate::on_open::Backup); and when a call failed on the primary, the same request goes to the backup: see
-/// [`Builder::fail_over`](crate::layer::Builder::fail_over).
+/// [`CircuitBreakerLayerBuilder::fail_over`](crate::layer::CircuitBreakerLayerBuilder::fail_over).
 #[derive(Clone)]
 pub struct FailOver<T, R> {
     backup: Backup<T>,
@@ -24,8 +24,8 @@ pub struct FailOver<T, R> {
 
 /// How a request is kept, so that it can be sent once more when the primary fails.
 ///
-/// [`CloneRequests`] serves requests that are `Clone`; with feature `http`, `http::ReplayRequests` serves those with a body.
-pub trait Replay<Req, Res, Err>: Clone {
+/// [`CloneRequests`] serves requests that are `Clone`; with feature `http`, `http::RetainRequests` serves those with a body.
+pub trait RetainRequest<Req, Res, Err>: Clone {
     /// What is kept of a request.
     type Kept;
 
@@ -40,7 +40,7 @@ pub trait Replay<Req, Res, Err>: Clone {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CloneRequests;
 
-impl<Req: Clone, Res, Err> Replay<Req, Res, Err> for CloneRequests {
+impl<Req: Clone, Res, Err> RetainRequest<Req, Res, Err> for CloneRequests {
     type Kept = Req;
 
     fn keep(&self, request: Req) -> (Req, Option<Req>) {
@@ -136,7 +136,7 @@ impl<T, R> Sealed for FailOver<T, R> {}
 impl<Req, T, R> OnOpen<Req, T::Response, T::Error> for FailOver<T, R>
 where
     T: Service<Req> + Clone,
-    R: Replay<Req, T::Response, T::Error>,
+    R: RetainRequest<Req, T::Response, T::Error>,
 {
     type Future = BackupFuture<T, Req, T::Future>;
     type Kept = Kept<T, R::Kept>;

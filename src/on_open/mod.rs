@@ -13,7 +13,7 @@ use std::{
 
 pub use self::{
     backup::{Backup, BackupFuture},
-    fail_over::{CloneRequests, FailOver, FailOverBudget, Kept, Replay},
+    fail_over::{CloneRequests, FailOver, FailOverBudget, Kept, RetainRequest},
     reject::{Reject, RejectFuture},
     respond::{Answer, Respond, RespondFuture},
     wait::Wait,

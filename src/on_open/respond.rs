@@ -10,7 +10,7 @@ use crate::{
     on_open::{OnOpen, sealed::Sealed},
 };
 
-/// Refused calls get an answer that is made on the spot: see [`Builder::respond`](crate::layer::Builder::respond).
+/// Refused calls get an answer that is made on the spot: see [`CircuitBreakerLayerBuilder::respond`](crate::layer::CircuitBreakerLayerBuilder::respond).
 #[derive(Clone, Copy)]
 pub struct Respond<R> {
     answer: R,

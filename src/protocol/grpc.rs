@@ -301,7 +301,7 @@ fn pushback(headers: &HeaderMap) -> Option<Duration> {
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 /// Answers refused calls with UNAVAILABLE, in headers only, and a `grpc-retry-pushback-ms` from the time that the breaker is still
-/// open: see [`Builder::respond`](crate::layer::Builder::respond). Any body that has a default will do, as tonic's.
+/// open: see [`CircuitBreakerLayerBuilder::respond`](crate::layer::CircuitBreakerLayerBuilder::respond). Any body that has a default will do, as tonic's.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unavailable;
 

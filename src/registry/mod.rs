@@ -19,13 +19,13 @@ use crate::{
     breaker::{Breaker, WeakBreaker},
     config::Config,
     machine::ConfigError,
-    observe::{Event, Events, Observer, Streams},
+    observe::{Event, Events, Observer, Subscribers},
 };
 
 /// All breakers that were built with it, by name: to find them, to list them, to be told of what any of them does, and to configure them from one
 /// place. A cheap clone.
 ///
-/// A breaker is in it from [`build`](crate::layer::Builder::build) on, for as long as a layer or a handle of it is left. Asking for one never creates it.
+/// A breaker is in it from [`build`](crate::layer::CircuitBreakerLayerBuilder::build) on, for as long as a layer or a handle of it is left. Asking for one never creates it.
 ///
 /// ```
 /// use tower_breaker::{CircuitBreakerLayer, registry::Registry};
@@ -48,7 +48,7 @@ pub struct Registry {
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    streams: Streams,
+    streams: Subscribers,
 }
 
 #[derive(Default)]

@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::trace::{csv, json, row::Row};
-use crate::observe::{CallRecord, Event, Look, Observer};
+use crate::observe::{CallRecord, Evaluation, Event, Observer};
 
 /// Records a [`Trace`](super::Trace) from a live breaker: an [`Observer`].
 ///
@@ -140,7 +140,7 @@ impl Sink {
 impl Observer for Recorder {
     fn on_event(&self, _: &Event) {}
 
-    fn wants_calls(&self) -> bool {
+    fn observes_calls(&self) -> bool {
         true
     }
 
@@ -149,8 +149,8 @@ impl Observer for Recorder {
         self.lock().write(&row);
     }
 
-    fn on_look(&self, look: &Look) {
-        let row = Row::of_look(look);
+    fn on_evaluation(&self, look: &Evaluation) {
+        let row = Row::of_evaluation(look);
         self.lock().write(&row);
     }
 }

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::verdict::Verdicts;
-use crate::machine::{Rough, Timestamp, Transition, TripReason};
+use crate::machine::{HumanDuration, Timestamp, Transition, TripReason};
 
 /// What a breaker would have done with the calls of a trace.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,7 +127,7 @@ impl fmt::Display for Report {
         let bad = admitted.bad + diverted.bad;
         write!(f, "{all} calls, {bad} bad")?;
         match self.objective {
-            Some(objective) => writeln!(f, " (failed, or took longer than {})", Rough(objective))?,
+            Some(objective) => writeln!(f, " (failed, or took longer than {})", HumanDuration(objective))?,
             None => writeln!(f, " (failed, or given up late)")?,
         }
         writeln!(
@@ -190,11 +190,11 @@ impl fmt::Display for Line<'_> {
         }
         write!(f, ": {}", trip.reason)?;
         match trip.noticed_after {
-            Some(after) => write!(f, ", {} after calls turned bad", Rough(after))?,
+            Some(after) => write!(f, ", {} after calls turned bad", HumanDuration(after))?,
             None => f.write_str(", though calls had not turned bad")?,
         }
         match trip.closed_at {
-            Some(closed) => write!(f, "; closed after {}", Rough(closed.since(trip.at)))?,
+            Some(closed) => write!(f, "; closed after {}", HumanDuration(closed.since(trip.at)))?,
             None => f.write_str("; not closed by the end")?,
         }
         if trip.reopened > 0 {

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use super::trace::Call;
-use crate::observe::CallOutcome;
+use crate::machine::Outcome;
+use crate::observe::Completion;
 
 /// What the primary's answer to a call was, or would have been, worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,10 +32,13 @@ impl Verdict {
     pub(super) fn on(call: &Call, objective: Option<Duration>, patience: Option<Duration>) -> Self {
         let late = objective.is_some_and(|objective| call.latency() > objective);
         match call.outcome {
-            CallOutcome::Success if !late => Self::Good,
-            CallOutcome::Success | CallOutcome::Failure => Self::Bad,
-            CallOutcome::Cancelled if late || patience.is_some_and(|patience| call.latency() > patience) => Self::Bad,
-            CallOutcome::Cancelled | CallOutcome::Ignored | CallOutcome::Refused | CallOutcome::Unused => Self::Unknown,
+            Completion::Finished(Outcome::Success) if !late => Self::Good,
+            Completion::Finished(Outcome::Success) | Completion::Finished(Outcome::Failure) => Self::Bad,
+            Completion::Cancelled if late || patience.is_some_and(|patience| call.latency() > patience) => Self::Bad,
+            Completion::Cancelled
+            | Completion::Finished(Outcome::Ignored)
+            | Completion::Refused
+            | Completion::Unused => Self::Unknown,
         }
     }
 }

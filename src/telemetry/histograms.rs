@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use metrics::{describe_histogram, histogram};
 
-use crate::observe::{BackupRecord, CallOutcome, CallRecord, Event, Observer};
+use crate::machine::Outcome;
+use crate::observe::{BackupRecord, CallRecord, Completion, Event, Observer};
 
 /// An [`Observer`] that records the latency of each call in a histogram of the `metrics` facade: `tower_breaker_call_duration_seconds`, by `breaker`,
 /// `service` (primary or backup) and `outcome`.
@@ -27,7 +28,7 @@ impl Histograms {
 impl Observer for Histograms {
     fn on_event(&self, _: &Event) {}
 
-    fn wants_calls(&self) -> bool {
+    fn observes_calls(&self) -> bool {
         true
     }
 
@@ -42,13 +43,13 @@ impl Observer for Histograms {
     }
 }
 
-fn record(breaker: &str, service: &'static str, outcome: CallOutcome, latency: Duration) {
+fn record(breaker: &str, service: &'static str, outcome: Completion, latency: Duration) {
     let outcome = match outcome {
-        CallOutcome::Success => "success",
-        CallOutcome::Failure => "failure",
-        CallOutcome::Ignored => "ignored",
-        CallOutcome::Cancelled => "cancelled",
-        CallOutcome::Unused | CallOutcome::Refused => return,
+        Completion::Finished(Outcome::Success) => "success",
+        Completion::Finished(Outcome::Failure) => "failure",
+        Completion::Finished(Outcome::Ignored) => "ignored",
+        Completion::Cancelled => "cancelled",
+        Completion::Unused | Completion::Refused => return,
     };
     let breaker = breaker.to_owned();
     histogram!("tower_breaker_call_duration_seconds", "breaker" => breaker, "service" => service, "outcome" => outcome)

@@ -2,7 +2,7 @@
 
 use tower_breaker::{
     Outcome, State,
-    machine::{Ending, Machine, Settings, Timestamp},
+    machine::{Completion, Machine, Settings, Timestamp},
     policy::{ConsecutiveFailures, TripReason},
     recovery::Recovery,
     snapshot::Mode,
@@ -10,8 +10,8 @@ use tower_breaker::{
 
 use crate::support::ms;
 
-const GOOD: Ending = Ending::Finished(Outcome::Success);
-const BAD: Ending = Ending::Finished(Outcome::Failure);
+const GOOD: Completion = Completion::Finished(Outcome::Success);
+const BAD: Completion = Completion::Finished(Outcome::Failure);
 
 fn at(millis: u64) -> Timestamp {
     Timestamp::START + ms(millis)
@@ -84,10 +84,10 @@ fn in_shadow_mode_it_is_noted_once_in_ten_seconds() {
 #[test]
 fn kept_trials_are_not_for_calls_or_promises() {
     let mut machine = tripped();
-    machine.keep_trials(true);
+    machine.reserve_trials(true);
     for millis in [1000, 5000, 3_600_000] {
         assert!(machine.admit(at(millis)).is_err());
-        assert!(machine.promise(at(millis)).is_err());
+        assert!(machine.reserve(at(millis)).is_err());
     }
     let now = 3_600_000;
     assert_eq!(machine.state(at(now)), State::ReadyToProbe, "nobody began the trial");
@@ -95,7 +95,7 @@ fn kept_trials_are_not_for_calls_or_promises() {
     assert!(machine.refusal(at(now)).retry_after.unwrap() > ms(0));
     let trial = machine.admit_to_trial(at(now)).unwrap();
     assert_eq!(machine.state(at(now)), State::HalfOpen);
-    assert!(machine.admit(at(now)).is_err() && machine.promise(at(now)).is_err());
+    assert!(machine.admit(at(now)).is_err() && machine.reserve(at(now)).is_err());
     machine.settle(trial, GOOD, at(now));
     // The stages are the calls'.
     assert!(machine.admit(at(now)).is_ok());
@@ -105,16 +105,16 @@ fn kept_trials_are_not_for_calls_or_promises() {
 #[test]
 fn trials_are_kept_until_all_who_keep_them_let_go() {
     let mut machine = tripped();
-    machine.keep_trials(true);
-    machine.keep_trials(true);
-    machine.keep_trials(false);
+    machine.reserve_trials(true);
+    machine.reserve_trials(true);
+    machine.reserve_trials(false);
     assert!(machine.admit(at(1000)).is_err());
-    machine.keep_trials(false);
+    machine.reserve_trials(false);
     // One too many does no harm.
-    machine.keep_trials(false);
-    machine.keep_trials(true);
+    machine.reserve_trials(false);
+    machine.reserve_trials(true);
     assert!(machine.admit(at(1000)).is_err());
-    machine.keep_trials(false);
+    machine.reserve_trials(false);
     assert!(machine.admit(at(1000)).is_ok());
 }
 
@@ -132,7 +132,7 @@ fn a_trial_has_no_more_places_than_it_has_calls_whoever_makes_them() {
     let third = machine.admit_to_trial(at(1000)).unwrap();
     assert!(machine.admit_to_trial(at(1000)).is_none() && machine.admit(at(1000)).is_err());
     // One that was given up gives its place back.
-    machine.settle(third, Ending::Cancelled, at(1001));
+    machine.settle(third, Completion::Cancelled, at(1001));
     let third = machine.admit_to_trial(at(1001)).unwrap();
     for ticket in [first, second, third] {
         machine.settle(ticket, GOOD, at(1002));

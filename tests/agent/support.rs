@@ -15,7 +15,7 @@ use tower::Service;
 use tower_breaker::{
     Breaker, CircuitBreakerLayer,
     agent::{Agent, AgentBuilder},
-    layer::Builder,
+    layer::CircuitBreakerLayerBuilder,
     policy::ConsecutiveFailures,
 };
 
@@ -28,7 +28,7 @@ pub(crate) fn secs(secs: u64) -> Duration {
 }
 
 /// Trips at the third bad call in a row, stays open for exactly two seconds.
-pub(crate) fn builder(name: &str) -> Builder {
+pub(crate) fn builder(name: &str) -> CircuitBreakerLayerBuilder {
     CircuitBreakerLayer::builder()
         .name(name)
         .trip_when(ConsecutiveFailures::of(3))

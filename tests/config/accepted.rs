@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tower_breaker::{
     CircuitBreakerLayer, Evidence,
-    layer::Builder,
+    layer::CircuitBreakerLayerBuilder,
     policy::{ConsecutiveFailures, FailureRate, SlidingWindow, SlowCallRate},
     recovery::{OpenDuration, Recovery},
 };
@@ -10,7 +10,7 @@ use tower_breaker::{
 const NANOSECOND: Duration = Duration::from_nanos(1);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
-fn assert_accepted(with: impl FnOnce(Builder) -> Builder) {
+fn assert_accepted(with: impl FnOnce(CircuitBreakerLayerBuilder) -> CircuitBreakerLayerBuilder) {
     let builder = with(CircuitBreakerLayer::builder());
     let shown = format!("{builder:?}");
     assert!(builder.build().is_ok(), "{shown}");
@@ -27,7 +27,7 @@ fn the_first_and_last_values_of_each_range() {
         assert_accepted(|builder| builder.slow_after(duration));
         assert_accepted(|builder| builder.open_duration(duration));
         assert_accepted(|builder| builder.open_duration(OpenDuration::growing(NANOSECOND, duration)));
-        assert_accepted(|builder| builder.open_duration(OpenDuration::default().honour_retry_after(duration)));
+        assert_accepted(|builder| builder.open_duration(OpenDuration::default().honor_retry_after(duration)));
         assert_accepted(|builder| builder.recovery(Recovery::gradual().stage_duration(duration)));
         assert_accepted(|builder| builder.recovery(Recovery::gradual().probe_timeout(duration)));
         assert_accepted(|builder| builder.trip_when(Evidence::default().sustained_for(duration)));

@@ -118,7 +118,7 @@ fn open_duration() -> impl Strategy<Value = OpenDuration> {
         }),
     ];
     (form, option::of(duration())).prop_map(|(form, cap)| match cap {
-        Some(cap) => form.honour_retry_after(cap),
+        Some(cap) => form.honor_retry_after(cap),
         None => form,
     })
 }

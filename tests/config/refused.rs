@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tower_breaker::{
     CircuitBreakerLayer, ConfigError, Evidence,
-    layer::Builder,
+    layer::CircuitBreakerLayerBuilder,
     policy::{ConsecutiveFailures, Counts, FailureRate, Policy, SlidingWindow, SlowCallRate, TripPolicy, TripReason},
     recovery::{OpenDuration, Recovery},
 };
@@ -12,18 +12,18 @@ const NOT_RATES: [f64; 7] = [0.0, -0.0, -0.1, 1.000_001, f64::INFINITY, f64::NEG
 const RATE: &str = "a rate above 0 and up to 1";
 const DURATION: &str = "a duration above 0 and up to 365 days";
 
-fn builder() -> Builder {
+fn builder() -> CircuitBreakerLayerBuilder {
     CircuitBreakerLayer::builder()
 }
 
-fn error_of(builder: Builder) -> ConfigError {
+fn error_of(builder: CircuitBreakerLayerBuilder) -> ConfigError {
     match builder.build() {
         Ok(layer) => panic!("{:?} was accepted", layer.breaker().config()),
         Err(error) => error,
     }
 }
 
-fn assert_refused(builder: Builder, field: &str, value: &str, accepted: &str) {
+fn assert_refused(builder: CircuitBreakerLayerBuilder, field: &str, value: &str, accepted: &str) {
     let error = error_of(builder);
     assert_eq!(
         (error.field(), error.value(), error.accepted()),
@@ -53,7 +53,7 @@ fn a_message_reads_as_a_sentence() {
 
 #[test]
 fn a_rate_out_of_range() {
-    type With = fn(f64) -> Builder;
+    type With = fn(f64) -> CircuitBreakerLayerBuilder;
     let fields: [(&str, With); 3] = [
         ("failure_rate.threshold", |rate| {
             builder().trip_when(FailureRate::at_least(rate))
@@ -103,7 +103,7 @@ fn an_excess_out_of_range() {
 
 #[test]
 fn a_duration_of_nothing_or_of_more_than_a_year() {
-    type With = fn(Duration) -> Builder;
+    type With = fn(Duration) -> CircuitBreakerLayerBuilder;
     let fields: [(&str, With); 7] = [
         ("slow_after", |duration| builder().slow_after(duration)),
         ("open_duration", |duration| builder().open_duration(duration)),
@@ -114,7 +114,7 @@ fn a_duration_of_nothing_or_of_more_than_a_year() {
             builder().open_duration(OpenDuration::growing(Duration::from_nanos(1), duration))
         }),
         ("open_duration.retry_after_cap", |cap| {
-            builder().open_duration(OpenDuration::default().honour_retry_after(cap))
+            builder().open_duration(OpenDuration::default().honor_retry_after(cap))
         }),
         ("recovery.stage_duration", |duration| {
             builder().recovery(Recovery::gradual().stage_duration(duration))
@@ -143,7 +143,7 @@ fn evidence_that_has_to_last_for_more_than_a_year() {
 }
 
 /// Policies over this window, under the names that their errors begin with.
-fn over(window: SlidingWindow) -> [(&'static str, Builder); 3] {
+fn over(window: SlidingWindow) -> [(&'static str, CircuitBreakerLayerBuilder); 3] {
     #[derive(Debug)]
     struct Own(SlidingWindow);
 

@@ -87,7 +87,7 @@ fn everything() -> Config {
                 .jitter(0.25)
                 .refused_before_trial(3)
                 .ends_after_refusals(50)
-                .honour_retry_after(Duration::from_secs(3600)),
+                .honor_retry_after(Duration::from_secs(3600)),
         )
         .trip_when(
             Evidence::tolerating(0.2)

@@ -120,7 +120,7 @@ async fn the_hook_sees_the_request() {
     let registry = Registry::new();
     let _layer = layer(&registry, "a");
     let console = builder(&registry)
-        .authorise(|request| {
+        .authorize(|request| {
             assert_eq!(
                 (request.method.as_str(), request.uri.path()),
                 ("POST", "/ops/api/operations")

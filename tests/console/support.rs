@@ -52,7 +52,7 @@ pub(crate) fn operated(registry: &Registry) -> Console {
         Some("mallory") => Err(Denied::forbidden("not you")),
         Some(user) => Ok(Identity::new(user)),
     };
-    builder(registry).authorise(hook).build()
+    builder(registry).authorize(hook).build()
 }
 
 pub(crate) fn builder(registry: &Registry) -> ConsoleBuilder {

@@ -18,7 +18,7 @@ use tower::{BoxError, Layer, ServiceBuilder, service_fn, util::BoxCloneSyncServi
 use tower_breaker::{
     CircuitBreaker, CircuitBreakerLayer, CircuitOpen, ConfigError, State,
     on_open::{FailOverBudget, Respond},
-    protocol::{grpc, http::ReplayRequests},
+    protocol::{grpc, http::RetainRequests},
 };
 
 use crate::support::*;
@@ -175,7 +175,7 @@ async fn calls_that_found_no_connection_fail_over_to_the_backup_channel() {
     let layer = builder()
         .backup(channel(backup))
         .fail_over(
-            ReplayRequests::new(Body::new).unsent(is_unsent),
+            RetainRequests::new(Body::new).unsent(is_unsent),
             FailOverBudget::default(),
         )
         .build()

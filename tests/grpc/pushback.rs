@@ -17,7 +17,7 @@ use tower_breaker::{
 use crate::support::*;
 
 const OWN: OpenDuration = OpenDuration::fixed(Duration::from_secs(1));
-const HONOURING: OpenDuration = OWN.honour_retry_after(Duration::from_secs(60));
+const HONOURING: OpenDuration = OWN.honor_retry_after(Duration::from_secs(60));
 
 /// A server whose calls fail, and say this.
 async fn saying(said: HeaderMap, in_trailers: bool) -> SocketAddr {

@@ -1,4 +1,4 @@
-//! Streams: long ones, broken ones, and those that never end.
+//! Subscribers: long ones, broken ones, and those that never end.
 
 use std::{
     convert::Infallible,

@@ -33,7 +33,7 @@ use tonic_health::pb::{
 };
 use tower::{BoxError, Layer};
 use tower_breaker::{
-    Breaker, CircuitBreakerLayer, Outcome, State, clock::Clock, layer::Builder, on_open::Reject,
+    Breaker, CircuitBreakerLayer, Outcome, State, clock::Clock, layer::CircuitBreakerLayerBuilder, on_open::Reject,
     policy::ConsecutiveFailures, protocol::grpc,
 };
 
@@ -48,7 +48,7 @@ pub(crate) fn ms(millis: u64) -> Duration {
 }
 
 /// Trips at the third bad call in a row.
-pub(crate) fn builder() -> Builder<Reject, grpc::ByGrpcStatus> {
+pub(crate) fn builder() -> CircuitBreakerLayerBuilder<Reject, grpc::ByGrpcStatus> {
     CircuitBreakerLayer::builder()
         .trip_when(ConsecutiveFailures::of(3))
         .open_duration(OPEN)

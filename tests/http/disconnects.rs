@@ -17,14 +17,14 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tower::ServiceExt;
 use tower_breaker::{
     Breaker, State as Position,
-    layer::Builder,
+    layer::CircuitBreakerLayerBuilder,
     protocol::http::{ByStatus, Latency},
 };
 
 use crate::support::*;
 
 /// A route whose handler hangs while this is so, behind a breaker with a backup.
-async fn hanging(builder: Builder) -> (SocketAddr, Breaker, Arc<AtomicBool>) {
+async fn hanging(builder: CircuitBreakerLayerBuilder) -> (SocketAddr, Breaker, Arc<AtomicBool>) {
     async fn primary(State(hangs): State<Arc<AtomicBool>>) -> &'static str {
         if hangs.load(Ordering::SeqCst) {
             pending::<()>().await;

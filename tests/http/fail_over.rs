@@ -17,9 +17,9 @@ use tokio::{net::TcpStream, time::sleep};
 use tower::{BoxError, Layer, Service, ServiceBuilder, service_fn};
 use tower_breaker::{
     Breaker, State,
-    on_open::{FailOverBudget, Replay},
+    on_open::{FailOverBudget, RetainRequest},
     policy::ConsecutiveFailures,
-    protocol::http::{ByStatus, Latency, ReplayBody, ReplayRequests},
+    protocol::http::{ByStatus, Latency, RetainRequests, RetainedBody},
 };
 
 use crate::{
@@ -44,7 +44,7 @@ fn failing_over<R>(
     impl Service<Request, Response = Response<Incoming>, Error = Error> + Clone,
 )
 where
-    R: Replay<Request, Response<Incoming>, Error>,
+    R: RetainRequest<Request, Response<Incoming>, Error>,
 {
     let layer = builder()
         .classify(ByStatus::new())
@@ -66,7 +66,7 @@ async fn a_get_that_failed_is_answered_by_the_backup() {
         let (breaker, service) = failing_over(
             protocol,
             [primary.address, backup.address],
-            ReplayRequests::new(Body::new),
+            RetainRequests::new(Body::new),
         );
         for _ in 0..5 {
             assert_eq!(say(&service, "/").await, "200 backup");
@@ -93,7 +93,7 @@ async fn a_get_that_failed_is_answered_by_the_backup() {
 async fn an_answer_that_is_no_failure_stays_the_users() {
     let [primary, backup] = servers().await;
     let servers = [primary.address, backup.address];
-    let (_, service) = failing_over(Protocol::Http1, servers, ReplayRequests::new(Body::new));
+    let (_, service) = failing_over(Protocol::Http1, servers, RetainRequests::new(Body::new));
     for status in [200, 404, 429] {
         primary.answers(status);
         assert_eq!(say(&service, "/").await, format!("{status} primary"));
@@ -106,8 +106,8 @@ async fn a_post_that_was_answered_is_never_sent_twice() {
     for protocol in PROTOCOLS {
         let [primary, backup] = servers().await;
         let servers = [primary.address, backup.address];
-        let (_, plain) = failing_over(protocol, servers, ReplayRequests::new(Body::new));
-        let (_, knowing) = failing_over(protocol, servers, ReplayRequests::new(Body::new).unsent(is_connect));
+        let (_, plain) = failing_over(protocol, servers, RetainRequests::new(Body::new));
+        let (_, knowing) = failing_over(protocol, servers, RetainRequests::new(Body::new).unsent(is_connect));
         let post = |body: &'static str| request(Method::POST, "/", body);
         for body in ["an order", ""] {
             let primary = (503, "primary".into());
@@ -126,7 +126,7 @@ async fn a_post_that_was_cut_off_is_never_sent_twice() {
         let (_, service) = failing_over(
             Protocol::Http1,
             servers,
-            ReplayRequests::new(Body::new).unsent(is_connect),
+            RetainRequests::new(Body::new).unsent(is_connect),
         );
         ask(&service, request(Method::POST, "/", "an order")).await.unwrap_err();
     }
@@ -139,11 +139,11 @@ async fn a_post_that_was_never_sent_goes_to_the_backup_whole() {
         let backup = Origin::start("backup").await;
         let (_socket, refusing) = refusing();
         let servers = [refusing, backup.address];
-        let (_, plain) = failing_over(protocol, servers, ReplayRequests::new(Body::new));
+        let (_, plain) = failing_over(protocol, servers, RetainRequests::new(Body::new));
         ask(&plain, request(Method::POST, "/", "an order")).await.unwrap_err();
         assert_eq!(backup.requests(), 0, "unless one says which errors those are");
 
-        let unsent = ReplayRequests::new(Body::new).unsent(is_connect);
+        let unsent = RetainRequests::new(Body::new).unsent(is_connect);
         let (breaker, knowing) = failing_over(protocol, servers, unsent.cap(10));
         // Nothing was read, so nothing had to be kept: the cap is no matter.
         for body in [
@@ -187,7 +187,7 @@ async fn a_body_within_the_cap_arrives_whole_at_both() {
             let size = http_body::Body::size_hint(&body).exact();
             let [primary, backup] = servers().await;
             let servers = [primary.address, backup.address];
-            let (_, service) = failing_over(protocol, servers, ReplayRequests::new(Body::new).cap(1000));
+            let (_, service) = failing_over(protocol, servers, RetainRequests::new(Body::new).cap(1000));
             let answer = ask(&service, put(body)).await.unwrap();
             assert_eq!(answer, (200, "backup".into()), "{protocol:?} {size:?}");
             assert_eq!(primary.bodies(), backup.bodies());
@@ -206,7 +206,7 @@ async fn a_body_over_the_cap_is_sent_once_and_the_primarys_answer_is_the_users()
         ] {
             let [primary, backup] = servers().await;
             let servers = [primary.address, backup.address];
-            let (breaker, service) = failing_over(protocol, servers, ReplayRequests::new(Body::new).cap(1000));
+            let (breaker, service) = failing_over(protocol, servers, RetainRequests::new(Body::new).cap(1000));
             let answer = ask(&service, put(body)).await.unwrap();
             assert_eq!(answer, (503, "primary".into()), "{protocol:?} {size}");
             assert_eq!(primary.bodies(), [bytes(size)]);
@@ -226,7 +226,7 @@ async fn an_answer_that_comes_before_the_request_is_read_is_a_failure_like_any_o
         for body in [Body::from(bytes(1000)), streamed(1000)] {
             let backup = Origin::start("backup").await;
             let servers = [hasty().await, backup.address];
-            let (_, service) = failing_over(protocol, servers, ReplayRequests::new(Body::new));
+            let (_, service) = failing_over(protocol, servers, RetainRequests::new(Body::new));
             assert_eq!(ask(&service, put(body)).await.unwrap(), (200, "backup".into()));
             assert_eq!(backup.bodies(), [bytes(1000)]);
         }
@@ -238,7 +238,7 @@ async fn an_upload_that_goes_on_arrives_whole_or_not_at_all() {
     for protocol in PROTOCOLS {
         let backup = Origin::start("backup").await;
         let servers = [hasty().await, backup.address];
-        let (_, service) = failing_over(protocol, servers, ReplayRequests::new(Body::new));
+        let (_, service) = failing_over(protocol, servers, RetainRequests::new(Body::new));
         let upload = stream::iter(["begun", ", and ", "done"]).then(async |part| {
             sleep(ms(10)).await;
             Ok::<_, io::Error>(part)
@@ -260,7 +260,7 @@ async fn trailers_arrive_at_the_backup_too() {
     let body = Body::new(StreamBody::new(stream::iter(frames.map(Ok::<_, io::Error>))));
     let [primary, backup] = servers().await;
     let servers = [primary.address, backup.address];
-    let (_, service) = failing_over(Protocol::Http2, servers, ReplayRequests::new(Body::new));
+    let (_, service) = failing_over(Protocol::Http2, servers, RetainRequests::new(Body::new));
     assert_eq!(ask(&service, put(body)).await.unwrap(), (200, "backup".into()));
     assert_eq!(backup.bodies(), ["data"]);
 }
@@ -270,7 +270,7 @@ async fn a_request_whose_own_body_fails_is_not_sent_again() {
     for protocol in PROTOCOLS {
         let [primary, backup] = servers().await;
         let servers = [primary.address, backup.address];
-        let (_, service) = failing_over(protocol, servers, ReplayRequests::new(Body::new));
+        let (_, service) = failing_over(protocol, servers, RetainRequests::new(Body::new));
         let torn = stream::iter([Ok("half of "), Err(io::Error::other("torn"))]);
         ask(&service, put(Body::from_stream(torn))).await.unwrap_err();
         assert_eq!(backup.requests(), 0);
@@ -284,7 +284,7 @@ async fn when_the_budget_is_spent_the_primarys_answer_is_the_users() {
         .classify(ByStatus::new())
         .trip_when(ConsecutiveFailures::of(1000))
         .backup(client_of(Protocol::Http1, backup.address))
-        .fail_over(ReplayRequests::new(Body::new), FailOverBudget::percent(10).at_once(2))
+        .fail_over(RetainRequests::new(Body::new), FailOverBudget::percent(10).at_once(2))
         .build()
         .unwrap();
     let service = layer.layer(client_of(Protocol::Http1, primary.address));
@@ -312,7 +312,7 @@ fn a_budget_of_nothing_or_of_too_much_is_refused() {
                 Ok::<_, BoxError>(Response::new(Body::empty()))
             }));
         let built = builder
-            .fail_over(ReplayRequests::new(Body::new::<ReplayBody<Body>>), budget)
+            .fail_over(RetainRequests::new(Body::new::<RetainedBody<Body>>), budget)
             .build();
         built.unwrap_err().to_string()
     };
@@ -334,7 +334,7 @@ async fn a_failed_probe_is_nobodys_error() {
     let layer = builder_on(&clock)
         .classify(ByStatus::new().at_end(Latency::ToHead))
         .backup(client_of(Protocol::Http1, backup.address))
-        .fail_over(ReplayRequests::new(Body::new), FailOverBudget::default())
+        .fail_over(RetainRequests::new(Body::new), FailOverBudget::default())
         .build()
         .unwrap();
     let service = layer.layer(client_of(Protocol::Http1, primary.address));
@@ -349,7 +349,7 @@ async fn a_backup_that_fails_too_has_the_last_word() {
     let [primary, backup] = servers().await;
     backup.answers(500);
     let servers = [primary.address, backup.address];
-    let (breaker, service) = failing_over(Protocol::Http1, servers, ReplayRequests::new(Body::new));
+    let (breaker, service) = failing_over(Protocol::Http1, servers, RetainRequests::new(Body::new));
     assert_eq!(say(&service, "/").await, "500 backup");
     let totals = breaker.snapshot().totals;
     assert_eq!((totals.primary.failed, totals.backup.failed), (1, 1));
@@ -371,7 +371,7 @@ async fn a_timeout_inside_lets_go_of_a_request_that_was_never_sent() {
                 .map_err(BoxError::from)
                 .service(client_of(Protocol::Http1, backup.address)),
         )
-        .fail_over(ReplayRequests::new(Body::new), FailOverBudget::default())
+        .fail_over(RetainRequests::new(Body::new), FailOverBudget::default())
         .build()
         .unwrap();
     let service = ServiceBuilder::new().layer(layer).timeout(ms(20)).service(black_hole());

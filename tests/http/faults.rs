@@ -19,7 +19,7 @@ use tokio::{net::TcpStream, sync::Notify, time::timeout};
 use tower::{BoxError, Layer, ServiceBuilder, ServiceExt};
 use tower_breaker::{
     CircuitBreakerLayer, State,
-    layer::Builder,
+    layer::CircuitBreakerLayerBuilder,
     on_open::Reject,
     protocol::http::{ByStatus, ByStatusAtEnd, Latency},
 };
@@ -29,7 +29,7 @@ use crate::{
     wire::{self, Says, Then},
 };
 
-fn at_end() -> Builder<Reject, ByStatusAtEnd> {
+fn at_end() -> CircuitBreakerLayerBuilder<Reject, ByStatusAtEnd> {
     builder().classify(ByStatus::new().at_end(Latency::ToHead))
 }
 

@@ -16,14 +16,14 @@ use http::Response;
 use hyper::body::Incoming;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, load_shed::error::Overloaded, retry, service_fn};
 use tower_breaker::{
-    CircuitBreakerLayer, CircuitOpen, Outcome, State, layer::Builder, on_open::Reject, policy::ConsecutiveFailures,
-    protocol::http::ByStatus,
+    CircuitBreakerLayer, CircuitOpen, Outcome, State, layer::CircuitBreakerLayerBuilder, on_open::Reject,
+    policy::ConsecutiveFailures, protocol::http::ByStatus,
 };
 
 use crate::support::*;
 
 /// Rejects while open; on the real clock, for what real timeouts do.
-fn rejecting() -> Builder<Reject, ByStatus> {
+fn rejecting() -> CircuitBreakerLayerBuilder<Reject, ByStatus> {
     CircuitBreakerLayer::builder()
         .trip_when(ConsecutiveFailures::of(3))
         .classify(ByStatus::new())

@@ -7,7 +7,7 @@ use reqwest::{Body, Client};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 use tower_breaker::{
     CircuitBreakerLayer, CircuitOpen, Outcome, State,
-    on_open::{FailOverBudget, Replay},
+    on_open::{FailOverBudget, RetainRequest},
     protocol::http::{ByStatus, Latency, Unavailable},
 };
 
@@ -158,7 +158,7 @@ async fn a_503_made_on_the_spot_is_a_reqwest_response() {
 #[derive(Clone)]
 struct TryClone;
 
-impl<Res, Err> Replay<reqwest::Request, Res, Err> for TryClone {
+impl<Res, Err> RetainRequest<reqwest::Request, Res, Err> for TryClone {
     type Kept = reqwest::Request;
 
     fn keep(&self, request: reqwest::Request) -> (reqwest::Request, Option<reqwest::Request>) {

@@ -1,4 +1,4 @@
-//! `Retry-After` from the primary, where `honour_retry_after` asks for it to be heeded.
+//! `Retry-After` from the primary, where `honor_retry_after` asks for it to be heeded.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use tower::Layer;
 use tower_breaker::{
     Breaker, Outcome, State,
     on_open::FailOverBudget,
-    protocol::http::{ByStatus, Latency, ReplayRequests},
+    protocol::http::{ByStatus, Latency, RetainRequests},
     recovery::OpenDuration,
 };
 
@@ -18,7 +18,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const CAP: Duration = Duration::from_secs(30);
 
 fn heeding() -> OpenDuration {
-    OpenDuration::fixed(SECOND).honour_retry_after(CAP)
+    OpenDuration::fixed(SECOND).honor_retry_after(CAP)
 }
 
 /// How long a breaker stays open whose primary answers with this status and this `Retry-After`.
@@ -163,7 +163,7 @@ async fn it_is_heeded_when_the_body_is_judged_and_when_the_call_fails_over() {
         .open_duration(heeding())
         .classify(classify)
         .backup(client_of(Protocol::Http1, backup.address))
-        .fail_over(ReplayRequests::new(Body::new), FailOverBudget::percent(100))
+        .fail_over(RetainRequests::new(Body::new), FailOverBudget::percent(100))
         .build()
         .unwrap();
     let service = layer.layer(client_of(Protocol::Http1, primary.address));

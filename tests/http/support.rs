@@ -27,7 +27,9 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
-use tower_breaker::{Breaker, CircuitBreakerLayer, Outcome, clock::Clock, layer::Builder, policy::ConsecutiveFailures};
+use tower_breaker::{
+    Breaker, CircuitBreakerLayer, Outcome, clock::Clock, layer::CircuitBreakerLayerBuilder, policy::ConsecutiveFailures,
+};
 
 pub(crate) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -67,7 +69,7 @@ impl Clock for HandClock {
 }
 
 /// Trips at the third bad call in a row, stays open for exactly one second of this clock.
-pub(crate) fn builder_on(clock: &HandClock) -> Builder {
+pub(crate) fn builder_on(clock: &HandClock) -> CircuitBreakerLayerBuilder {
     CircuitBreakerLayer::builder()
         .trip_when(ConsecutiveFailures::of(3))
         .open_duration(ms(1000))
@@ -75,7 +77,7 @@ pub(crate) fn builder_on(clock: &HandClock) -> Builder {
 }
 
 /// As [`builder_on`] a clock that stands still: what has opened stays open.
-pub(crate) fn builder() -> Builder {
+pub(crate) fn builder() -> CircuitBreakerLayerBuilder {
     builder_on(&HandClock::default())
 }
 

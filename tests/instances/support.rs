@@ -12,7 +12,7 @@ use tower_breaker::{
     classify::ErrorsAsFailures,
     group::{Group, GroupBuilder},
     keyed::ByKey,
-    layer::Builder,
+    layer::CircuitBreakerLayerBuilder,
     on_open::Reject,
     policy::{ConsecutiveFailures, TripReason},
 };
@@ -40,7 +40,7 @@ pub(crate) fn bad(key: &'static str) -> Request {
 pub(crate) type KeyOf = fn(&Request) -> &'static str;
 
 /// A breaker for each key, which trips at the third bad call in a row and stays open for a second.
-pub(crate) fn keyed() -> Builder<Reject, ErrorsAsFailures, ByKey<KeyOf, &'static str>> {
+pub(crate) fn keyed() -> CircuitBreakerLayerBuilder<Reject, ErrorsAsFailures, ByKey<KeyOf, &'static str>> {
     let key: KeyOf = |request| request.0;
     CircuitBreakerLayer::keyed(key)
         .name("hosts")
@@ -76,7 +76,7 @@ where
 }
 
 /// As [`keyed`], one alone.
-pub(crate) fn builder(name: &'static str) -> Builder {
+pub(crate) fn builder(name: &'static str) -> CircuitBreakerLayerBuilder {
     CircuitBreakerLayer::builder()
         .name(name)
         .trip_when(ConsecutiveFailures::of(3))

@@ -21,7 +21,7 @@ impl Reference {
             Phase::Closed(_) => prop_assert_eq!(retry_after, Some(Duration::ZERO)),
             // Its time is up, and it waits for more calls to refuse, or for somebody who is no caller.
             Phase::Open { .. }
-                if self.open_for() == Some(0) && (self.state() == State::Open || self.trial_keepers > 0) =>
+                if self.open_for() == Some(0) && (self.state() == State::Open || self.trial_reservations > 0) =>
             {
                 prop_assert_eq!(retry_after, Some(millis(100)));
             }

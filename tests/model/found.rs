@@ -6,7 +6,7 @@ use tower_breaker::{
     Breaker, CircuitBreakerLayer, Config, Evidence, Outcome, State,
     clock::Timestamp,
     config::CancelledCalls,
-    machine::{Ending, Machine, Settings, Settled, Ticket},
+    machine::{Completion, Machine, Settings, Settled, Ticket},
     observe::Transition,
     policy::{ConsecutiveFailures, Policy, TripPolicy},
     recovery::{OpenDuration, Recovery},
@@ -15,8 +15,8 @@ use tower_breaker::{
 
 use crate::{handle::HandClock, plan::millis};
 
-const GOOD: Ending = Ending::Finished(Outcome::Success);
-const BAD: Ending = Ending::Finished(Outcome::Failure);
+const GOOD: Completion = Completion::Finished(Outcome::Success);
+const BAD: Completion = Completion::Finished(Outcome::Failure);
 
 fn ms(millis: u64) -> Timestamp {
     Timestamp::START + Duration::from_millis(millis)
@@ -35,9 +35,9 @@ fn touchy() -> Settings {
     }
 }
 
-fn call(machine: &mut Machine, ending: Ending, now: Timestamp) {
+fn call(machine: &mut Machine, completion: Completion, now: Timestamp) {
     let ticket = machine.admit(now).expect("it is admitted");
-    machine.settle(ticket, ending, now);
+    machine.settle(ticket, completion, now);
 }
 
 /// Half-open at 1 s, its trial to come.
@@ -47,9 +47,9 @@ fn half_open(settings: Settings) -> Machine {
     machine
 }
 
-fn promise(machine: &mut Machine, now: Timestamp) -> Ticket {
-    let ticket = machine.promise(now).expect("it is promised");
-    assert!(ticket.is_promise());
+fn reserve(machine: &mut Machine, now: Timestamp) -> Ticket {
+    let ticket = machine.reserve(now).expect("it is promised");
+    assert!(ticket.is_reservation());
     ticket
 }
 
@@ -92,8 +92,11 @@ fn a_promise_that_is_given_up_is_no_failure() {
         cancelled_calls: CancelledCalls::Failure,
         ..touchy()
     });
-    let ticket = promise(&mut machine, ms(1000));
-    assert_eq!(machine.settle(ticket, Ending::Cancelled, ms(1000)), Settled::Cancelled);
+    let ticket = reserve(&mut machine, ms(1000));
+    assert_eq!(
+        machine.settle(ticket, Completion::Cancelled, ms(1000)),
+        Settled::Cancelled
+    );
     assert_eq!(machine.state(ms(1000)), State::HalfOpen);
     assert!(machine.admit(ms(1000)).is_ok(), "its place is free again");
 }
@@ -101,11 +104,11 @@ fn a_promise_that_is_given_up_is_no_failure() {
 #[test]
 fn a_promise_that_ran_out_is_a_strangers() {
     let mut machine = half_open(touchy());
-    let mut late = promise(&mut machine, ms(1000));
-    assert!(!machine.redeem(&mut late, ms(5000)));
+    let mut late = reserve(&mut machine, ms(1000));
+    assert!(!machine.claim(&mut late, ms(5000)));
     let probe = machine.admit(ms(5000)).expect("the place is free");
     // Had it freed the probe's place, there would be two probes.
-    let ignored = Ending::Finished(Outcome::Ignored);
+    let ignored = Completion::Finished(Outcome::Ignored);
     assert_eq!(machine.settle(late, ignored, ms(5000)), Settled::Stale);
     assert!(machine.admit(ms(5000)).is_err());
     drop(probe);
@@ -117,8 +120,8 @@ fn promises_that_run_out_together_leave_no_credit() {
     let mut machine = half_open(touchy());
     call(&mut machine, GOOD, ms(1000));
     assert_eq!(machine.view(ms(1000)).share, 20);
-    let promised = (0..500).filter(|_| machine.promise(ms(1000)).is_ok()).count();
-    assert_eq!(promised, 100);
+    let reserved = (0..500).filter(|_| machine.reserve(ms(1000)).is_ok()).count();
+    assert_eq!(reserved, 100);
     let admitted = (0..10).filter(|_| machine.admit(ms(4000)).is_ok()).count();
     assert!(admitted <= 2, "{admitted} of 10");
 }
@@ -130,22 +133,22 @@ fn a_promise_does_not_hold_once_its_stage_has_passed() {
         ..touchy()
     });
     call(&mut machine, GOOD, ms(1000));
-    let mut ticket = promise(&mut machine, ms(1000));
+    let mut ticket = reserve(&mut machine, ms(1000));
     let _refused = machine.admit(ms(1000));
     call(&mut machine, GOOD, ms(1000));
-    assert!(machine.holds(&ticket, ms(1039)));
+    assert!(machine.is_valid(&ticket, ms(1039)));
     // By then the stage has lasted four times its duration, with a good call.
-    assert!(!machine.holds(&ticket, ms(1040)));
-    assert!(!machine.redeem(&mut ticket, ms(1040)));
+    assert!(!machine.is_valid(&ticket, ms(1040)));
+    assert!(!machine.claim(&mut ticket, ms(1040)));
 }
 
 #[test]
 fn a_promise_does_not_hold_once_its_mode_has_lapsed() {
     let mut machine = machine(touchy());
     machine.set_mode(Mode::Shadow, "by hand".into(), Some(millis(50)), ms(0));
-    let mut ticket = machine.promise(ms(0)).expect("all calls flow");
-    assert!(!machine.holds(&ticket, ms(50)));
-    assert!(!machine.redeem(&mut ticket, ms(50)));
+    let mut ticket = machine.reserve(ms(0)).expect("all calls flow");
+    assert!(!machine.is_valid(&ticket, ms(50)));
+    assert!(!machine.claim(&mut ticket, ms(50)));
 }
 
 #[test]
@@ -179,8 +182,8 @@ fn a_bucket_that_breaks_even_is_empty() {
         trip_when: Evidence::tolerating(0.6).into(),
         ..Settings::default()
     });
-    for ending in [BAD, BAD, GOOD, BAD, GOOD] {
-        call(&mut machine, ending, ms(0));
+    for completion in [BAD, BAD, GOOD, BAD, GOOD] {
+        call(&mut machine, completion, ms(0));
     }
     let bucket = machine.view(ms(0)).policies[0].counts.bucket.expect("it is evidence");
     assert_eq!((bucket.level, bucket.judged), (0.0, 0));
@@ -298,7 +301,7 @@ fn a_pause_that_a_late_answer_asks_for_is_heeded() {
         Config::default()
             .slow_after(millis(100))
             .trip_when(ConsecutiveFailures::of(2))
-            .open_duration(OpenDuration::fixed(millis(1000)).honour_retry_after(millis(60_000))),
+            .open_duration(OpenDuration::fixed(millis(1000)).honor_retry_after(millis(60_000))),
     );
     let mut permit = breaker.try_acquire().expect("it is closed");
     clock.sleep(millis(200));

@@ -40,7 +40,7 @@ struct WantsCalls;
 impl Observer for WantsCalls {
     fn on_event(&self, _: &Event) {}
 
-    fn wants_calls(&self) -> bool {
+    fn observes_calls(&self) -> bool {
         true
     }
 }

@@ -41,9 +41,9 @@ pub(crate) enum Op {
     Finish(u8, Ends),
     FinishAll(Ends),
     /// So many promises at once.
-    Promise(u8),
+    Reservation(u8),
     /// A promise, and right after it so many good calls of others.
-    PromiseAmidTraffic(u8),
+    ReservationAmidTraffic(u8),
     Redeem(u8),
     ReportOverdue,
     /// Looks whether the evidence has lasted long enough.
@@ -158,8 +158,8 @@ fn ops() -> impl Strategy<Value = Op> {
         2 => (1_u8..6).prop_map(Op::FailLate),
         8 => (any::<u8>(), all_ends()).prop_map(|(call, ends)| Op::Finish(call, ends)),
         2 => all_ends().prop_map(Op::FinishAll),
-        4 => (1_u8..5).prop_map(Op::Promise),
-        3 => (1_u8..30).prop_map(Op::PromiseAmidTraffic),
+        4 => (1_u8..5).prop_map(Op::Reservation),
+        3 => (1_u8..30).prop_map(Op::ReservationAmidTraffic),
         4 => any::<u8>().prop_map(Op::Redeem),
         2 => Just(Op::ReportOverdue),
         5 => Just(Op::Reconsider),

@@ -7,7 +7,7 @@ use tower_breaker::{
     Outcome, State,
     clock::Timestamp,
     config::SlowAfter,
-    machine::{Ending, Machine, Settled, Ticket},
+    machine::{Completion, Machine, Settled, Ticket},
     observe::Transition,
     policy::{Policy, TripPolicy, TripReason},
     snapshot::{Mode, View},
@@ -41,7 +41,7 @@ struct Live {
     call: Call,
     due: Option<Nanos>,
     /// Its answer goes on, and is good enough then.
-    lasting_at: Option<Nanos>,
+    streaming_deadline: Option<Nanos>,
     /// It has been reported as overdue, or as lasting; its end must not be settled as well.
     reported: bool,
     /// The stage, if any, that its promise was given in.
@@ -80,14 +80,14 @@ impl Pair {
             pair.step(op)?;
         }
         // What follows is the callers' doing.
-        while pair.reference.trial_keepers > 0 {
-            pair.keep_trials(false)?;
+        while pair.reference.trial_reservations > 0 {
+            pair.reserve_trials(false)?;
         }
         Ok(pair)
     }
 
     fn step(&mut self, op: &Op) -> Checked {
-        self.check_promises(self.clock)?;
+        self.check_reservations(self.clock)?;
         if self.prompt {
             self.report_overdue()?;
         }
@@ -118,9 +118,9 @@ impl Pair {
                 None => Ok(()),
             },
             Op::FinishAll(ends) => (0..self.live.len()).rev().try_for_each(|index| self.end(index, *ends)),
-            Op::Promise(promises) => (0..*promises).try_for_each(|_| self.promise()),
-            Op::PromiseAmidTraffic(calls) => {
-                self.promise()?;
+            Op::Reservation(reservations) => (0..*reservations).try_for_each(|_| self.reserve()),
+            Op::ReservationAmidTraffic(calls) => {
+                self.reserve()?;
                 self.traffic(&Traffic {
                     calls: *calls,
                     every: Duration::ZERO,
@@ -130,9 +130,9 @@ impl Pair {
                 })
             }
             Op::Trip => self.trip(),
-            Op::KeepTrials(keep) => self.keep_trials(*keep),
+            Op::KeepTrials(keep) => self.reserve_trials(*keep),
             Op::AskForTrial(calls) => (0..*calls).try_for_each(|_| self.ask_for_trial()),
-            Op::Redeem(call) => self.redeem(*call),
+            Op::Redeem(call) => self.claim(*call),
             Op::ReportOverdue => self.report_overdue(),
             Op::Reconsider => self.reconsider(),
             Op::Ripen(offset) => self.ripen(*offset),
@@ -163,7 +163,7 @@ impl Pair {
     fn sleep_until(&mut self, moment: u8, offset: i8) {
         let mut moments = self.reference.moments();
         let waited_for = self.live.iter().filter(|live| !live.reported);
-        let dues = waited_for.filter_map(|live| live.due.or(live.lasting_at));
+        let dues = waited_for.filter_map(|live| live.due.or(live.streaming_deadline));
         moments.extend(dues.filter(|due| *due > self.clock));
         if let Some(moment) = moments.get(usize::from(moment) % moments.len().max(1)) {
             self.clock = moment.saturating_add_signed(offset.into());
@@ -270,7 +270,7 @@ impl Pair {
         let mut waiting = self
             .live
             .iter_mut()
-            .filter(|live| !live.ticket.has_started() && !live.ticket.is_promise());
+            .filter(|live| !live.ticket.has_started() && !live.ticket.is_reservation());
         if let Some(live) = waiting.nth(usize::from(call) % 4) {
             live.ticket.start(at(clock));
             live.call.started = Some(clock);
@@ -288,10 +288,10 @@ impl Pair {
             live.ticket.answer(at(self.clock));
             live.call.answered = Some(self.clock);
             live.due = None;
-            live.lasting_at = Reference::lasting_at(&live.call, self.clock);
+            live.streaming_deadline = Reference::streaming_deadline(&live.call, self.clock);
             prop_assert_eq!(
-                live.ticket.lasting_at(at(self.clock)),
-                live.lasting_at.map(at),
+                live.ticket.streaming_deadline(at(self.clock)),
+                live.streaming_deadline.map(at),
                 "lasting at"
             );
         }
@@ -332,14 +332,14 @@ impl Pair {
         Ok(())
     }
 
-    fn promise(&mut self) -> Checked {
-        let expected = self.reference.promise(self.clock);
-        let got = self.machine.promise(at(self.clock));
+    fn reserve(&mut self) -> Checked {
+        let expected = self.reference.reserve(self.clock);
+        let got = self.machine.reserve(at(self.clock));
         self.hear()?;
         self.turns.asked += 1;
         match (got, expected) {
             (Ok(ticket), Some(call)) => {
-                prop_assert_eq!(ticket.is_promise(), call.promised);
+                prop_assert_eq!(ticket.is_reservation(), call.reserved);
                 self.keep(ticket, call)?;
             }
             (Err(refusal), None) => self.reference.check_refusal(refusal.retry_after)?,
@@ -358,10 +358,10 @@ impl Pair {
         self.check()
     }
 
-    fn keep_trials(&mut self, keep: bool) -> Checked {
-        let keepers = &mut self.reference.trial_keepers;
+    fn reserve_trials(&mut self, keep: bool) -> Checked {
+        let keepers = &mut self.reference.trial_reservations;
         *keepers = if keep { *keepers + 1 } else { keepers.saturating_sub(1) };
-        self.machine.keep_trials(keep);
+        self.machine.reserve_trials(keep);
         self.check()
     }
 
@@ -381,17 +381,20 @@ impl Pair {
         self.check()
     }
 
-    fn redeem(&mut self, call: u8) -> Checked {
-        let promises: Vec<_> = (0..self.live.len())
-            .filter(|index| self.live[*index].ticket.is_promise())
+    fn claim(&mut self, call: u8) -> Checked {
+        let reservations: Vec<_> = (0..self.live.len())
+            .filter(|index| self.live[*index].ticket.is_reservation())
             .collect();
-        let Some(index) = usize::from(call).checked_rem(promises.len()).map(|pick| promises[pick]) else {
+        let Some(index) = usize::from(call)
+            .checked_rem(reservations.len())
+            .map(|pick| reservations[pick])
+        else {
             return Ok(());
         };
         let now = at(self.clock);
         let live = &mut self.live[index];
-        let expected = self.reference.redeem(&mut live.call, self.clock);
-        prop_assert_eq!(self.machine.redeem(&mut live.ticket, now), expected, "redeemed");
+        let expected = self.reference.claim(&mut live.call, self.clock);
+        prop_assert_eq!(self.machine.claim(&mut live.ticket, now), expected, "redeemed");
         if expected {
             self.turns.used += u64::from(live.promised_in == Some(self.turns.stage));
             live.ticket.start(now);
@@ -415,11 +418,11 @@ impl Pair {
         self.longest_limit = self.longest_limit.max(limit);
         prop_assert!(self.machine.is_current(&ticket));
         self.live.push(Live {
-            promised_in: ticket.is_promise().then_some(self.turns.stage),
+            promised_in: ticket.is_reservation().then_some(self.turns.stage),
             ticket,
             call,
             due: None,
-            lasting_at: None,
+            streaming_deadline: None,
             reported: false,
         });
         self.note_due(self.clock, self.live.len() - 1)
@@ -427,7 +430,7 @@ impl Pair {
 
     fn note_due(&mut self, clock: Nanos, index: usize) -> Checked {
         let live = &mut self.live[index];
-        if !live.call.promised {
+        if !live.call.reserved {
             live.due = self.reference.due(&live.call, clock);
             prop_assert_eq!(live.ticket.due(at(clock)), live.due.map(at), "due");
         }
@@ -435,16 +438,16 @@ impl Pair {
     }
 
     fn end(&mut self, index: usize, ends: Ends) -> Checked {
-        let ending = match ends {
-            Ends::Good => Ending::Finished(Outcome::Success),
-            Ends::Bad => Ending::Finished(Outcome::Failure),
-            Ends::Ignored => Ending::Finished(Outcome::Ignored),
-            Ends::Cancelled => Ending::Cancelled,
-            Ends::Unused => Ending::Unused,
+        let completion = match ends {
+            Ends::Good => Completion::Finished(Outcome::Success),
+            Ends::Bad => Completion::Finished(Outcome::Failure),
+            Ends::Ignored => Completion::Finished(Outcome::Ignored),
+            Ends::Cancelled => Completion::Cancelled,
+            Ends::Unused => Completion::Unused,
             Ends::Hangs => return Ok(()),
         };
         // Whoever was promised a call and hasn't made it has no answer to tell of.
-        if matches!(ending, Ending::Finished(_)) && self.live[index].ticket.is_promise() {
+        if matches!(completion, Completion::Finished(_)) && self.live[index].ticket.is_reservation() {
             return Ok(());
         }
         let Live {
@@ -455,8 +458,8 @@ impl Pair {
             ..
         } = self.live.remove(index);
         if reported {
-            self.reference.learn(&call, ending, self.clock);
-            self.machine.learn(&ticket, ending, at(self.clock));
+            self.reference.learn(&call, completion, self.clock);
+            self.machine.learn(&ticket, completion, at(self.clock));
             self.hear()?;
             // Its verdict is in, but for one thing that nobody could know by then.
             if due.is_some() && ends == Ends::Bad && self.machine.is_current(&ticket) {
@@ -469,8 +472,8 @@ impl Pair {
         }
         let mut untouched = self.machine.clone();
         let _ = untouched.is_flowing(at(self.clock));
-        let expected = self.reference.settle(&call, ending, self.clock);
-        let got = self.machine.settle(ticket, ending, at(self.clock));
+        let expected = self.reference.settle(&call, completion, self.clock);
+        let got = self.machine.settle(ticket, completion, at(self.clock));
         prop_assert_eq!(got, expected, "settled");
         // Rule 1: whatever is stale changes nothing at all, but for what is learned of the latency.
         let teaches = self.reference.may_teach(&call) && ends == Ends::Good;
@@ -488,11 +491,11 @@ impl Pair {
         loop {
             // As the breaker does: in the order of their due times, and only those that the machine stands by.
             let time_is_up = |live: &&mut Live| {
-                let up = live.due.or(live.lasting_at).is_some_and(|up| up < self.clock);
+                let up = live.due.or(live.streaming_deadline).is_some_and(|up| up < self.clock);
                 up && !live.reported && self.machine.is_current(&live.ticket)
             };
             let next = self.live.iter_mut().filter(time_is_up);
-            let Some(live) = next.min_by_key(|live| (live.due.is_none(), live.due, live.lasting_at)) else {
+            let Some(live) = next.min_by_key(|live| (live.due.is_none(), live.due, live.streaming_deadline)) else {
                 return Ok(());
             };
             live.reported = true;
@@ -502,8 +505,8 @@ impl Pair {
                     self.machine.overdue(at(due), at(self.clock));
                 }
                 None => {
-                    self.reference.lasting(&live.call, self.clock);
-                    self.machine.lasting(at(self.clock));
+                    self.reference.streaming(&live.call, self.clock);
+                    self.machine.streaming(at(self.clock));
                 }
             }
             self.hear()?;
@@ -521,12 +524,12 @@ impl Pair {
 
     fn ripen(&mut self, offset: i8) -> Checked {
         for _ in 0..60 {
-            if self.reference.ripe_at().is_some() || !self.admit()? {
+            if self.reference.trips_at().is_some() || !self.admit()? {
                 break;
             }
             self.end(self.live.len() - 1, Ends::Bad)?;
         }
-        if let Some(ripe) = self.reference.ripe_at() {
+        if let Some(ripe) = self.reference.trips_at() {
             self.clock = self.clock.max(ripe.saturating_add_signed(offset.into()));
             self.reconsider()?;
         }
@@ -589,17 +592,17 @@ impl Pair {
             seen.check_refusal(self.machine.refusal(at(clock)).retry_after)?;
         }
         prop_assert_eq!(self.machine.settings().slow_after, self.reference.plan.slow_after);
-        self.check_promises(clock)?;
+        self.check_reservations(clock)?;
         prop_assert_eq!(format!("{:?}", self.machine), before);
         Ok(())
     }
 
     /// A promise holds for as long as it can be redeemed.
-    fn check_promises(&self, clock: Nanos) -> Checked {
+    fn check_reservations(&self, clock: Nanos) -> Checked {
         let mut seen = self.reference.clone();
         seen.catch_up(clock);
         for live in &self.live {
-            let holds = self.machine.holds(&live.ticket, at(clock));
+            let holds = self.machine.is_valid(&live.ticket, at(clock));
             prop_assert_eq!(holds, seen.holds(&live.call), "holds");
         }
         Ok(())
@@ -637,7 +640,7 @@ impl Pair {
         }
         prop_assert_eq!(self.machine.generation(), self.reference.generation, "generation");
         prop_assert_eq!(self.machine.is_recording(), self.reference.mode != Mode::Disabled);
-        prop_assert_eq!(self.machine.ripe_at(), self.reference.ripe_at().map(at), "ripe at");
+        prop_assert_eq!(self.machine.trips_at(), self.reference.trips_at().map(at), "ripe at");
         self.check_reading(self.clock)?;
         self.check_share()
     }
@@ -699,20 +702,20 @@ impl Pair {
             return Ok(());
         }
         let now = at(self.clock);
-        let is_out = |live: &&Live| {
-            let holds = !live.ticket.is_promise() || self.machine.holds(&live.ticket, now);
+        let is_open = |live: &&Live| {
+            let holds = !live.ticket.is_reservation() || self.machine.is_valid(&live.ticket, now);
             self.machine.is_current(&live.ticket) && holds && !live.reported
         };
         match &self.reference.plan.recovery.form {
             FormPlan::Gradual { .. } if view.share > 0 => {
                 let in_stage = |live: &&Live| live.promised_in == Some(self.turns.stage);
-                let promised = self.live.iter().filter(is_out).filter(in_stage).count() as u64;
+                let reserved = self.live.iter().filter(is_open).filter(in_stage).count() as u64;
                 let turns = (self.turns.asked * u64::from(view.share)).div_ceil(100);
-                prop_assert!(self.turns.used + promised <= turns, "more than its share");
+                prop_assert!(self.turns.used + reserved <= turns, "more than its share");
             }
-            FormPlan::Gradual { .. } => prop_assert!(self.live.iter().filter(is_out).count() <= 1),
+            FormPlan::Gradual { .. } => prop_assert!(self.live.iter().filter(is_open).count() <= 1),
             FormPlan::Permitted { calls, .. } => {
-                prop_assert!(self.live.iter().filter(is_out).count() <= *calls as usize);
+                prop_assert!(self.live.iter().filter(is_open).count() <= *calls as usize);
             }
         }
         Ok(())

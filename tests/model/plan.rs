@@ -214,7 +214,7 @@ impl OpenPlan {
             .refused_before_trial(self.refused)
             .ends_after_refusals(self.enough);
         match self.pause_cap {
-            Some(cap) => growing.honour_retry_after(cap),
+            Some(cap) => growing.honor_retry_after(cap),
             None => growing,
         }
     }

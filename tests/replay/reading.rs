@@ -7,8 +7,8 @@ use std::{
 };
 
 use tower_breaker::{
-    Config,
-    observe::CallOutcome,
+    Config, Outcome,
+    observe::Completion,
     replay::{Replay, Trace},
 };
 
@@ -31,7 +31,7 @@ fn columns_come_in_any_order_others_are_ignored_and_the_key_may_be_left_out() {
     let text = "Latency, status ,OUTCOME,time\n0.25,503,failure,1.5\n\n 0.001 ,200, success , 2 \n";
     let trace = Trace::read_csv(text.as_bytes()).unwrap();
     assert_eq!(starts(&trace), [1_500_000_000, 2_000_000_000]);
-    assert_eq!(trace.calls()[0].outcome(), CallOutcome::Failure);
+    assert_eq!(trace.calls()[0].outcome(), Completion::Finished(Outcome::Failure));
     assert_eq!(trace.calls()[0].latency(), Duration::from_millis(250));
     assert_eq!(trace.key_of(&trace.calls()[1]), "");
 }
@@ -53,7 +53,7 @@ fn json_lines_take_numbers_or_strings_to_the_nanosecond() {
 fn quoted_keys_and_windows_line_ends_are_read() {
     let trace = csv("1,\"a, \"\"b\"\"\",success,0.1\r\n2,b,refused,\r\n").unwrap();
     assert_eq!(trace.keys().collect::<Vec<_>>(), ["a, \"b\"", "b"]);
-    assert_eq!(trace.calls()[1].outcome(), CallOutcome::Refused);
+    assert_eq!(trace.calls()[1].outcome(), Completion::Refused);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 
 use tower_breaker::{
     Breaker, CircuitBreakerLayer, Event, Outcome,
-    observe::{CallOutcome, CallRecord, Observer},
+    observe::{CallRecord, Completion, Observer},
     policy::ConsecutiveFailures,
     replay::{Recorder, Trace},
 };
@@ -38,14 +38,14 @@ fn day(breaker: &Breaker, clock: &HandClock) {
     clock.set(1_000_000_001);
     let ignored = breaker.try_acquire().unwrap();
     let cancelled = breaker.try_acquire().unwrap();
-    let mut lasting = breaker.try_acquire().unwrap();
+    let mut streaming = breaker.try_acquire().unwrap();
     clock.set(1_031_000_000);
     good.record(Outcome::Success);
     ignored.record(Outcome::Ignored);
-    lasting.answered();
+    streaming.answered();
     clock.set(2_000_000_000);
     drop(cancelled);
-    lasting.record(Outcome::Failure);
+    streaming.record(Outcome::Failure);
     breaker.try_acquire().unwrap().record(Outcome::Failure);
     assert!(breaker.try_acquire().is_err());
 }
@@ -84,12 +84,12 @@ fn json_lines_say_the_same() {
     assert_eq!(
         outcomes,
         [
-            CallOutcome::Success,
-            CallOutcome::Ignored,
-            CallOutcome::Cancelled,
-            CallOutcome::Failure,
-            CallOutcome::Failure,
-            CallOutcome::Refused
+            Completion::Finished(Outcome::Success),
+            Completion::Finished(Outcome::Ignored),
+            Completion::Cancelled,
+            Completion::Finished(Outcome::Failure),
+            Completion::Finished(Outcome::Failure),
+            Completion::Refused
         ]
     );
 }
@@ -168,7 +168,7 @@ struct Panics(Arc<AtomicBool>);
 impl Observer for Panics {
     fn on_event(&self, _: &Event) {}
 
-    fn wants_calls(&self) -> bool {
+    fn observes_calls(&self) -> bool {
         true
     }
 

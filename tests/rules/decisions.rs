@@ -211,8 +211,8 @@ fn a_window_of_time_holds_the_last_t_to_a_twentieth() {
 #[test]
 fn the_trip_test_runs_after_a_success_too() {
     let mut machine = under(FailureRate::at_least(0.5).minimum_calls(4));
-    for ending in [BAD, BAD, GOOD] {
-        call(&mut machine, ending, at(0));
+    for completion in [BAD, BAD, GOOD] {
+        call(&mut machine, completion, at(0));
         assert_eq!(machine.state(at(0)), State::Closed);
     }
     call(&mut machine, GOOD, at(0));
@@ -226,8 +226,8 @@ fn the_trip_test_runs_after_a_success_too() {
 #[test]
 fn a_rate_at_the_threshold_trips_and_one_below_does_not() {
     let mut machine = under(FailureRate::at_least(0.3).minimum_calls(10));
-    for ending in [BAD, BAD, GOOD, GOOD, GOOD, GOOD, GOOD, GOOD, GOOD] {
-        call(&mut machine, ending, at(0));
+    for completion in [BAD, BAD, GOOD, GOOD, GOOD, GOOD, GOOD, GOOD, GOOD] {
+        call(&mut machine, completion, at(0));
     }
     let mut below = machine.clone();
     call(&mut below, GOOD, at(0));

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tower_breaker::{
     Outcome, State,
-    machine::{Ending, Machine, Settings, Timestamp},
+    machine::{Completion, Machine, Settings, Timestamp},
     policy::ConsecutiveFailures,
     recovery::{OpenDuration, Recovery},
 };
@@ -67,8 +67,8 @@ fn promises_that_are_given_up_leave_no_credit() {
     let mut machine = tripped_with(Recovery::gradual());
     call(&mut machine, GOOD, at(1000));
     for _ in 0..100 {
-        if let Ok(promise) = machine.promise(at(1000)) {
-            machine.settle(promise, Ending::Unused, at(1000));
+        if let Ok(reservation) = machine.reserve(at(1000)) {
+            machine.settle(reservation, Completion::Unused, at(1000));
         }
     }
     assert!(admitted(&mut machine, 27, at(1000)) <= 6, "20 % of 27");
@@ -244,7 +244,7 @@ async fn a_slow_but_healthy_service_comes_back_though_no_slow_after_is_set() {
 
 #[test]
 fn calls_that_are_all_ignored_or_cancelled_end_half_open() {
-    for ending in [IGNORED, Ending::Cancelled] {
+    for completion in [IGNORED, Completion::Cancelled] {
         for recovery in [Recovery::gradual(), Recovery::permitted_calls(3)] {
             let mut machine = tripped_with(recovery);
             let mut calls = 0;
@@ -252,8 +252,8 @@ fn calls_that_are_all_ignored_or_cancelled_end_half_open() {
             while let Ok(ticket) = machine.admit(at(now)) {
                 now += 150;
                 calls += 1;
-                assert!(calls < 1000, "{ending:?}: no end");
-                machine.settle(ticket, ending, at(now));
+                assert!(calls < 1000, "{completion:?}: no end");
+                machine.settle(ticket, completion, at(now));
             }
             assert_eq!((machine.state(at(now)), calls), (State::Open, 10));
         }
@@ -286,8 +286,8 @@ fn an_ignored_probe_gives_its_slot_back() {
 #[test]
 fn ignored_outcomes_do_not_count_while_closed() {
     let mut machine = machine(settings());
-    for ending in [BAD, BAD, IGNORED, BAD] {
-        call(&mut machine, ending, at(0));
+    for completion in [BAD, BAD, IGNORED, BAD] {
+        call(&mut machine, completion, at(0));
     }
     assert_eq!(
         machine.state(at(0)),

@@ -11,7 +11,7 @@ use tower::{Layer, Service};
 use tower_breaker::{
     Breaker, Outcome, Permit, State,
     config::SlowAfter,
-    layer::Builder,
+    layer::CircuitBreakerLayerBuilder,
     policy::{FailureRate, SlidingWindow},
     snapshot::Totals,
 };
@@ -19,7 +19,7 @@ use tower_breaker::{
 use crate::support::*;
 
 /// Breakers that have had one good call each, more of them than there are any to inherit from.
-fn heirs(builder: impl Fn() -> Builder) -> Vec<Breaker> {
+fn heirs(builder: impl Fn() -> CircuitBreakerLayerBuilder) -> Vec<Breaker> {
     let heir = || {
         let breaker = builder().build().unwrap().breaker().clone();
         breaker.try_acquire().unwrap().record(Outcome::Success);
@@ -28,7 +28,7 @@ fn heirs(builder: impl Fn() -> Builder) -> Vec<Breaker> {
     (0..64).map(|_| heir()).collect()
 }
 
-fn untimed(clock: &ManualClock) -> impl Fn() -> Builder {
+fn untimed(clock: &ManualClock) -> impl Fn() -> CircuitBreakerLayerBuilder {
     let clock = clock.clone();
     move || builder().slow_after(SlowAfter::Never).clock(clock.clone())
 }

@@ -4,7 +4,7 @@ use tokio::time::advance;
 use tower_breaker::{
     CircuitBreakerLayer, CircuitOpen, Config, Outcome, State,
     config::{CancelledCalls, SlowAfter},
-    machine::{Ending, Machine, Settings, Settled, Ticket, Timestamp},
+    machine::{Completion, Machine, Settings, Settled, Ticket, Timestamp},
     observe::Transition,
     on_open::{CloneRequests, FailOverBudget},
     policy::SlowCallRate,
@@ -28,7 +28,7 @@ fn teach(machine: &mut Machine, calls: u32, takes: Duration, mut now: Timestamp)
     for _ in 0..calls {
         let mut ticket = machine.admit(now).unwrap();
         while !ticket.is_sampled() {
-            machine.settle(ticket, Ending::Unused, now);
+            machine.settle(ticket, Completion::Unused, now);
             now = now + ms(5);
             ticket = machine.admit(now).unwrap();
         }
@@ -233,7 +233,7 @@ fn the_yardstick_of_a_calls_start_counts() {
     assert_eq!(machine.slow_after(), Some(ms(100)));
     let after = machine.admit(now).unwrap();
     let slow = |machine: &mut Machine, ticket: Ticket, now| match machine.settle(ticket, GOOD, now) {
-        Settled::Counted(judgement) => judgement.slow,
+        Settled::Counted(assessment) => assessment.slow,
         settled => panic!("{settled:?}"),
     };
     assert!(slow(&mut machine, after, now + ms(150)));
@@ -251,7 +251,7 @@ fn a_call_from_before_the_first_reading_is_never_slow() {
     let now = teach(&mut machine, 64, ms(40), at(0));
     let settled = machine.settle(early, GOOD, now + ms(100_000));
     assert!(
-        matches!(settled, Settled::Counted(judgement) if !judgement.slow),
+        matches!(settled, Settled::Counted(assessment) if !assessment.slow),
         "{settled:?}"
     );
 }
@@ -263,8 +263,8 @@ fn failures_ignored_and_cancelled_calls_teach_nothing() {
     for call in 0..1000 {
         let now = at(call * 200);
         let ticket = machine.admit(now).unwrap();
-        let ending = [BAD, IGNORED, Ending::Cancelled, Ending::Unused][call as usize % 4];
-        machine.settle(ticket, ending, now + ms(40));
+        let completion = [BAD, IGNORED, Completion::Cancelled, Completion::Unused][call as usize % 4];
+        machine.settle(ticket, completion, now + ms(40));
     }
     assert_eq!(p99(&machine, at(200_000)), None);
 }
@@ -377,7 +377,7 @@ fn a_probe_is_given_twice_the_yardstick() {
     }
     let now = now + ms(1000);
     let mut probe = machine.admit(now).unwrap();
-    assert_eq!(probe.lasting_at(now), Some(now + slow_after * 2));
+    assert_eq!(probe.streaming_deadline(now), Some(now + slow_after * 2));
     probe.wait();
     assert_eq!(probe.due(now), Some(now + slow_after * 2));
 }
@@ -425,12 +425,12 @@ fn a_call_that_is_given_up_past_one_and_a_half_p99s_is_slow() {
         let mut given_up = |after| {
             let ticket = machine.admit(now).unwrap();
             now = now + after;
-            machine.settle(ticket, Ending::Cancelled, now)
+            machine.settle(ticket, Completion::Cancelled, now)
         };
         assert_eq!(given_up(limit), Settled::Cancelled);
         let settled = given_up(limit + Duration::from_nanos(1));
         assert!(
-            matches!(settled, Settled::Counted(judgement) if judgement.slow && !judgement.failed),
+            matches!(settled, Settled::Counted(assessment) if assessment.slow && !assessment.failed),
             "{settled:?}"
         );
     }
@@ -447,7 +447,7 @@ fn a_call_that_is_given_up_says_nothing_where_nothing_was_learned() {
         };
         machine.reconfigure(other, now).unwrap();
         let ticket = machine.admit(now).unwrap();
-        let settled = machine.settle(ticket, Ending::Cancelled, now + Duration::from_secs(60));
+        let settled = machine.settle(ticket, Completion::Cancelled, now + Duration::from_secs(60));
         assert_eq!(settled, Settled::Cancelled);
     }
 }
@@ -460,7 +460,7 @@ fn given_up_calls_that_are_ignored_stay_so_past_any_p99() {
     });
     let ticket = machine.admit(now).unwrap();
     assert_eq!(
-        machine.settle(ticket, Ending::Cancelled, now + ms(150)),
+        machine.settle(ticket, Completion::Cancelled, now + ms(150)),
         Settled::Cancelled
     );
 }
@@ -584,7 +584,7 @@ fn a_streams_answer_is_what_is_learned_and_not_its_end() {
     let now = at(60_000);
     let mut probe = machine.admit(now).unwrap();
     probe.answer(now + ms(40));
-    machine.lasting(now + ms(5000));
+    machine.streaming(now + ms(5000));
     machine.learn(&probe, GOOD, now + ms(3_600_000));
     assert_eq!(p99(&machine, now), Some(Duration::from_nanos(45_254_848)));
 }

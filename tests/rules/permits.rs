@@ -88,9 +88,9 @@ fn cancelled_calls_may_be_ignored_or_count_as_failures() {
         let mut machine = machine(settings);
         let [early, late] = [1, 2].map(|_| machine.admit(at(0)).unwrap());
         [(early, 50), (late, 101)].map(|(ticket, now)| {
-            let ending = tower_breaker::machine::Ending::Cancelled;
-            match machine.settle(ticket, ending, at(now)) {
-                Settled::Counted(judgement) => Some((judgement.failed, judgement.slow)),
+            let completion = tower_breaker::machine::Completion::Cancelled;
+            match machine.settle(ticket, completion, at(now)) {
+                Settled::Counted(assessment) => Some((assessment.failed, assessment.slow)),
                 _ => None,
             }
         })

@@ -15,14 +15,14 @@ use tower::{BoxError, Service};
 use tower_breaker::{
     Breaker, CircuitBreakerLayer, Outcome,
     clock::Clock,
-    layer::Builder,
-    machine::{Ending, Machine, Settings, Settled, Ticket, Timestamp},
+    layer::CircuitBreakerLayerBuilder,
+    machine::{Completion, Machine, Settings, Settled, Ticket, Timestamp},
     policy::ConsecutiveFailures,
 };
 
-pub(crate) const GOOD: Ending = Ending::Finished(Outcome::Success);
-pub(crate) const BAD: Ending = Ending::Finished(Outcome::Failure);
-pub(crate) const IGNORED: Ending = Ending::Finished(Outcome::Ignored);
+pub(crate) const GOOD: Completion = Completion::Finished(Outcome::Success);
+pub(crate) const BAD: Completion = Completion::Finished(Outcome::Failure);
+pub(crate) const IGNORED: Completion = Completion::Finished(Outcome::Ignored);
 
 pub(crate) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -58,9 +58,9 @@ pub(crate) fn chances(mut seed: u64) -> impl Iterator<Item = f64> {
 }
 
 /// One call that takes no time.
-pub(crate) fn call(machine: &mut Machine, ending: Ending, now: Timestamp) -> Settled {
+pub(crate) fn call(machine: &mut Machine, completion: Completion, now: Timestamp) -> Settled {
     let ticket = machine.admit(now).expect("admitted");
-    machine.settle(ticket, ending, now)
+    machine.settle(ticket, completion, now)
 }
 
 /// A machine with [`settings`] that tripped at 0 ms, and a ticket from before.
@@ -74,7 +74,7 @@ pub(crate) fn tripped() -> (Machine, Ticket) {
 }
 
 /// As [`settings`], for a layer.
-pub(crate) fn builder() -> Builder {
+pub(crate) fn builder() -> CircuitBreakerLayerBuilder {
     CircuitBreakerLayer::builder()
         .trip_when(ConsecutiveFailures::of(3))
         .open_duration(ms(1000))

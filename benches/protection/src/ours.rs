@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, advance},
 };
 use tower::{Layer, Service};
-use tower_breaker::{Breaker, CircuitBreakerLayer, CircuitOpen, Config, State, clock::Timestamp, layer::Builder};
+use tower_breaker::{Breaker, CircuitBreakerLayer, CircuitOpen, Config, State, clock::Timestamp, layer::CircuitBreakerLayerBuilder};
 
 use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
 
@@ -34,12 +34,12 @@ struct InFlight<F> {
 }
 
 /// The layer that is built from this, with a backup, or with none. The run starts now.
-pub fn contestant(builder: Builder, rejects: bool) -> Box<dyn Contestant> {
+pub fn contestant(builder: CircuitBreakerLayerBuilder, rejects: bool) -> Box<dyn Contestant> {
     joining(PausedTime::start(), builder, rejects)
 }
 
 /// A layer that is made in the course of a run.
-fn joining(time: PausedTime, builder: Builder, rejects: bool) -> Box<dyn Contestant> {
+fn joining(time: PausedTime, builder: CircuitBreakerLayerBuilder, rejects: bool) -> Box<dyn Contestant> {
     let stage = Rc::new(Stage::default());
     // The layer's clock starts when the layer is made.
     let runtime = time.runtime.clone();

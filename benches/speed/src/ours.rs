@@ -1,7 +1,7 @@
 use std::{cell::Cell, thread, time::Duration};
 
 use tower::Layer;
-use tower_breaker::{CircuitBreaker, CircuitBreakerLayer, CircuitOpen, State, clock::FastClock, config::SlowAfter, layer::Builder, on_open::Reject, policy::{ConsecutiveFailures, Policy}, recovery::Recovery};
+use tower_breaker::{CircuitBreaker, CircuitBreakerLayer, CircuitOpen, State, clock::FastClock, config::SlowAfter, layer::CircuitBreakerLayerBuilder, on_open::Reject, policy::{ConsecutiveFailures, Policy}, recovery::Recovery};
 
 use crate::{
     path::Path,
@@ -67,15 +67,15 @@ pub(crate) fn with_policy<P: Primary>(policy: impl Into<Policy>, primary: P) -> 
     Box::new(Driven::new(around(builder, primary)))
 }
 
-fn builder() -> Builder {
+fn builder() -> CircuitBreakerLayerBuilder {
     CircuitBreakerLayer::builder()
 }
 
-fn around<P: Primary>(builder: Builder, primary: P) -> CircuitBreaker<P, Reject> {
+fn around<P: Primary>(builder: CircuitBreakerLayerBuilder, primary: P) -> CircuitBreaker<P, Reject> {
     builder.build().expect("the settings are within bounds").layer(primary)
 }
 
-fn tripping() -> Builder {
+fn tripping() -> CircuitBreakerLayerBuilder {
     builder().trip_when(ConsecutiveFailures::of(1))
 }
 

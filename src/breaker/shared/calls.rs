@@ -7,7 +7,7 @@ use crate::{
         lanes::{Lanes, TimedPass},
         slots::Slot,
     },
-    machine::{Ending, Outcome, Ticket, Timestamp},
+    machine::{Completion, Outcome, Ticket, Timestamp},
 };
 
 /// What becomes of a call between its start and its end.
@@ -60,7 +60,7 @@ impl Core {
             Watched::No => true,
             Watched::Passed { lane, slot } => self.keeper.finish(&lanes.each()[lane], slot, &mut self.unanswered),
             Watched::Unanswered(slot) => self.unanswered.finish(slot),
-            Watched::Lasting(slot) => self.lasting.finish(slot),
+            Watched::Lasting(slot) => self.streaming.finish(slot),
             Watched::Counted => false,
         }
     }
@@ -93,8 +93,8 @@ impl Core {
             return Watched::Counted;
         }
         self.drop_stale_watches();
-        match ticket.lasting_at(now).filter(|_| self.counts(ticket)) {
-            Some(due) => Watched::Lasting(self.lasting.watch(now, due)),
+        match ticket.streaming_deadline(now).filter(|_| self.counts(ticket)) {
+            Some(due) => Watched::Lasting(self.streaming.watch(now, due)),
             None => Watched::No,
         }
     }
@@ -103,7 +103,7 @@ impl Core {
         &mut self,
         ticket: Ticket,
         watch: Watched,
-        ending: Ending,
+        completion: Completion,
         lanes: &Lanes,
         now: Timestamp,
     ) {
@@ -115,29 +115,29 @@ impl Core {
         }
         let latency = ticket.elapsed(now);
         if on_time || !self.machine.is_current(&ticket) {
-            let settled = self.machine.settle(ticket, ending, now);
-            self.totals.primary.note(settled, ending);
+            let settled = self.machine.settle(ticket, completion, now);
+            self.totals.primary.note(settled, completion);
         } else {
             // It was counted when its time was up: as slow, or as good enough for a probe.
-            self.machine.learn(&ticket, ending, now);
-            if ending == Ending::Finished(Outcome::Failure) && !was_good {
+            self.machine.learn(&ticket, completion, now);
+            if completion == Completion::Finished(Outcome::Failure) && !was_good {
                 self.machine.overdue_failed(now);
             }
-            self.totals.primary.note_end(ending);
+            self.totals.primary.note_end(completion);
         }
-        self.totals.primary.note_latency(latency, ending);
+        self.totals.primary.note_latency(latency, completion);
     }
 
     /// The latency of a call to the backup, where it is timed.
     pub(in crate::breaker) fn end_backup(
         &mut self,
-        ending: Ending,
+        completion: Completion,
         started: Option<Timestamp>,
         now: Timestamp,
     ) -> Option<Duration> {
         let latency = started.map(|started| now.since(started));
-        self.totals.backup.note_end(ending);
-        self.totals.backup.note_latency(latency, ending);
+        self.totals.backup.note_end(completion);
+        self.totals.backup.note_latency(latency, completion);
         latency
     }
 }

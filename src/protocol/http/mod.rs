@@ -20,7 +20,7 @@
 
 mod body;
 mod either;
-mod replay;
+mod retain;
 mod retry_after;
 mod status;
 mod unavailable;
@@ -31,7 +31,7 @@ pub(crate) use self::{body::watched, retry_after::pause_asked_for};
 pub use self::{
     body::{Latency, WatchedBody},
     either::EitherBody,
-    replay::{KeptRequest, ReplayBody, ReplayRequests},
+    retain::{RetainRequests, RetainedBody, RetainedRequest},
     status::{ByStatus, ByStatusAtEnd},
     unavailable::{Unavailable, UnavailableBuilder},
 };

@@ -8,7 +8,7 @@ use super::retry_after;
 use crate::{error::CircuitOpen, machine::ConfigError, on_open::Answer};
 
 /// Answers refused calls with 503 and a `Retry-After` from the time that the breaker is still open: see
-/// [`Builder::respond`](crate::layer::Builder::respond).
+/// [`CircuitBreakerLayerBuilder::respond`](crate::layer::CircuitBreakerLayerBuilder::respond).
 ///
 /// It makes any body that is `From<Bytes>`, as axum's is; for others, map what [`response`](Self::response) gives:
 ///

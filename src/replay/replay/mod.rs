@@ -70,7 +70,7 @@ impl Replay {
         }
     }
 
-    /// Where jitter, and the choice of calls to learn from, start from: see [`Builder::seed`](crate::layer::Builder::seed). Default: 0.
+    /// Where jitter, and the choice of calls to learn from, start from: see [`CircuitBreakerLayerBuilder::seed`](crate::layer::CircuitBreakerLayerBuilder::seed). Default: 0.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }

@@ -90,7 +90,7 @@ fn place_call(call: &Call, index: u32, placed: &mut Vec<(Place, StepEvent)>) {
     };
     let (first, last) = call.steps;
     put(first, admitted, StepEvent::Admit(index));
-    if call.outcome == crate::observe::CallOutcome::Refused {
+    if call.outcome == crate::observe::Completion::Refused {
         return;
     }
     if let Some(waited) = waited {

@@ -6,10 +6,10 @@ use super::{
     stretch::Stretch,
 };
 use crate::{
-    breaker::{Blueprint, Breaker, Permit},
+    breaker::{Breaker, BreakerFactory, Permit},
     config::Config,
     machine::{ConfigError, Outcome, SlowAfter, State, Timestamp, Transition},
-    observe::{CallOutcome, Event, Events, Observer, Observers},
+    observe::{Completion, Event, Events, Observer, Observers},
     replay::{
         report::{Change, Report, Trip},
         trace::{Call, Trace},
@@ -61,10 +61,10 @@ impl<'a> Replayed<'a> {
     ) -> Result<Self, ConfigError> {
         let clock = TraceClock::default();
         let observers: Vec<Box<dyn Observer>> = vec![Box::new(StepByStep)];
-        let plan = Blueprint {
+        let plan = BreakerFactory {
             clock: Arc::new(clock.clone()),
             observers: Arc::new(Observers::new(observers)),
-            ..Blueprint::new(SlowAfter::Learned)
+            ..BreakerFactory::new(SlowAfter::Learned)
         };
         let breaker = plan.breaker(config, seed)?;
         Ok(Self {
@@ -84,7 +84,7 @@ impl<'a> Replayed<'a> {
         self.clock.set(step.at);
         let admitted = match step.event {
             StepEvent::Look => {
-                self.breaker.look();
+                self.breaker.evaluate();
                 None
             }
             StepEvent::Admit(index) => Some((index, self.admit(index))),
@@ -113,8 +113,8 @@ impl<'a> Replayed<'a> {
 
     fn admit(&mut self, index: u32) -> bool {
         let call = self.call(index);
-        let waits = call.outcome == CallOutcome::Unused
-            || call.detours.as_ref().is_some_and(|detours| detours.waited.is_some());
+        let waits =
+            call.outcome == Completion::Unused || call.detours.as_ref().is_some_and(|detours| detours.waited.is_some());
         let acquired = if waits {
             self.breaker.acquire_waiting(false)
         } else {
@@ -123,7 +123,7 @@ impl<'a> Replayed<'a> {
         let Ok(permit) = acquired else {
             return false;
         };
-        if call.outcome == CallOutcome::Refused {
+        if call.outcome == Completion::Refused {
             permit.release();
         } else {
             self.in_flight.insert(index, permit);
@@ -142,11 +142,11 @@ impl<'a> Replayed<'a> {
             return; // It was diverted.
         };
         match self.call(index).outcome {
-            CallOutcome::Success => permit.record(Outcome::Success),
-            CallOutcome::Failure => permit.record(Outcome::Failure),
-            CallOutcome::Ignored => permit.record(Outcome::Ignored),
-            CallOutcome::Cancelled => drop(permit),
-            CallOutcome::Unused | CallOutcome::Refused => permit.release(),
+            Completion::Finished(Outcome::Success) => permit.record(Outcome::Success),
+            Completion::Finished(Outcome::Failure) => permit.record(Outcome::Failure),
+            Completion::Finished(Outcome::Ignored) => permit.record(Outcome::Ignored),
+            Completion::Cancelled => drop(permit),
+            Completion::Unused | Completion::Refused => permit.release(),
         }
     }
 
@@ -206,9 +206,9 @@ impl<'a> Replayed<'a> {
             verdict,
         };
         match (call.outcome, admitted) {
-            (CallOutcome::Refused, true) => report.refused_before += 1,
-            (CallOutcome::Refused, false) => report.refused_again += 1,
-            (CallOutcome::Unused, _) => {}
+            (Completion::Refused, true) => report.refused_before += 1,
+            (Completion::Refused, false) => report.refused_again += 1,
+            (Completion::Unused, _) => {}
             (_, true) => report.admitted.note(verdict),
             (_, false) => {
                 report.diverted.note(verdict);
@@ -234,7 +234,7 @@ struct StepByStep;
 impl Observer for StepByStep {
     fn on_event(&self, _: &Event) {}
 
-    fn wants_calls(&self) -> bool {
+    fn observes_calls(&self) -> bool {
         true
     }
 }

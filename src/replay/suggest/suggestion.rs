@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    machine::{ConfigError, Rough, SlowAfter},
+    machine::{ConfigError, HumanDuration, SlowAfter},
     replay::{
         report::{Counted, Report},
         trace::{Latencies, Trace},
@@ -90,10 +90,10 @@ impl Suggestion {
                 tried - 1
             )?,
             Value::ByHand { slow_after, origin } => {
-                write!(f, "slow_after {}: {origin}", Rough(slow_after))?;
+                write!(f, "slow_after {}: {origin}", HumanDuration(slow_after))?;
                 if let Origin::Quantile { part, .. } = origin {
                     let (quantile, calls) = (self.latencies.quantile(part), self.latencies.calls());
-                    write!(f, " ({}) of {calls} successful calls", Rough(quantile))?;
+                    write!(f, " ({}) of {calls} successful calls", HumanDuration(quantile))?;
                 }
                 write!(
                     f,
@@ -128,8 +128,8 @@ impl Suggestion {
             writeln!(
                 f,
                 "Evidence has to last {}: with the default, {}, {:.1} of 1000 answers are lost.",
-                Rough(self.sustained_for),
-                Rough(at_first.sustained_for),
+                HumanDuration(self.sustained_for),
+                HumanDuration(at_first.sustained_for),
                 at_first.lost()
             )?;
         }

@@ -1,7 +1,10 @@
 use std::{fmt, time::Duration};
 
 use super::Trace;
-use crate::{machine::Rough, observe::CallOutcome};
+use crate::{
+    machine::{HumanDuration, Outcome},
+    observe::Completion,
+};
 
 /// So many successful calls make a p99.
 pub(in crate::replay) const ENOUGH: usize = 100;
@@ -17,7 +20,10 @@ impl Latencies {
     /// Those of a trace's successful calls.
     #[must_use]
     pub fn of(trace: &Trace) -> Self {
-        let successes = trace.calls.iter().filter(|call| call.outcome == CallOutcome::Success);
+        let successes = trace
+            .calls
+            .iter()
+            .filter(|call| call.outcome == Completion::Finished(Outcome::Success));
         let mut sorted: Vec<_> = successes.map(|call| call.latency).collect();
         sorted.sort_unstable();
         Self { sorted }
@@ -41,7 +47,7 @@ impl Latencies {
 impl fmt::Display for Latencies {
     /// p50, p90, p99 and p99.9, in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [p50, p90, p99, p999] = [0.5, 0.9, 0.99, 0.999].map(|part| Rough(self.quantile(part)));
+        let [p50, p90, p99, p999] = [0.5, 0.9, 0.99, 0.999].map(|part| HumanDuration(self.quantile(part)));
         write!(f, "p50 {p50}, p90 {p90}, p99 {p99}, p99.9 {p999}")
     }
 }

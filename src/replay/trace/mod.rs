@@ -11,7 +11,7 @@ pub(in crate::replay) use self::latencies::ENOUGH;
 pub use self::latencies::Latencies;
 use self::row::{Row, What};
 use super::error::TraceError;
-use crate::{machine::Timestamp, observe::CallOutcome};
+use crate::{machine::Timestamp, observe::Completion};
 
 /// What became of each call: when it started, its key, how it ended, how long it took. In order of the starts.
 ///
@@ -52,7 +52,7 @@ pub struct Trace {
 pub struct Call {
     pub(in crate::replay) start: u64,
     pub(in crate::replay) latency: u64,
-    pub(in crate::replay) outcome: CallOutcome,
+    pub(in crate::replay) outcome: Completion,
     pub(in crate::replay) key: u32,
     pub(in crate::replay) row: u32,
     /// Its first and last place in the breaker's order; 0 where there is none.
@@ -220,7 +220,7 @@ impl Call {
 
     /// How it ended.
     #[must_use]
-    pub fn outcome(&self) -> CallOutcome {
+    pub fn outcome(&self) -> Completion {
         self.outcome
     }
 }

@@ -1,5 +1,6 @@
 use super::{super::error::TraceError, seconds};
-use crate::observe::{CallOutcome, CallRecord, Look, Moment};
+use crate::machine::Outcome;
+use crate::observe::{CallRecord, Completion, Evaluation, Stamp};
 
 /// One line of a trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub(in crate::replay) struct Row {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::replay) enum What {
-    Call(CallOutcome),
+    Call(Completion),
     /// The breaker looked, and found something.
     Looked,
 }
@@ -37,12 +38,12 @@ pub(in crate::replay) struct Fields<T> {
 pub(in crate::replay) const NAMES: [&str; 7] = ["time", "key", "outcome", "latency", "waited", "lasted", "steps"];
 
 const OUTCOMES: [(&str, What); 7] = [
-    ("success", What::Call(CallOutcome::Success)),
-    ("failure", What::Call(CallOutcome::Failure)),
-    ("ignored", What::Call(CallOutcome::Ignored)),
-    ("cancelled", What::Call(CallOutcome::Cancelled)),
-    ("refused", What::Call(CallOutcome::Refused)),
-    ("unused", What::Call(CallOutcome::Unused)),
+    ("success", What::Call(Completion::Finished(Outcome::Success))),
+    ("failure", What::Call(Completion::Finished(Outcome::Failure))),
+    ("ignored", What::Call(Completion::Finished(Outcome::Ignored))),
+    ("cancelled", What::Call(Completion::Cancelled)),
+    ("refused", What::Call(Completion::Refused)),
+    ("unused", What::Call(Completion::Unused)),
     ("looked", What::Looked),
 ];
 const ACCEPTED_OUTCOMES: &str = "success, failure, ignored, cancelled or refused";
@@ -94,7 +95,7 @@ impl Row {
         };
         let latency = match what {
             // It says nothing of the primary.
-            What::Call(CallOutcome::Refused) | What::Looked => {
+            What::Call(Completion::Refused) | What::Looked => {
                 optional("latency", fields.latency)?.and(None).unwrap_or(0)
             }
             What::Call(_) => seconds("latency", fields.latency)?,
@@ -135,7 +136,7 @@ impl Row {
     fn parse_steps(&self, text: &str) -> Option<Vec<u64>> {
         let steps: Vec<u64> = text.split('-').map(|step| step.parse().ok()).collect::<Option<_>>()?;
         let expected = match self.what {
-            What::Looked | What::Call(CallOutcome::Refused) => 1,
+            What::Looked | What::Call(Completion::Refused) => 1,
             What::Call(_) => 2 + usize::from(self.waited.is_some()) + usize::from(self.lasted.is_some()),
         };
         // A failed readiness is let through and over in one step.
@@ -145,14 +146,14 @@ impl Row {
     pub(in crate::replay) fn of_call(call: &CallRecord) -> Self {
         let start = call.started.unwrap_or(call.admitted);
         let started = call.started.filter(|started| *started != call.admitted);
-        let moments: Vec<Moment> = match call.outcome {
-            CallOutcome::Refused => vec![call.admitted],
+        let moments: Vec<Stamp> = match call.outcome {
+            Completion::Refused => vec![call.admitted],
             _ => [Some(call.admitted), started, call.answered, Some(call.ended)]
                 .into_iter()
                 .flatten()
                 .collect(),
         };
-        let nanos = |from: Moment, to: Moment| to.at.as_nanos().saturating_sub(from.at.as_nanos());
+        let nanos = |from: Stamp, to: Stamp| to.at.as_nanos().saturating_sub(from.at.as_nanos());
         Self {
             time: start.at.as_nanos(),
             key: call.breaker.as_ref().to_owned(),
@@ -164,7 +165,7 @@ impl Row {
         }
     }
 
-    pub(in crate::replay) fn of_look(look: &Look) -> Self {
+    pub(in crate::replay) fn of_evaluation(look: &Evaluation) -> Self {
         Self {
             time: look.moment.at.as_nanos(),
             key: look.breaker.as_ref().to_owned(),

@@ -17,7 +17,7 @@ mod waiting;
 use std::{sync::Arc, time::Duration};
 
 use loom::sync::atomic::{AtomicU64, Ordering};
-use tower_breaker::{Breaker, CircuitBreakerLayer, clock::Clock, layer::Builder};
+use tower_breaker::{Breaker, CircuitBreakerLayer, clock::Clock, layer::CircuitBreakerLayerBuilder};
 
 /// A clock that is set by hand, at any point in what the others do.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +46,7 @@ fn model_with(preemptions: usize, run: impl Fn() + Send + Sync + 'static) {
     model.check(run);
 }
 
-fn breaker(clock: &HandClock, settings: impl FnOnce(Builder) -> Builder) -> Breaker {
+fn breaker(clock: &HandClock, settings: impl FnOnce(CircuitBreakerLayerBuilder) -> CircuitBreakerLayerBuilder) -> Breaker {
     let builder = settings(CircuitBreakerLayer::builder().clock(clock.clone()).seed(0));
     builder.build().expect("the settings are valid").breaker().clone()
 }

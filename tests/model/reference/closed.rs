@@ -209,7 +209,7 @@ impl Closed {
     }
 
     /// When the evidence, as it is, has lasted long enough.
-    pub(super) fn ripe_at(&self) -> Option<Nanos> {
+    pub(super) fn trips_at(&self) -> Option<Nanos> {
         let ripe = |memory: &Memory| match memory.policy {
             PolicyPlan::Evidence {
                 weight,

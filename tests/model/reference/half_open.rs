@@ -6,7 +6,7 @@ use crate::plan::{FormPlan, Plan};
 pub(crate) struct HalfOpen {
     pub(super) weight: u64,
     pub(super) step: Step,
-    pub(super) promises: Vec<Promise>,
+    pub(super) reservations: Vec<Reservation>,
     began: Nanos,
     /// Each call that ended: whether that decided anything, and when.
     pub(super) ended: Vec<(bool, Nanos)>,
@@ -32,7 +32,7 @@ pub(super) enum Step {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Promise {
+pub(super) struct Reservation {
     pub(super) id: u64,
     pub(super) until: Nanos,
 }
@@ -55,7 +55,7 @@ impl HalfOpen {
                 holders: Vec::new(),
                 verdicts: Vec::new(),
             },
-            promises: Vec::new(),
+            reservations: Vec::new(),
             began: now,
             ended: Vec::new(),
         }

@@ -12,7 +12,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use tower_breaker::{
     Outcome, State,
     config::{CancelledCalls, SlowAfter},
-    machine::{Ending, Judgement, Settled},
+    machine::{Assessment, Completion, Settled},
     snapshot::Mode,
 };
 
@@ -24,7 +24,7 @@ pub(crate) use self::{
 };
 use self::{
     bucket::Judged,
-    half_open::{Promise, Step},
+    half_open::{Reservation, Step},
 };
 use crate::plan::{FormPlan, Plan};
 
@@ -54,7 +54,7 @@ pub(crate) struct Reference {
     pub(crate) generation: u64,
     pub(crate) attempt: Option<u32>,
     /// How many keep trials for those who aren't callers.
-    pub(crate) trial_keepers: u32,
+    pub(crate) trial_reservations: u32,
     pub(crate) last_trip: Option<Why>,
     /// Until when the primary asked to be left alone.
     paused_until: Nanos,
@@ -89,7 +89,7 @@ pub(crate) struct Call {
     pub(crate) answered: Option<Nanos>,
     slow_after: Option<Duration>,
     time_limit: Option<Duration>,
-    pub(crate) promised: bool,
+    pub(crate) reserved: bool,
     /// Whether it is one to learn from.
     sampled: bool,
 }
@@ -175,7 +175,7 @@ impl Reference {
             since: 0,
             generation: 1,
             attempt: None,
-            trial_keepers: 0,
+            trial_reservations: 0,
             last_trip: None,
             paused_until: 0,
             yardstick: Yardstick::default(),
@@ -192,10 +192,10 @@ impl Reference {
             self.change_mode(Mode::Automatic, None, None);
         }
         if let Phase::HalfOpen(half_open) = &mut self.phase {
-            let lapsed = |promise: &&Promise| promise.until <= self.now;
-            for promise in half_open.promises.clone().iter().filter(lapsed) {
-                half_open.promises.retain(|other| other.id != promise.id);
-                half_open.gives_back(promise.id, &self.plan);
+            let lapsed = |reservation: &&Reservation| reservation.until <= self.now;
+            for reservation in half_open.reservations.clone().iter().filter(lapsed) {
+                half_open.reservations.retain(|other| other.id != reservation.id);
+                half_open.gives_back(reservation.id, &self.plan);
             }
             self.pass_stages();
         }
@@ -267,12 +267,12 @@ impl Reference {
     fn keeps_callers_out(&self) -> bool {
         let is_trial =
             matches!(&self.phase, Phase::HalfOpen(half_open) if matches!(half_open.step, Step::Trial { .. }));
-        self.trial_keepers > 0 && is_trial
+        self.trial_reservations > 0 && is_trial
     }
 
     pub(crate) fn admit(&mut self, clock: Nanos) -> Option<Call> {
         self.catch_up(clock);
-        if self.is_ready_to_probe() && self.trial_keepers == 0 {
+        if self.is_ready_to_probe() && self.trial_reservations == 0 {
             self.begin_trial();
         }
         self.calls += 1;
@@ -290,9 +290,9 @@ impl Reference {
         granted.then(|| self.call(Some(self.now), false))
     }
 
-    pub(crate) fn promise(&mut self, clock: Nanos) -> Option<Call> {
+    pub(crate) fn reserve(&mut self, clock: Nanos) -> Option<Call> {
         self.catch_up(clock);
-        if self.open_time_is_up() && self.trial_keepers == 0 {
+        if self.open_time_is_up() && self.trial_reservations == 0 {
             self.begin_trial();
         }
         self.calls += 1;
@@ -306,7 +306,9 @@ impl Reference {
             Phase::Open { .. } => None,
             Phase::HalfOpen(half_open) => {
                 let granted = half_open.grants(id, &self.plan);
-                half_open.promises.extend(granted.then_some(Promise { id, until }));
+                half_open
+                    .reservations
+                    .extend(granted.then_some(Reservation { id, until }));
                 granted.then(|| self.call(None, true))
             }
         }
@@ -344,7 +346,7 @@ impl Reference {
         trips && self.mode == Mode::Automatic
     }
 
-    fn call(&self, started: Option<Nanos>, promised: bool) -> Call {
+    fn call(&self, started: Option<Nanos>, reserved: bool) -> Call {
         Call {
             id: self.calls,
             generation: self.generation,
@@ -352,7 +354,7 @@ impl Reference {
             answered: None,
             slow_after: self.slow_after(),
             time_limit: matches!(self.phase, Phase::HalfOpen(_)).then(|| self.lease()),
-            promised,
+            reserved,
             sampled: false,
         }
     }
@@ -381,8 +383,8 @@ impl Reference {
     }
 
     /// What is learned from a call's end, whatever it is worth otherwise.
-    pub(crate) fn learn(&mut self, call: &Call, ending: Ending, clock: Nanos) {
-        let good = ending == Ending::Finished(Outcome::Success);
+    pub(crate) fn learn(&mut self, call: &Call, completion: Completion, clock: Nanos) {
+        let good = completion == Completion::Finished(Outcome::Success);
         let Some(started) = call.started.filter(|_| self.may_teach(call) && good) else {
             return;
         };
@@ -419,25 +421,28 @@ impl Reference {
     }
 
     /// When an answer that goes on and on is good enough for a probe.
-    pub(crate) fn lasting_at(call: &Call, clock: Nanos) -> Option<Nanos> {
+    pub(crate) fn streaming_deadline(call: &Call, clock: Nanos) -> Option<Nanos> {
         call.time_limit.map(|limit| clock.saturating_add(nanos(limit)))
     }
 
     pub(crate) fn holds(&self, call: &Call) -> bool {
         let is_promised = match &self.phase {
-            Phase::HalfOpen(half_open) => half_open.promises.iter().any(|promise| promise.id == call.id),
+            Phase::HalfOpen(half_open) => half_open
+                .reservations
+                .iter()
+                .any(|reservation| reservation.id == call.id),
             _ => false,
         };
-        call.generation == self.generation && (!call.promised || is_promised)
+        call.generation == self.generation && (!call.reserved || is_promised)
     }
 
-    pub(crate) fn redeem(&mut self, call: &mut Call, clock: Nanos) -> bool {
+    pub(crate) fn claim(&mut self, call: &mut Call, clock: Nanos) -> bool {
         self.catch_up(clock);
         let held = self.holds(call);
         if let Phase::HalfOpen(half_open) = &mut self.phase {
-            half_open.promises.retain(|promise| promise.id != call.id);
+            half_open.reservations.retain(|reservation| reservation.id != call.id);
         }
-        call.promised = false;
+        call.reserved = false;
         if !held {
             call.generation = 0;
             call.sampled = false;
@@ -445,9 +450,9 @@ impl Reference {
         held
     }
 
-    pub(crate) fn settle(&mut self, call: &Call, ending: Ending, clock: Nanos) -> Settled {
+    pub(crate) fn settle(&mut self, call: &Call, completion: Completion, clock: Nanos) -> Settled {
         self.catch_up(clock);
-        self.learn(call, ending, clock);
+        self.learn(call, completion, clock);
         if call.generation != self.generation {
             return Settled::Stale;
         }
@@ -465,19 +470,20 @@ impl Reference {
             (Some(took), Some(p99)) => 2 * u128::from(took) > 3 * p99.as_nanos(),
             _ => false,
         };
-        let settled = match (ending, self.plan.cancelled) {
-            (Ending::Unused, _) => Settled::Unused,
-            (Ending::Finished(Outcome::Ignored), _) => Settled::Ignored,
-            (Ending::Finished(outcome), _) => counted(outcome == Outcome::Failure, slow),
+        let settled = match (completion, self.plan.cancelled) {
+            (Completion::Finished(Outcome::Ignored), _) => Settled::Ignored,
+            (Completion::Finished(outcome), _) => counted(outcome == Outcome::Failure, slow),
             // The primary was never called.
-            (Ending::Cancelled, _) if call.started.is_none() => Settled::Cancelled,
-            (Ending::Cancelled, CancelledCalls::Failure) => counted(true, slow),
-            (Ending::Cancelled, CancelledCalls::SlowIfOverdue) if slow || too_long_for_most => counted(false, true),
-            (Ending::Cancelled, _) => Settled::Cancelled,
+            (Completion::Cancelled, _) if call.started.is_none() => Settled::Cancelled,
+            (Completion::Cancelled, CancelledCalls::Failure) => counted(true, slow),
+            (Completion::Cancelled, CancelledCalls::SlowIfOverdue) if slow || too_long_for_most => counted(false, true),
+            (Completion::Cancelled, _) => Settled::Cancelled,
+            // Unused or refused: the primary was never called.
+            _ => Settled::Unused,
         };
         match &settled {
-            Settled::Counted(judgement) => self.record(call, *judgement, self.now),
-            _ if call.promised => self.give_up_promise(call),
+            Settled::Counted(assessment) => self.record(call, *assessment, self.now),
+            _ if call.reserved => self.give_up_reservation(call),
             _ => self.leave_undecided(call),
         }
         settled
@@ -487,7 +493,7 @@ impl Reference {
     pub(crate) fn overdue(&mut self, call: &Call, since: Nanos, clock: Nanos) {
         self.catch_up(clock);
         if call.generation == self.generation && self.mode != Mode::Disabled {
-            let mut slow = Judgement::default();
+            let mut slow = Assessment::default();
             slow.slow = true;
             self.record(call, slow, since.min(self.now));
         }
@@ -507,14 +513,14 @@ impl Reference {
     /// The evidence may have lasted long enough by now.
     pub(crate) fn reconsider(&mut self, clock: Nanos) {
         self.catch_up(clock);
-        if self.ripe_at().is_some_and(|ripe| ripe <= self.now) {
+        if self.trips_at().is_some_and(|ripe| ripe <= self.now) {
             self.trip_if_due();
         }
     }
 
-    pub(crate) fn ripe_at(&self) -> Option<Nanos> {
+    pub(crate) fn trips_at(&self) -> Option<Nanos> {
         match &self.phase {
-            Phase::Closed(closed) => closed.ripe_at(),
+            Phase::Closed(closed) => closed.trips_at(),
             Phase::Open { .. } | Phase::HalfOpen(_) => None,
         }
     }
@@ -528,10 +534,10 @@ impl Reference {
     }
 
     /// A call's answer has gone on for as long as a probe is given.
-    pub(crate) fn lasting(&mut self, call: &Call, clock: Nanos) {
+    pub(crate) fn streaming(&mut self, call: &Call, clock: Nanos) {
         self.catch_up(clock);
         if call.generation == self.generation && self.mode != Mode::Disabled {
-            self.record(call, Judgement::default(), self.now);
+            self.record(call, Assessment::default(), self.now);
         }
     }
 
@@ -543,12 +549,12 @@ impl Reference {
         }
     }
 
-    fn record(&mut self, call: &Call, judgement: Judgement, since: Nanos) {
+    fn record(&mut self, call: &Call, assessment: Assessment, since: Nanos) {
         let now = self.now;
         let judged = |weight| Judged {
-            at_once: judgement.failed,
-            failed: judgement.failed,
-            slow: judgement.slow,
+            at_once: assessment.failed,
+            failed: assessment.failed,
+            slow: assessment.slow,
             since,
             known: now,
             weight,
@@ -568,7 +574,7 @@ impl Reference {
                     Step::Stage { log, .. } => log.push(judged(half_open.weight)),
                     Step::Trial { holders, verdicts, .. } => {
                         holders.retain(|holder| *holder != call.id);
-                        verdicts.push(judgement.is_bad());
+                        verdicts.push(assessment.is_bad());
                     }
                 }
                 self.end_trial();
@@ -593,12 +599,16 @@ impl Reference {
         }
     }
 
-    fn give_up_promise(&mut self, call: &Call) {
+    fn give_up_reservation(&mut self, call: &Call) {
         let Phase::HalfOpen(half_open) = &mut self.phase else {
             return;
         };
-        if half_open.promises.iter().any(|promise| promise.id == call.id) {
-            half_open.promises.retain(|promise| promise.id != call.id);
+        if half_open
+            .reservations
+            .iter()
+            .any(|reservation| reservation.id == call.id)
+        {
+            half_open.reservations.retain(|reservation| reservation.id != call.id);
             half_open.gives_back(call.id, &self.plan);
         }
     }
@@ -681,7 +691,7 @@ impl Reference {
         let from = self.share();
         let to = self.plan.stages()[index];
         if let Phase::HalfOpen(half_open) = &mut self.phase {
-            half_open.promises.clear();
+            half_open.reservations.clear();
             half_open.step = Step::Stage {
                 index,
                 since: self.now,
@@ -827,8 +837,8 @@ impl Reference {
 }
 
 fn counted(failed: bool, slow: bool) -> Settled {
-    let mut judgement = Judgement::default();
-    judgement.failed = failed;
-    judgement.slow = slow;
-    Settled::Counted(judgement)
+    let mut assessment = Assessment::default();
+    assessment.failed = failed;
+    assessment.slow = slow;
+    Settled::Counted(assessment)
 }

@@ -27,7 +27,7 @@ impl Reference {
                 moments.extend([*until, *until, self.since.saturating_add(60 * SECOND)]);
             }
             Phase::HalfOpen(half_open) => {
-                moments.extend(half_open.promises.iter().map(|promise| promise.until));
+                moments.extend(half_open.reservations.iter().map(|reservation| reservation.until));
                 moments.push(half_open.last_decided().saturating_add(SECOND));
                 if let (Step::Stage { since, .. }, FormPlan::Gradual { stage_duration, .. }) =
                     (&half_open.step, &self.plan.recovery.form)

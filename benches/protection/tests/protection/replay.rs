@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tower_breaker::{CircuitBreakerLayer, Config, Event, State, config::SlowAfter, layer::Builder, observe::Transition, replay::{Recorder, Replay, Trace}};
+use tower_breaker::{CircuitBreakerLayer, Config, Event, State, config::SlowAfter, layer::CircuitBreakerLayerBuilder, observe::Transition, replay::{Recorder, Replay, Trace}};
 use tower_breaker_protection::{
     ours,
     scenario::Scenario,
@@ -84,7 +84,7 @@ fn live(
     scenario: &Scenario,
     config: &Config,
     run: Conditions,
-    prepare: impl Fn(Builder) -> Builder,
+    prepare: impl Fn(CircuitBreakerLayerBuilder) -> CircuitBreakerLayerBuilder,
 ) -> Vec<(u64, Changes)> {
     let layers = RefCell::new(Vec::new());
     sim::run(scenario, run, &|instance| {

@@ -11,7 +11,7 @@ use crate::{
 
 /// What breakers are made by: all that those of one layer have in common.
 #[derive(Clone)]
-pub(crate) struct Blueprint {
+pub(crate) struct BreakerFactory {
     /// What [`SlowAfter::Auto`] stands for.
     pub(crate) auto: SlowAfter,
     pub(crate) clock: Arc<dyn Clock>,
@@ -19,7 +19,7 @@ pub(crate) struct Blueprint {
     pub(crate) group: Option<Group>,
 }
 
-impl Blueprint {
+impl BreakerFactory {
     /// With tokio's clock, and nobody to tell.
     #[cfg(feature = "replay")]
     pub(crate) fn new(auto: SlowAfter) -> Self {
@@ -66,7 +66,7 @@ impl Blueprint {
     }
 }
 
-impl fmt::Debug for Blueprint {
+impl fmt::Debug for BreakerFactory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Blueprint")
             .field("auto", &self.auto)

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Timestamp, cooldown::Chance};
+use super::{Timestamp, cooldown::SplitMix64};
 
 /// A call is slow when it takes so many times the p99 of the primary's good calls,
 const SLOW_IS: f64 = 4.5;
@@ -32,8 +32,8 @@ const SAMPLE: u16 = 16;
 /// Slow calls are learned from too, even in an outage, or a primary that has become slower for good would never be trusted again. What
 /// protects against outages is that the yardstick changes slowly.
 #[derive(Clone, Debug)]
-pub(super) struct Yardstick {
-    chance: Chance,
+pub(super) struct LatencyEstimator {
+    rng: SplitMix64,
     /// The start, once it has come.
     next_sample: Timestamp,
     /// Calls to pass over, from then on.
@@ -52,7 +52,7 @@ pub(super) struct Yardstick {
 
 /// Which call decides what is learned from next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NextPick {
+pub(crate) enum NextSample {
     /// The first one from this moment on.
     From(Timestamp),
     /// The one after so many others.
@@ -68,11 +68,11 @@ struct Reading {
     age: Duration,
 }
 
-impl Yardstick {
+impl LatencyEstimator {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             // Not the stream that jitter takes its numbers from.
-            chance: Chance::new(!seed),
+            rng: SplitMix64::new(!seed),
             next_sample: Timestamp::START,
             pass_over: 0,
             calls: 0,
@@ -87,7 +87,7 @@ impl Yardstick {
     /// Forgets what it has learned.
     pub(super) fn forget(&mut self) {
         *self = Self {
-            chance: self.chance.clone(),
+            rng: self.rng.clone(),
             ..Self::new(0)
         };
     }
@@ -104,12 +104,12 @@ impl Yardstick {
             return false;
         }
         self.next_sample = now + SAMPLE_EVERY;
-        self.pass_over = (f64::from(self.calls.min(MOST_PASSED_OVER)) * self.chance.next()) as u32;
+        self.pass_over = (f64::from(self.calls.min(MOST_PASSED_OVER)) * self.rng.next()) as u32;
         self.calls = 0;
         true
     }
 
-    /// Calls have started that this wasn't asked about: none of them was the [next pick](Self::next_pick).
+    /// Calls have started that this wasn't asked about: none of them was the [next pick](Self::next_sample).
     pub(super) fn pass(&mut self, calls: u32) {
         self.calls = self.calls.saturating_add(calls);
         if self.next_sample == Timestamp::START {
@@ -118,11 +118,11 @@ impl Yardstick {
     }
 
     /// Which call has to be [asked about](Self::picks) next.
-    pub(super) fn next_pick(&self) -> NextPick {
+    pub(super) fn next_sample(&self) -> NextSample {
         if self.next_sample == Timestamp::START {
-            NextPick::After(self.pass_over)
+            NextSample::After(self.pass_over)
         } else {
-            NextPick::From(self.next_sample)
+            NextSample::From(self.next_sample)
         }
     }
 
@@ -236,30 +236,34 @@ mod tests {
 
     #[test]
     fn it_takes_a_few_hundred_bytes() {
-        assert!(size_of::<Yardstick>() <= 320, "{}", size_of::<Yardstick>());
+        assert!(
+            size_of::<LatencyEstimator>() <= 320,
+            "{}",
+            size_of::<LatencyEstimator>()
+        );
     }
 
     #[test]
     fn a_sample_is_forgotten_at_the_fifth_reading() {
-        let mut yardstick = Yardstick::new(0);
-        yardstick.learn(Duration::from_secs(10), Timestamp::START);
-        let weight = |yardstick: &Yardstick| yardstick.buckets[bucket(Duration::from_secs(10))];
+        let mut estimator = LatencyEstimator::new(0);
+        estimator.learn(Duration::from_secs(10), Timestamp::START);
+        let weight = |estimator: &LatencyEstimator| estimator.buckets[bucket(Duration::from_secs(10))];
         let weights: Vec<_> = (0..5)
             .map(|_| {
-                let before = weight(&yardstick);
-                yardstick.read();
+                let before = weight(&estimator);
+                estimator.read();
                 before
             })
             .collect();
-        assert_eq!((weights, weight(&yardstick)), (vec![16, 8, 4, 2, 1], 0));
+        assert_eq!((weights, weight(&estimator)), (vec![16, 8, 4, 2, 1], 0));
     }
 
     #[test]
     fn no_weight_overflows_however_long_it_learns() {
-        let mut yardstick = Yardstick::new(0);
+        let mut estimator = LatencyEstimator::new(0);
         for sample in 0..100 * u64::from(BATCH) {
-            yardstick.learn(Duration::from_secs(1), Timestamp::from_nanos(sample));
+            estimator.learn(Duration::from_secs(1), Timestamp::from_nanos(sample));
         }
-        assert_eq!(yardstick.buckets.iter().max(), Some(&(SAMPLE * BATCH as u16 - 1)));
+        assert_eq!(estimator.buckets.iter().max(), Some(&(SAMPLE * BATCH as u16 - 1)));
     }
 }

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, request::Parts};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::on_open::Replay;
+use crate::on_open::RetainRequest;
 
 /// Keeps HTTP requests, so that those that fail on the primary can go to the backup: see
-/// [`Builder::fail_over`](crate::layer::Builder::fail_over).
+/// [`CircuitBreakerLayerBuilder::fail_over`](crate::layer::CircuitBreakerLayerBuilder::fail_over).
 ///
 /// A request may be sent twice where its method is idempotent (RFC 9110, 9.2.2), or where the primary's error says that nothing of it was
 /// sent ([`unsent`](Self::unsent)). Its body is kept while the primary reads it, up to a [`cap`](Self::cap); a request whose body is
@@ -21,30 +21,30 @@ use crate::on_open::Replay;
 ///
 /// ```
 /// use axum::body::Body;
-/// use tower_breaker::{CircuitBreakerLayer, on_open::FailOverBudget, protocol::http::{ByStatus, ReplayRequests}};
+/// use tower_breaker::{CircuitBreakerLayer, on_open::FailOverBudget, protocol::http::{ByStatus, RetainRequests}};
 ///
 /// # fn main() -> Result<(), tower_breaker::ConfigError> {
 /// # let backup = tower::service_fn(|_: http::Request<Body>| async { Ok::<_, std::convert::Infallible>(http::Response::new(Body::empty())) });
 /// let layer = CircuitBreakerLayer::builder()
 ///     .classify(ByStatus::new())
 ///     .backup(backup)
-///     .fail_over(ReplayRequests::new(Body::new), FailOverBudget::percent(10))
+///     .fail_over(RetainRequests::new(Body::new), FailOverBudget::percent(10))
 ///     .build()?;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct ReplayRequests<F, U = ()> {
+pub struct RetainRequests<F, U = ()> {
     rebuild: F,
     cap: u64,
     unsent: U,
 }
 
-impl<F> ReplayRequests<F> {
+impl<F> RetainRequests<F> {
     /// `rebuild` makes a request's body of what was kept: `axum::body::Body::new`, or `|body| body.boxed()`.
     pub fn new<B>(rebuild: F) -> Self
     where
-        F: Fn(ReplayBody<B>) -> B + Clone,
+        F: Fn(RetainedBody<B>) -> B + Clone,
     {
         Self {
             rebuild,
@@ -54,7 +54,7 @@ impl<F> ReplayRequests<F> {
     }
 }
 
-impl<F, U> ReplayRequests<F, U> {
+impl<F, U> RetainRequests<F, U> {
     /// How many bytes of a body are kept at most. Default: 64 KiB.
     #[must_use]
     pub fn cap(self, bytes: u64) -> Self {
@@ -64,11 +64,11 @@ impl<F, U> ReplayRequests<F, U> {
     /// Tells errors that came before any byte of the request was sent: such a request may be sent again whatever its method, where
     /// its body is untouched. For hyper-util's client: `|error: &Error| error.is_connect()`.
     #[must_use]
-    pub fn unsent<Err, G>(self, unsent: G) -> ReplayRequests<F, G>
+    pub fn unsent<Err, G>(self, unsent: G) -> RetainRequests<F, G>
     where
         G: Fn(&Err) -> bool + Clone,
     {
-        ReplayRequests {
+        RetainRequests {
             rebuild: self.rebuild,
             cap: self.cap,
             unsent,
@@ -101,13 +101,13 @@ impl<Err, G: Fn(&Err) -> bool + Clone> Unsent<Err> for G {
     }
 }
 
-impl<B, F, U, Res, Err> Replay<Request<B>, Res, Err> for ReplayRequests<F, U>
+impl<B, F, U, Res, Err> RetainRequest<Request<B>, Res, Err> for RetainRequests<F, U>
 where
     B: Body<Data = Bytes>,
-    F: Fn(ReplayBody<B>) -> B + Clone,
+    F: Fn(RetainedBody<B>) -> B + Clone,
     U: Unsent<Err>,
 {
-    type Kept = KeptRequest<B, F, U>;
+    type Kept = RetainedRequest<B, F, U>;
 
     fn keep(&self, request: Request<B>) -> (Request<B>, Option<Self::Kept>) {
         let size = request.body().size_hint();
@@ -119,8 +119,8 @@ where
         let (parts, body) = request.into_parts();
         // Where only an untouched body may be sent again, nothing of it is kept.
         let cap = if idempotent && fits { self.cap } else { 0 };
-        let body = ReplayBody::first(body, cap);
-        let kept = KeptRequest {
+        let body = RetainedBody::first(body, cap);
+        let kept = RetainedRequest {
             parts: parts.clone(),
             body: body.again(),
             idempotent,
@@ -137,24 +137,24 @@ where
     }
 }
 
-impl<F, U> fmt::Debug for ReplayRequests<F, U> {
+impl<F, U> fmt::Debug for RetainRequests<F, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReplayRequests")
+        f.debug_struct("RetainRequests")
             .field("cap", &self.cap)
             .finish_non_exhaustive()
     }
 }
 
 /// A request that can be sent once more.
-pub struct KeptRequest<B, F, U> {
+pub struct RetainedRequest<B, F, U> {
     parts: Parts,
-    body: ReplayBody<B>,
+    body: RetainedBody<B>,
     idempotent: bool,
     rebuild: F,
     unsent: U,
 }
 
-impl<B, F, U> fmt::Debug for KeptRequest<B, F, U> {
+impl<B, F, U> fmt::Debug for RetainedRequest<B, F, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeptRequest")
             .field("method", &self.parts.method)
@@ -163,7 +163,7 @@ impl<B, F, U> fmt::Debug for KeptRequest<B, F, U> {
 }
 
 /// A request's body that is kept as it is read, so that it can be read once more.
-pub struct ReplayBody<B> {
+pub struct RetainedBody<B> {
     shared: Arc<Mutex<Shared<B>>>,
     read: usize,
 }
@@ -193,7 +193,7 @@ impl Kept {
     }
 }
 
-impl<B: Body<Data = Bytes>> ReplayBody<B> {
+impl<B: Body<Data = Bytes>> RetainedBody<B> {
     fn first(source: B, cap: u64) -> Self {
         let shared = Shared {
             ended: source.is_end_stream(),
@@ -249,7 +249,7 @@ impl<B: Body<Data = Bytes>> Shared<B> {
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for ReplayBody<B> {
+impl<B: Body<Data = Bytes>> Body for RetainedBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -303,9 +303,9 @@ impl<B: Body<Data = Bytes>> Body for ReplayBody<B> {
     }
 }
 
-impl<B> fmt::Debug for ReplayBody<B> {
+impl<B> fmt::Debug for RetainedBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReplayBody")
+        f.debug_struct("RetainedBody")
             .field("read", &self.read)
             .finish_non_exhaustive()
     }

@@ -2,22 +2,22 @@ use super::{Machine, Phase, Refusal, Ticket, Timestamp, half_open::Progress};
 
 /// Calls that are promised now and made later.
 impl Machine {
-    /// Whether the primary may have a call that is promised now, and made later: see [`Ticket::is_promise`].
+    /// Whether the primary may have a call that is promised now, and made later: see [`Ticket::is_reservation`].
     ///
     /// Nobody sees how many calls a refused promise stands for, so only time is waited for here before a trial.
     ///
     /// # Errors
     ///
     /// A [`Refusal`] that says when to come back.
-    pub fn promise(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
+    pub fn reserve(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
         let now = self.catch_up(now);
-        let keeps_trials = self.keeps_trials();
-        self.start_trial(now, !keeps_trials && self.open_time_is_up(now));
+        let reserves_trials = self.reserves_trials();
+        self.start_trial(now, !reserves_trials && self.open_time_is_up(now));
         let until = now + self.lease();
         match &mut self.phase {
             Phase::Closed { .. } => Ok(self.ticket(now, None)),
             Phase::Open(_) => Err(self.refusal(now)),
-            Phase::HalfOpen(half_open) if keeps_trials && half_open.is_trial() => Err(self.refusal(now)),
+            Phase::HalfOpen(half_open) if reserves_trials && half_open.is_trial() => Err(self.refusal(now)),
             Phase::HalfOpen(half_open) => match half_open.lease(until) {
                 Some(lease) => Ok(self.ticket(now, Some(lease))),
                 None => Err(self.refusal(now)),
@@ -27,7 +27,7 @@ impl Machine {
 
     /// Whether a promise still holds.
     #[must_use]
-    pub fn holds(&self, ticket: &Ticket, now: Timestamp) -> bool {
+    pub fn is_valid(&self, ticket: &Ticket, now: Timestamp) -> bool {
         let now = self.latest.max(now);
         if !self.is_current(ticket) || self.mode.is_over(now) {
             return false;
@@ -42,18 +42,18 @@ impl Machine {
         }
     }
 
-    /// Turns a promise into a call. `false` where it has run out: the call is then a [stranger](Ticket::stranger) to this machine.
-    pub fn redeem(&mut self, ticket: &mut Ticket, now: Timestamp) -> bool {
+    /// Turns a promise into a call. `false` where it has run out: the call is then a [stranger](Ticket::untracked) to this machine.
+    pub fn claim(&mut self, ticket: &mut Ticket, now: Timestamp) -> bool {
         let now = self.catch_up(now);
-        let redeemed = match (ticket.take_lease(), &mut self.phase) {
+        let claimed = match (ticket.take_lease(), &mut self.phase) {
             _ if ticket.generation() != self.generation => false,
             (None, _) => true,
-            (Some(lease), Phase::HalfOpen(half_open)) => half_open.redeem(lease),
+            (Some(lease), Phase::HalfOpen(half_open)) => half_open.claim(lease),
             (Some(_), _) => false,
         };
-        if !redeemed {
-            *ticket = Ticket::stranger(now);
+        if !claimed {
+            *ticket = Ticket::untracked(now);
         }
-        redeemed
+        claimed
     }
 }
