@@ -72,7 +72,7 @@ impl Instance {
     }
 
     fn state(&self) -> String {
-        let share = self.breaker.snapshot().view.share;
+        let share = self.breaker.snapshot().share;
         match self.breaker.state() {
             State::HalfOpen => format!("{share} %"),
             state => state.to_string(),

@@ -28,16 +28,15 @@
 //!
 //! # What it does
 //!
-//! A call is *bad* when it failed, took longer than `slow_after`, or is still in flight past it. `slow_after` sets itself where there is a
-//! backup: see [`SlowAfter`].
+//! A call is *bad* when it failed, took longer than `slow_after`, or is still in flight past it. With a backup, the breaker learns
+//! `slow_after` from the service's own latency: see [`SlowAfter`](config::SlowAfter).
 //!
-//! - **Closed**: all calls go to the primary, until the [trip policy](TripPolicy) finds reason to trip.
-//! - **Open**: none do. They are [rejected](Reject), go to a [backup](Builder::backup), or [wait](Wait), for the
-//!   [open duration](OpenDuration).
-//! - **Half-open**: first a probe, then rising shares of the calls go to the primary: see [`Recovery`].
+//! - **Closed**: all calls go to the primary, until a [trip policy](policy) finds a reason to trip.
+//! - **Open**: no call does. Refused calls are [rejected](on_open::Reject), go to a [backup](on_open::Backup), get
+//!   [a response that you choose](on_open::Respond), or [wait](on_open::Wait), for the [open duration](recovery::OpenDuration).
+//! - **Half-open**: first a probe, then rising shares of the calls go to the primary: see [`Recovery`](recovery::Recovery).
 //!
-//! The [`Breaker`] handle shows all of this, tells of each change and its reason, and lets itself be overruled. The decisions
-//! themselves are pure and stand in [`machine`].
+//! The [`Breaker`] handle shows all of this, reports each change with its reason, and lets an operator override it.
 //!
 //! # Features
 //!
@@ -113,7 +112,7 @@ pub mod recovery {
 pub mod snapshot {
     pub use crate::{
         breaker::{CallTotals, LastError, ReadinessTotals, Snapshot, Totals},
-        machine::{Mode, ModeView, State, View},
+        machine::{Mode, State},
     };
 }
 

@@ -73,7 +73,7 @@ impl Report {
 
     /// The line for what ended since the last one.
     pub(crate) fn quarter(&mut self, at: Duration, breaker: &Breaker) -> io::Result<()> {
-        let view = breaker.snapshot().view;
+        let view = breaker.snapshot();
         let gate = match view.state {
             State::Closed => GREEN,
             State::Open => RED,

@@ -154,7 +154,7 @@ impl Watcher {
 
     /// In how long there is a trial to be made.
     fn trial_in(&self) -> Option<Duration> {
-        let view = self.breaker.snapshot().view;
+        let view = self.breaker.snapshot();
         view.retry_after.filter(|_| view.share == 0)
     }
 }

@@ -13,6 +13,7 @@ mod pass;
 mod permit;
 mod shared;
 mod slots;
+mod snapshot;
 mod totals;
 mod trail;
 mod waiters;
@@ -36,12 +37,13 @@ use self::{
 pub use self::{
     last_error::LastError,
     permit::Permit,
+    snapshot::Snapshot,
     totals::{CallTotals, ReadinessTotals, Totals},
 };
 use crate::{
     config::Config,
     error::CircuitOpen,
-    machine::{Outcome, State, Timestamp, View},
+    machine::{Outcome, State, Timestamp},
     observe::{Completion, Events},
     sync::{thread_number, thread_number_if_known},
 };
@@ -76,22 +78,6 @@ pub struct Breaker {
 #[derive(Clone, Debug)]
 pub(crate) struct WeakBreaker {
     handles: Weak<[Arc<Handle>]>,
-}
-
-/// What there is to see of a breaker. Looking changes nothing.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Snapshot {
-    /// The breaker's name.
-    pub name: Arc<str>,
-    /// State, share, mode, counts: what it decides by, and what it has decided.
-    pub view: View,
-    /// What it has seen since it was made.
-    pub totals: Totals,
-    /// Calls to the primary that have been started and haven't ended.
-    pub in_flight: u64,
-    /// The last error of the primary, where somebody [notes](Permit::note_error) them: `http::ByStatus` does, and [`ShowErrors`](crate::classify::ShowErrors).
-    pub last_error: Option<LastError>,
 }
 
 impl Breaker {
@@ -149,12 +135,14 @@ impl Breaker {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let now = self.now();
-        self.inner().shared.count(now, |core, lanes| Snapshot {
-            name: self.inner().name.clone(),
-            view: core.machine.view(now),
-            totals: core.totals(lanes),
-            in_flight: core.in_flight(lanes),
-            last_error: core.last_error.as_deref().cloned(),
+        self.inner().shared.count(now, |core, lanes| {
+            Snapshot::new(
+                self.inner().name.clone(),
+                core.machine.view(now),
+                core.totals(lanes),
+                core.in_flight(lanes),
+                core.last_error.as_deref().cloned(),
+            )
         })
     }
 
@@ -392,20 +380,14 @@ impl WeakBreaker {
 
 impl fmt::Debug for Breaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Snapshot {
-            name,
-            view,
-            totals,
-            in_flight,
-            last_error: _,
-        } = self.snapshot();
+        let snapshot = self.snapshot();
         f.debug_struct("Breaker")
-            .field("name", &name)
-            .field("state", &view.state)
-            .field("mode", &view.mode.mode)
-            .field("share", &view.share)
-            .field("in_flight", &in_flight)
-            .field("totals", &totals)
+            .field("name", &snapshot.name)
+            .field("state", &snapshot.state)
+            .field("mode", &snapshot.mode)
+            .field("share", &snapshot.share)
+            .field("in_flight", &snapshot.in_flight)
+            .field("totals", &snapshot.totals)
             .finish()
     }
 }

@@ -357,7 +357,7 @@ impl Held {
         let inner = &handle.inner;
         let ((), ended) = inner.step(|core, lanes, now| core.settle(ticket, watch, completion, lanes, now));
         if let (Some(trail), Some(ended)) = (trail, ended) {
-            inner.notify_call(&trail.record(inner.name.clone(), completion.into(), ended));
+            inner.notify_call(&trail.record(inner.name.clone(), completion, ended));
         }
     }
 }

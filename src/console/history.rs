@@ -139,7 +139,6 @@ impl History {
 
 fn point(now: Counts, before: Counts, snapshot: &Snapshot, at: u64) -> Point {
     let rate = |now: u64, before: u64| (now - before) as f32 / SECONDS_A_POINT as f32;
-    let view = &snapshot.view;
     Point {
         at,
         good: rate(now.good, before.good),
@@ -148,8 +147,8 @@ fn point(now: Counts, before: Counts, snapshot: &Snapshot, at: u64) -> Point {
         refused: rate(now.refused, before.refused),
         backup: rate(now.backup, before.backup),
         latency: now.mean(before),
-        share: view.share,
-        state: match view.state {
+        share: snapshot.share,
+        state: match snapshot.state {
             State::ReadyToProbe => State::Open.name(),
             state => state.name(),
         },

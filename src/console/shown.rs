@@ -9,7 +9,7 @@ use crate::{
     agent::{Check, Instance},
     breaker::Snapshot,
     config::Config,
-    machine::{TripReason, View},
+    machine::TripReason,
 };
 
 /// A breaker in the list of all.
@@ -147,35 +147,34 @@ impl Shown {
         now: u64,
         before: Option<&Self>,
     ) -> Self {
-        let view = &snapshot.view;
-        let state = view.state.name();
+        let state = snapshot.state.name();
         // The clocks aren't read at the same moment: as long as nothing changes, neither does this.
         let same = before.filter(|before| {
-            before.generation == view.generation && before.state == state && before.share == view.share
+            before.generation == snapshot.generation && before.state == state && before.share == snapshot.share
         });
-        let since = now.saturating_sub(view.lasted.as_millis() as u64);
+        let since = now.saturating_sub(snapshot.lasted.as_millis() as u64);
         Self {
             name: snapshot.name.clone(),
             state,
-            mode: view.mode.mode.name(),
-            mode_reason: view.mode.reason.clone(),
-            reverts_at: reverts_at(view, now),
-            share: view.share,
-            generation: view.generation,
+            mode: snapshot.mode.name(),
+            mode_reason: snapshot.mode_reason.clone(),
+            reverts_at: reverts_at(snapshot, now),
+            share: snapshot.share,
+            generation: snapshot.generation,
             since: same.map_or(since, |same| same.since),
             retry_at: match same.and_then(|same| same.retry_at) {
                 Some(at) if at > now => Some(at),
-                _ => view.retry_after.map(|after| now + after.as_millis() as u64),
+                _ => snapshot.retry_after.map(|after| now + after.as_millis() as u64),
             },
-            attempt: view.attempt,
-            why: view.first_trip.as_ref().map(Why::new),
-            last_trial: view
+            attempt: snapshot.attempt,
+            why: snapshot.first_trip.as_ref().map(Why::new),
+            last_trial: snapshot
                 .first_trip
                 .as_ref()
-                .and(view.last_trip.as_ref())
-                .filter(|last| view.first_trip.as_ref() != Some(last))
+                .and(snapshot.last_trip.as_ref())
+                .filter(|last| snapshot.first_trip.as_ref() != Some(last))
                 .map(ToString::to_string),
-            readings: view
+            readings: snapshot
                 .policies
                 .iter()
                 .filter_map(|policy| {
@@ -189,9 +188,9 @@ impl Shown {
                 .collect(),
             rates,
             in_flight: snapshot.in_flight,
-            p50: view.learned_p50.map(secs),
-            p99: view.learned_p99.map(secs),
-            slow_after: view.slow_after.map(secs),
+            p50: snapshot.learned_p50.map(secs),
+            p99: snapshot.learned_p99.map(secs),
+            slow_after: snapshot.slow_after.map(secs),
             has_backup: snapshot.totals.backup.calls > 0,
             last_check: instance.and_then(LastCheck::of),
         }
@@ -199,9 +198,9 @@ impl Shown {
 }
 
 /// To the second: the clocks aren't read at the same moment.
-fn reverts_at(view: &View, now: u64) -> Option<u64> {
-    let in_all = view.mode.reverts_at?;
-    let left = in_all.since(view.now).as_millis() as u64;
+fn reverts_at(snapshot: &Snapshot, now: u64) -> Option<u64> {
+    let in_all = snapshot.mode_reverts_at?;
+    let left = in_all.since(snapshot.now).as_millis() as u64;
     Some((now + left + 500) / 1000 * 1000)
 }
 
@@ -240,10 +239,10 @@ impl Detail {
         let checks = instance.map(|instance| instance.history.as_slice()).unwrap_or_default();
         Self {
             shown,
-            last_trip: snapshot.view.last_trip.as_ref().map(ToString::to_string),
+            last_trip: snapshot.last_trip.as_ref().map(ToString::to_string),
             last_error: snapshot.last_error.as_ref().map(|error| ShownError {
                 text: error.text.clone(),
-                ago: secs(snapshot.view.now.since(error.at)),
+                ago: secs(snapshot.now.since(error.at)),
             }),
             totals: Totals {
                 primary: calls(&totals.primary),
@@ -258,7 +257,7 @@ impl Detail {
             config: serde_json::to_vec(&config).is_ok().then_some(config),
             history,
             events,
-            checks: checks.iter().map(|check| shown_check(check, &snapshot.view)).collect(),
+            checks: checks.iter().map(|check| shown_check(check, snapshot)).collect(),
         }
     }
 }
@@ -276,9 +275,9 @@ fn calls(calls: &crate::breaker::CallTotals) -> Calls {
     }
 }
 
-fn shown_check(check: &Check, view: &View) -> ShownCheck {
+fn shown_check(check: &Check, snapshot: &Snapshot) -> ShownCheck {
     ShownCheck {
-        ago: secs(view.now.since(check.at)),
+        ago: secs(snapshot.now.since(check.at)),
         latency: secs(check.latency),
         failure: check.failure.as_ref().map(ToString::to_string),
         was_trial: check.was_trial,

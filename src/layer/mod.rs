@@ -13,6 +13,7 @@ pub use self::{
     future::{ResponseFuture, Waiting},
     service::CircuitBreaker,
 };
+#[cfg(feature = "keyed")]
 pub(crate) use self::{builder::LayerParts, future::CallFuture};
 use crate::{breaker::Breaker, classify::ErrorsAsFailures, on_open::Reject};
 

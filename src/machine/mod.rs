@@ -43,6 +43,7 @@ mod window;
 
 use std::{sync::Arc, time::Duration};
 
+use self::view::ModeView;
 pub(crate) use self::{
     calm::{Calm, GoodCalls, Refusing},
     cooldown::SplitMix64,
@@ -65,7 +66,7 @@ pub use self::{
     settings::{CancelledCalls, Settings, SlowAfter},
     ticket::{Assessment, Completion, Outcome, Refusal, Settled, Ticket},
     time::Timestamp,
-    view::{Mode, ModeView, PolicyReading, State, Transition, View},
+    view::{Mode, PolicyReading, State, Transition, View},
     window::{Counts, SlidingWindow},
 };
 

@@ -74,8 +74,7 @@ impl fmt::Display for Mode {
 
 /// The mode, why it was set, and until when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ModeView {
+pub(super) struct ModeView {
     /// Who decides.
     pub mode: Mode,
     /// What was given as the reason; `None` in [`Mode::Automatic`].
@@ -253,8 +252,12 @@ pub struct View {
     pub state: State,
     /// The percentage of the calls that goes to the primary; 0 during a trial.
     pub share: u8,
-    /// Who decides, why and until when.
-    pub mode: ModeView,
+    /// Who decides.
+    pub mode: Mode,
+    /// The reason that was given for the mode; `None` in [`Mode::Automatic`].
+    pub mode_reason: Option<Arc<str>>,
+    /// When the mode goes back to [`Mode::Automatic`] by itself.
+    pub mode_reverts_at: Option<Timestamp>,
     /// Grows with each trip and each manual change, and when half-open is given another recovery.
     pub generation: u64,
     /// When this was seen, by the breaker's clock.
@@ -306,6 +309,11 @@ impl Machine {
     pub fn view(&self, now: Timestamp) -> View {
         let now = self.latest.max(now);
         let state = self.state(now);
+        let mode = if self.mode.is_over(now) {
+            ModeView::default()
+        } else {
+            self.mode.clone()
+        };
         View {
             state,
             share: match (&self.phase, state) {
@@ -313,11 +321,9 @@ impl Machine {
                 (Phase::HalfOpen(half_open), _) => half_open.share(&self.settings.recovery),
                 _ => 0,
             },
-            mode: if self.mode.is_over(now) {
-                ModeView::default()
-            } else {
-                self.mode.clone()
-            },
+            mode: mode.mode,
+            mode_reason: mode.reason,
+            mode_reverts_at: mode.reverts_at,
             generation: self.generation,
             now,
             lasted: now.since(self.since),

@@ -20,8 +20,8 @@ pub use self::{
 };
 use crate::error::CircuitOpen;
 
-/// What happens to a call that the primary may not have. Sealed: [`Reject`], [`Backup`], [`FailOver`](crate::on_open::FailOver),
-/// [`Respond`](crate::on_open::Respond) and [`Wait`].
+/// What happens to a call that the primary may not have. Sealed: [`Reject`], [`Backup`], [`FailOver`],
+/// [`Respond`] and [`Wait`].
 pub trait OnOpen<Req, Res, Err>: Sealed {
     // Not `: Future<Output = …>`: a bound that names two boxed errors makes coroutines lose `Send`.
     #[doc(hidden)]

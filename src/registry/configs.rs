@@ -29,7 +29,7 @@ use crate::{
 /// )?;
 /// let registry = Registry::with(configs);
 /// let layer = CircuitBreakerLayer::builder().name("reports").registry(&registry).build()?;
-/// # assert_eq!(layer.breaker().snapshot().view.slow_after, Some(std::time::Duration::from_secs(5)));
+/// # assert_eq!(layer.breaker().snapshot().slow_after, Some(std::time::Duration::from_secs(5)));
 /// # Ok(())
 /// # }
 /// ```

@@ -107,11 +107,10 @@ impl Collector {
 
 impl Kept {
     fn look(&mut self, snapshot: &Snapshot) {
-        let view = &snapshot.view;
         if let Some((true, before)) = self.looked_at {
-            self.open_seconds += view.now.since(before).as_secs_f64();
+            self.open_seconds += snapshot.now.since(before).as_secs_f64();
         }
-        self.looked_at = Some((view.state != State::Closed, view.now));
+        self.looked_at = Some((snapshot.state != State::Closed, snapshot.now));
     }
 }
 
@@ -176,31 +175,30 @@ impl Row<'_> {
     }
 
     fn state(&mut self, snapshot: &Snapshot) {
-        let view = &snapshot.view;
         for state in STATES {
             self.push(
                 &series::STATE,
                 [state.name(), ""],
-                f64::from(u8::from(state == view.state)),
+                f64::from(u8::from(state == snapshot.state)),
             );
         }
         for mode in MODES {
-            let is_this = mode == view.mode.mode;
+            let is_this = mode == snapshot.mode;
             self.push(&series::MODE, [mode.name(), ""], f64::from(u8::from(is_this)));
         }
-        self.one(&series::STATE_SECONDS, view.lasted.as_secs_f64());
-        self.one(&series::SHARE, f64::from(view.share) / 100.0);
-        self.one(&series::ATTEMPT, f64::from(view.attempt));
-        for (quantile, latency) in [("0.5", view.learned_p50), ("0.99", view.learned_p99)] {
+        self.one(&series::STATE_SECONDS, snapshot.lasted.as_secs_f64());
+        self.one(&series::SHARE, f64::from(snapshot.share) / 100.0);
+        self.one(&series::ATTEMPT, f64::from(snapshot.attempt));
+        for (quantile, latency) in [("0.5", snapshot.learned_p50), ("0.99", snapshot.learned_p99)] {
             if let Some(latency) = latency {
                 self.push(&series::LEARNED_LATENCY, [quantile, ""], latency.as_secs_f64());
             }
         }
-        if let Some(slow_after) = view.slow_after {
+        if let Some(slow_after) = snapshot.slow_after {
             self.one(&series::SLOW_AFTER, slow_after.as_secs_f64());
         }
         let mut seen = Vec::new();
-        for reading in &view.policies {
+        for reading in &snapshot.policies {
             // Of two policies of a kind, the first: two samples can't have the same labels.
             let name = reading.name();
             if let Some((measured, threshold)) = reading.measured().filter(|_| !seen.contains(&name)) {

@@ -15,7 +15,7 @@ async fn an_instance_that_fails_its_checks_trips_though_nobody_calls_it() {
     sleep(secs(10)).await;
     assert_eq!(checked.begun(), 3);
     assert_eq!(breaker.state(), State::Open);
-    let reason = breaker.snapshot().view.last_trip.unwrap();
+    let reason = breaker.snapshot().last_trip.unwrap();
     assert_eq!(reason.to_string(), "3 health checks in a row failed (threshold 3)");
     assert_eq!(
         (reason.name(), reason.measured(), reason.threshold()),

@@ -140,6 +140,6 @@ proptest! {
                 }
             }
         }
-        prop_assert!(breaker.snapshot().view.attempt >= 100);
+        prop_assert!(breaker.snapshot().attempt >= 100);
     }
 }

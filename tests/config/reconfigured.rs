@@ -68,7 +68,7 @@ fn an_invalid_config_changes_nothing_in_any_state() {
     assert_eq!(breaker.state(), State::HalfOpen);
     assert_an_invalid_config_changes_nothing(&breaker);
     probe.record(Outcome::Success);
-    assert_eq!(breaker.snapshot().view.share, 20);
+    assert_eq!(breaker.snapshot().share, 20);
 }
 
 #[test]

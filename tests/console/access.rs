@@ -19,7 +19,7 @@ async fn without_a_hook_it_only_shows() {
     );
     let answer = ask(&console, Method::PUT, "/api/breakers/a/config", "{}").await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    assert_eq!(layer.breaker().snapshot().view.mode.mode, Mode::Automatic);
+    assert_eq!(layer.breaker().snapshot().mode, Mode::Automatic);
 }
 
 #[tokio::test(start_paused = true)]
@@ -37,9 +37,9 @@ async fn the_hook_says_who_may() {
     assert_eq!(answer.headers["www-authenticate"], "Basic realm=\"breakers\"");
     let answer = by("mallory").await;
     assert_eq!((answer.status, error(&answer)), (StatusCode::FORBIDDEN, "not you"));
-    assert_eq!(layer.breaker().snapshot().view.mode.mode, Mode::Automatic);
+    assert_eq!(layer.breaker().snapshot().mode, Mode::Automatic);
     assert_eq!(by("bob").await.status, StatusCode::OK);
-    let reason = layer.breaker().snapshot().view.mode.reason.unwrap();
+    let reason = layer.breaker().snapshot().mode_reason.unwrap();
     assert_eq!(&*reason, "an example (by bob)");
 }
 
@@ -88,7 +88,7 @@ async fn another_sites_page_changes_nothing() {
             "{kind}"
         );
     }
-    assert_eq!(layer.breaker().snapshot().view.mode.mode, Mode::Automatic);
+    assert_eq!(layer.breaker().snapshot().mode, Mode::Automatic);
     // In HTTP/2, the host stands in the URI.
     let uri = "https://ops.example/api/operations";
     for (origin, status) in [
@@ -131,6 +131,6 @@ async fn the_hook_sees_the_request() {
     let asked = operation(&console, "disable", &["a"]).await;
     let answer = ask(&console, Method::POST, "/ops/api/operations", asked.to_string()).await;
     assert_eq!(answer.status, StatusCode::OK);
-    let reason = registry.get("a").unwrap().snapshot().view.mode.reason.unwrap();
+    let reason = registry.get("a").unwrap().snapshot().mode_reason.unwrap();
     assert_eq!(reason.len(), "an example (by )".len() + 100);
 }

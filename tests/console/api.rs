@@ -99,7 +99,7 @@ async fn what_is_done_or_refused_is_as_described() {
         assert_eq!(answer.status.as_u16(), status);
         check(&description, "/api/operations", "post", &answer);
     }
-    let generation = layer.breaker().snapshot().view.generation;
+    let generation = layer.breaker().snapshot().generation;
     for (config, generation, status) in [
         (json!({ "slow_after": "2s" }), generation, StatusCode::OK),
         (

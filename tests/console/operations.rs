@@ -35,7 +35,7 @@ async fn each_operation_does_what_it_says_and_who_and_why_stand_in_the_events() 
             (answer.status, answer.json),
             (StatusCode::OK, json!({ "operated": ["a"] }))
         );
-        assert_eq!(layer.breaker().snapshot().view.mode.mode, mode);
+        assert_eq!(layer.breaker().snapshot().mode, mode);
         assert_eq!(events.try_next().unwrap().to_string(), line);
     }
 }
@@ -48,11 +48,11 @@ async fn a_mode_reverts_when_its_time_is_up() {
     let mut asked = operation(&console, "disable", &["a"]).await;
     asked["ttl"] = 90.5.into();
     operate(&console, &asked).await;
-    assert_eq!(layer.breaker().snapshot().view.mode.mode, Mode::Disabled);
+    assert_eq!(layer.breaker().snapshot().mode, Mode::Disabled);
     let reverts_at = get(&console, "/api/breakers/a").await["reverts_at"].as_u64();
     assert!(reverts_at.is_some());
     tokio::time::sleep(secs(91)).await;
-    assert_eq!(layer.breaker().snapshot().view.mode.mode, Mode::Automatic);
+    assert_eq!(layer.breaker().snapshot().mode, Mode::Automatic);
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,7 +79,7 @@ async fn one_that_has_changed_since_it_was_seen_is_left_alone() {
         error(&answer),
         "\"b\" has changed since it was looked at; done before it: a"
     );
-    assert_eq!(layers[1].breaker().snapshot().view.mode.mode, Mode::Automatic);
+    assert_eq!(layers[1].breaker().snapshot().mode, Mode::Automatic);
     let asked = operation(&console, "disable", &["b"]).await;
     assert_eq!(operate(&console, &asked).await.status, StatusCode::OK);
 }

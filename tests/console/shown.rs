@@ -253,7 +253,7 @@ async fn looking_changes_nothing() {
         get(&console, "/api/breakers").await;
     }
     let snapshot = layer.breaker().snapshot();
-    assert_eq!(snapshot.view.state, tower_breaker::State::ReadyToProbe);
+    assert_eq!(snapshot.state, tower_breaker::State::ReadyToProbe);
     assert_eq!(snapshot.totals.refused, 0);
 }
 

@@ -121,7 +121,7 @@ async fn the_agent_notices_an_instance_that_nobody_asks() {
         }
     };
     timeout(ms(5000), trips).await.unwrap();
-    let reason = breaker.snapshot().view.last_trip.unwrap();
+    let reason = breaker.snapshot().last_trip.unwrap();
     assert_eq!(reason.name(), "health checks");
 }
 

@@ -142,5 +142,5 @@ async fn a_cancelled_probe_decides_nothing_and_frees_its_place() {
         assert_eq!(code_of(service.clone()).await, Code::Cancelled, "it got through");
     }
     assert_eq!(layer.breaker().state(), State::HalfOpen);
-    assert_eq!(layer.breaker().snapshot().view.share, 0);
+    assert_eq!(layer.breaker().snapshot().share, 0);
 }

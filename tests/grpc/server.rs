@@ -163,5 +163,5 @@ async fn a_client_that_goes_away_during_its_probe_frees_the_probe() {
     }
     patient.set(Condition::Well);
     assert_eq!(code_of(other).await, Code::Ok, "the next probe");
-    assert_eq!(breaker.snapshot().view.share, 20);
+    assert_eq!(breaker.snapshot().share, 20);
 }

@@ -277,12 +277,12 @@ async fn a_stream_without_end_is_a_good_probe_once_a_probe_has_had_its_time() {
             .try_acquire()
             .expect("a share of 20 %")
             .record(Outcome::Ignored);
-        assert_eq!(layer.breaker().snapshot().view.share, 20, "{latency:?}");
+        assert_eq!(layer.breaker().snapshot().share, 20, "{latency:?}");
         // It goes on, and its end says nothing more.
         assert!(stream.frame().now_or_never().is_none());
         sender.unbounded_send(Err(io::Error::other("torn"))).unwrap();
         assert!(stream.frame().await.unwrap().is_err());
-        assert_eq!(layer.breaker().snapshot().view.share, 20);
+        assert_eq!(layer.breaker().snapshot().share, 20);
         assert_eq!(totals(&layer).failed, 3 + 1, "it is counted all the same");
     }
 }

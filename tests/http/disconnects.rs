@@ -68,7 +68,7 @@ async fn a_probe_whose_client_hangs_up_frees_its_slot() {
         hangs.store(false, Ordering::SeqCst);
         assert_eq!(say(&app, "/").await, "200 primary");
         let snapshot = breaker.snapshot();
-        assert_eq!((snapshot.view.share, snapshot.totals.primary.cancelled), (20, 3));
+        assert_eq!((snapshot.share, snapshot.totals.primary.cancelled), (20, 3));
     }
 }
 

@@ -42,7 +42,7 @@ async fn open_for(duration: OpenDuration, status: u16, retry_after: &str) -> Dur
 
 fn still_open_for(breaker: &Breaker) -> Duration {
     assert_eq!(breaker.state(), State::Open);
-    breaker.snapshot().view.retry_after.unwrap()
+    breaker.snapshot().retry_after.unwrap()
 }
 
 #[tokio::test]

@@ -140,8 +140,8 @@ async fn one_sick_instance_of_five_gets_probes_only_and_its_share_back_gradually
 
     sick.make_sick(false);
     let mut shares = Vec::new();
-    while sick.breaker.snapshot().view.share < 100 {
-        let share = sick.breaker.snapshot().view.share;
+    while sick.breaker.snapshot().share < 100 {
+        let share = sick.breaker.snapshot().share;
         if shares.last() != Some(&share) {
             shares.push(share);
         }

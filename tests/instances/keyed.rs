@@ -32,7 +32,7 @@ async fn access_returns_by_key() {
     }
     tokio::time::sleep(ms(1001)).await;
     assert_eq!(send(&service, good("a")).await, Got::Answer("primary"));
-    assert_eq!(layer.breakers().get(&"a").unwrap().snapshot().view.share, 20);
+    assert_eq!(layer.breakers().get(&"a").unwrap().snapshot().share, 20);
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,7 +138,7 @@ async fn the_same_seed_gives_each_key_waits_of_its_own_every_time() {
                 send(&service, good(key)).await;
                 let breaker = layer.breakers().get(&key).unwrap();
                 assert!(breaker.trip(TripReason::custom("disk", 1.0, 0.0)));
-                waits.push(breaker.snapshot().view.retry_after.unwrap());
+                waits.push(breaker.snapshot().retry_after.unwrap());
             }
             waits
         }

@@ -52,7 +52,7 @@ async fn one_that_fails_more_often_than_the_others_trips_and_says_why() {
     let breakers = watched(outliers(), 6);
     a_while(&breakers, &[1, 0, 20, 2, 1, 0]).await;
     assert_eq!(open(&breakers), [2]);
-    let reason = breakers[2].snapshot().view.last_trip.unwrap();
+    let reason = breakers[2].snapshot().last_trip.unwrap();
     assert_eq!(
         reason.to_string(),
         "20.0 % of calls failed (threshold 17.7 %, where 6 of the group fail 4.2 % in the mean)"

@@ -268,7 +268,7 @@ fn a_call_that_was_overdue_is_not_slow_again_under_another_slow_after() {
     hangs.record(Outcome::Success);
     let snapshot = breaker.snapshot();
     assert_eq!(snapshot.totals.primary.slow, 1);
-    assert_eq!(snapshot.view.policies[0].counts.slow, 1);
+    assert_eq!(snapshot.policies[0].counts.slow, 1);
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn a_pause_that_a_late_answer_asks_for_is_heeded() {
     permit.retry_after(millis(30_000));
     permit.record(Outcome::Failure);
     breaker.try_acquire().expect("it is closed").record(Outcome::Failure);
-    assert_eq!(breaker.snapshot().view.retry_after, Some(millis(30_000)));
+    assert_eq!(breaker.snapshot().retry_after, Some(millis(30_000)));
 }
 
 #[test]
@@ -333,7 +333,7 @@ fn a_stream_that_breaks_off_once_it_was_good_enough_blames_no_other_call() {
     clock.sleep(millis(200));
     slow.record(Outcome::Success);
     stream.record(Outcome::Failure);
-    let counts = breaker.snapshot().view.policies[0].counts;
+    let counts = breaker.snapshot().policies[0].counts;
     assert_eq!((counts.calls, counts.slow, counts.failed), (1, 1, 0));
 }
 

@@ -14,7 +14,7 @@ use tower_breaker::{
     clock::Clock,
     config::{CancelledCalls, SlowAfter},
     observe::{Events, Transition},
-    snapshot::{CallTotals, Mode, View},
+    snapshot::{CallTotals, Mode, Snapshot},
 };
 
 use crate::{
@@ -287,8 +287,8 @@ impl Handle {
         let Ok(permit) = acquired else {
             return Ok(false);
         };
-        let slow_after = after.view.slow_after.map(nanos);
-        let lease = (after.view.state == State::HalfOpen).then(|| self.lease(&after.view));
+        let slow_after = after.slow_after.map(nanos);
+        let lease = (after.state == State::HalfOpen).then(|| self.lease(&after));
         let limit = slow_after.into_iter().chain(lease).min();
         if let Some(limit) = limit {
             self.limits_differ |= self.longest_limit != 0 && self.longest_limit != limit;
@@ -296,8 +296,8 @@ impl Handle {
         }
         self.lines.push(Line {
             permit: Some(permit),
-            generation: after.view.generation,
-            recorded: after.view.mode.mode != Mode::Disabled,
+            generation: after.generation,
+            recorded: after.mode != Mode::Disabled,
             started: self.latest,
             timed: self.plan.learns(),
             slow_after,
@@ -309,9 +309,9 @@ impl Handle {
         Ok(true)
     }
 
-    fn lease(&self, view: &View) -> Nanos {
-        let growth = Duration::from_secs_f64(1.5_f64.powf(view.attempt.into()).min(60.0));
-        let lease = match (self.plan.recovery.probe_timeout, view.slow_after) {
+    fn lease(&self, snapshot: &Snapshot) -> Nanos {
+        let growth = Duration::from_secs_f64(1.5_f64.powf(snapshot.attempt.into()).min(60.0));
+        let lease = match (self.plan.recovery.probe_timeout, snapshot.slow_after) {
             (Some(timeout), _) => timeout,
             (None, Some(slow_after)) => (2 * slow_after).max(Duration::from_secs(1)),
             (None, None) => growth,
@@ -350,8 +350,8 @@ impl Handle {
         let line = self.lines.remove(index);
         settled?;
         let after = self.breaker.snapshot();
-        let was_stale = before.view.generation != line.generation;
-        let is_stale = after.view.generation != line.generation;
+        let was_stale = before.generation != line.generation;
+        let is_stale = after.generation != line.generation;
         let moved = difference(&before.totals.primary, &after.totals.primary);
         let expected = |stale: bool| {
             let mut expected = [0; 5];
@@ -367,12 +367,12 @@ impl Handle {
         };
         let fits = moved == expected(was_stale) || moved == expected(is_stale);
         prop_assert!(fits, "it ended as [good, bad, ignored, cancelled, stale] = {:?}", moved);
-        self.note_slow_end(&line, ends, &before.view, is_stale);
+        self.note_slow_end(&line, ends, &before, is_stale);
         self.check_latency(&line, ends, &before.totals.primary, &after.totals.primary)?;
         self.check()
     }
 
-    fn note_slow_end(&mut self, line: &Line, ends: Ends, before: &View, is_stale: bool) {
+    fn note_slow_end(&mut self, line: &Line, ends: Ends, before: &Snapshot, is_stale: bool) {
         let was_stale = before.generation != line.generation;
         let took = line.answered.unwrap_or(self.latest).saturating_sub(line.started);
         let took_too_long = line.slow_after.is_some_and(|limit| took > limit);
@@ -419,11 +419,11 @@ impl Handle {
 
     /// Does something to the breaker, and notes which calls that finds overdue.
     fn update<R>(&mut self, change: impl FnOnce(&mut Self) -> R) -> Checked<R> {
-        let generation = self.breaker.snapshot().view.generation;
+        let generation = self.breaker.snapshot().generation;
         let result = change(self);
         let now = self.clock.nanos();
         self.latest = self.latest.max(now);
-        let tripped = self.breaker.snapshot().view.generation != generation;
+        let tripped = self.breaker.snapshot().generation != generation;
         for line in &mut self.lines {
             let Some(due) = line.due.filter(|due| *due < now) else {
                 continue;
@@ -479,7 +479,7 @@ impl Handle {
             self.generation += u64::from(began);
             prop_assert_eq!(event.generation, self.generation, "{:?}", event);
         }
-        prop_assert_eq!(self.breaker.snapshot().view.generation, self.generation);
+        prop_assert_eq!(self.breaker.snapshot().generation, self.generation);
         Ok(())
     }
 
@@ -489,7 +489,7 @@ impl Handle {
         if self.clock.nanos() > END_OF_TIME {
             return Ok(());
         }
-        let learned = self.breaker.snapshot().view.slow_after.unwrap_or_default() * 2;
+        let learned = self.breaker.snapshot().slow_after.unwrap_or_default() * 2;
         let limits = [
             self.plan.longest_limit(),
             Duration::from_nanos(self.longest_limit),

@@ -7,10 +7,10 @@ use tower_breaker::{
     Outcome, State,
     clock::Timestamp,
     config::SlowAfter,
-    machine::{Completion, Machine, Settled, Ticket},
+    machine::{Completion, Machine, Settled, Ticket, View},
     observe::Transition,
     policy::{Policy, TripPolicy, TripReason},
-    snapshot::{Mode, View},
+    snapshot::Mode,
 };
 
 use crate::{
@@ -574,7 +574,7 @@ impl Pair {
         self.machine.reset("by hand".into(), at(self.clock));
         let view = self.machine.view(at(self.clock));
         prop_assert_eq!(
-            (view.state, view.mode.mode, view.attempt),
+            (view.state, view.mode, view.attempt),
             (State::Closed, Mode::Automatic, 0)
         );
         prop_assert!(view.last_trip.is_none() && view.policies.iter().all(|policy| policy.counts.calls == 0));
@@ -651,9 +651,9 @@ impl Pair {
         seen.catch_up(clock);
         prop_assert_eq!(self.machine.state(at(clock)), seen.state(), "state");
         prop_assert_eq!(view.state, seen.state(), "the view's state");
-        prop_assert_eq!(view.mode.mode, seen.mode);
-        prop_assert_eq!(view.mode.reason.as_deref(), seen.mode_reason.as_deref());
-        prop_assert_eq!(view.mode.reverts_at, seen.reverts_at.map(at));
+        prop_assert_eq!(view.mode, seen.mode);
+        prop_assert_eq!(view.mode_reason.as_deref(), seen.mode_reason.as_deref());
+        prop_assert_eq!(view.mode_reverts_at, seen.reverts_at.map(at));
         prop_assert_eq!(view.slow_after, seen.slow_after(), "slow after");
         prop_assert_eq!(view.learned_p99, seen.learned_p99(), "p99");
         prop_assert_eq!(&view.attempt, &self.reference.attempt.unwrap_or(0), "attempt");

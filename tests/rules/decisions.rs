@@ -293,7 +293,7 @@ async fn a_failure_that_comes_after_slow_after_is_a_failure_too() {
             tokio::time::advance(ms(1000)).await;
             permit.record(if call < 5 { Outcome::Success } else { Outcome::Failure });
         }
-        let reason = layer.breaker().snapshot().view.last_trip.expect("half of ten failed");
+        let reason = layer.breaker().snapshot().last_trip.expect("half of ten failed");
         assert_eq!((reason.name(), reason.measured()), ("failure rate", 0.5));
     }
 }

@@ -196,7 +196,7 @@ async fn a_lost_probe_reopens_when_its_time_is_up() {
     assert!(breaker.try_acquire().is_err());
     tokio::time::advance(ms(1100)).await;
     breaker.try_acquire().expect("the next probe").record(Outcome::Success);
-    assert_eq!(breaker.snapshot().view.share, 20);
+    assert_eq!(breaker.snapshot().share, 20);
 }
 
 #[tokio::test(start_paused = true)]

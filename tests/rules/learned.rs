@@ -483,7 +483,7 @@ async fn impatient_callers_of_a_primary_that_hangs_trip_the_breaker() {
         advance(ms(120)).await;
         drop(permit);
     }
-    assert!(breaker.snapshot().view.slow_after > Some(ms(120)));
+    assert!(breaker.snapshot().slow_after > Some(ms(120)));
     assert_eq!(breaker.state(), State::Open);
     assert_eq!(breaker.snapshot().totals.primary.slow, 3);
 }
@@ -497,7 +497,7 @@ fn auto_is_learned_with_a_backup_and_never_without() {
             clock.set(ms(call * 1000));
             breaker.try_acquire().unwrap().record(Outcome::Success);
         }
-        breaker.snapshot().view.slow_after.is_some()
+        breaker.snapshot().slow_after.is_some()
     };
     let clock = ManualClock::default();
     let builder = || CircuitBreakerLayer::builder().clock(clock.clone());
@@ -537,7 +537,7 @@ fn auto_is_learned_with_a_backup_and_never_without() {
         breaker
             .reconfigure(Config::default().slow_after(SlowAfter::Never))
             .unwrap();
-        assert_eq!(breaker.snapshot().view.slow_after, None);
+        assert_eq!(breaker.snapshot().slow_after, None);
         breaker.reconfigure(Config::default()).unwrap();
         assert_eq!(learns(breaker, &clock, 100), *expected, "{index}");
         assert_eq!(breaker.config(), Config::default());
@@ -573,7 +573,7 @@ async fn calls_that_were_overdue_teach_when_they_come_back() {
         advance(ms(10)).await;
         permit.record(Outcome::Success);
     }
-    let view = breaker.snapshot().view;
+    let view = breaker.snapshot();
     assert!(breaker.snapshot().totals.primary.slow > 30);
     assert!(view.learned_p99 > Some(ms(58)), "{:?}", view.learned_p99);
 }

@@ -29,9 +29,9 @@ async fn looking_at_a_breaker_whose_time_is_up_leaves_the_probe_to_a_call() {
 async fn a_mode_whose_time_is_up_reads_as_automatic_before_any_call() {
     let breaker = builder().build().unwrap().breaker().clone();
     breaker.disable("a test", ms(100));
-    assert_eq!(breaker.snapshot().view.mode.mode, Mode::Disabled);
+    assert_eq!(breaker.snapshot().mode, Mode::Disabled);
     advance(ms(100)).await;
-    assert_eq!(breaker.snapshot().view.mode.mode, Mode::Automatic);
+    assert_eq!(breaker.snapshot().mode, Mode::Automatic);
     breaker.force_open("a test", ms(100));
     assert_eq!(breaker.state(), State::Open);
     advance(ms(100)).await;
@@ -55,9 +55,9 @@ async fn reset_clears_everything_from_any_state() {
         breaker.try_acquire().unwrap().record(Outcome::Success);
         put();
         breaker.reset("a test");
-        let view = breaker.snapshot().view;
+        let view = breaker.snapshot();
         assert_eq!((view.state, view.share, view.attempt), (State::Closed, 100, 0));
-        assert_eq!((view.mode.mode, view.last_trip), (Mode::Automatic, None));
+        assert_eq!((view.mode, view.last_trip), (Mode::Automatic, None));
         assert_eq!(view.policies[0].counts, Counts::default());
     }
     trip_and_cool(&breaker).await;
@@ -101,7 +101,7 @@ async fn forced_open_refuses_all_until_its_time_is_up_and_returns_by_a_probe() {
     assert!(breaker.try_acquire().is_err());
     advance(ms(1)).await;
     breaker.try_acquire().expect("the probe").record(Outcome::Success);
-    assert_eq!(breaker.snapshot().view.share, 20);
+    assert_eq!(breaker.snapshot().share, 20);
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,10 +149,7 @@ async fn shadow_never_diverts_and_says_when_it_would_have() {
     }
     let said = std::iter::from_fn(|| events.try_next()).count();
     assert_eq!(said, 2, "once in ten seconds of outage");
-    assert_eq!(
-        breaker.snapshot().view.last_trip.unwrap().name(),
-        "consecutive failures"
-    );
+    assert_eq!(breaker.snapshot().last_trip.unwrap().name(), "consecutive failures");
 }
 
 // Reconfiguring.
@@ -168,9 +165,9 @@ async fn reconfiguring_keeps_state_and_counts() {
     for outcome in [Outcome::Success, Outcome::Failure, Outcome::Failure, Outcome::Failure] {
         breaker.try_acquire().unwrap().record(outcome);
     }
-    let generation = breaker.snapshot().view.generation;
+    let generation = breaker.snapshot().generation;
     breaker.reconfigure(breaker.config().trip_when(rate(20))).unwrap();
-    let view = breaker.snapshot().view;
+    let view = breaker.snapshot();
     assert_eq!((view.policies[0].counts.calls, view.policies[0].counts.failed), (4, 3));
     assert_eq!(view.generation, generation);
     breaker

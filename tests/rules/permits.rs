@@ -115,7 +115,7 @@ async fn a_dropped_probe_gives_its_slot_back_and_decides_nothing() {
         .try_acquire()
         .expect("the slot is free")
         .record(Outcome::Success);
-    assert_eq!(breaker.snapshot().view.share, 20);
+    assert_eq!(breaker.snapshot().share, 20);
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn an_overdue_call_counts_once_and_its_end_does_not_count_again() {
     permit.record(Outcome::Failure);
     let totals = breaker.snapshot().totals.primary;
     assert_eq!((totals.slow, totals.failed, totals.succeeded), (1, 1, 1));
-    assert_eq!(breaker.snapshot().view.policies[0].counts.bad, 1);
+    assert_eq!(breaker.snapshot().policies[0].counts.bad, 1);
 }
 
 #[tokio::test(start_paused = true)]

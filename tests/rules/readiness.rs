@@ -200,7 +200,7 @@ async fn a_half_open_breaker_awaits_the_primarys_readiness_in_the_future() {
     control.set(Behaviour::Answers);
     assert_eq!(probe.await.unwrap(), "primary");
     assert!(!control.was_called_unready());
-    assert_eq!(layer.breaker().snapshot().view.share, 20);
+    assert_eq!(layer.breaker().snapshot().share, 20);
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,7 +224,7 @@ async fn a_probe_that_is_dropped_before_its_first_poll_is_no_failure_of_the_prim
     drop(service.ready().await.unwrap().call(1));
     assert_eq!(layer.breaker().state(), State::HalfOpen);
     assert_eq!(service.ready().await.unwrap().call(2).await.unwrap(), "primary");
-    assert_eq!(layer.breaker().snapshot().view.share, 20);
+    assert_eq!(layer.breaker().snapshot().share, 20);
 }
 
 /// In half-open, after half a second with a primary that is never ready; five times as long as would be slow.
@@ -325,7 +325,7 @@ async fn waiting_for_readiness_is_not_latency_in_half_open_either() {
     control.set(Behaviour::Answers);
     probe.await.unwrap();
     let snapshot = layer.breaker().snapshot();
-    assert_eq!((snapshot.totals.primary.slow, snapshot.view.share), (0, 20));
+    assert_eq!((snapshot.totals.primary.slow, snapshot.share), (0, 20));
 }
 
 #[tokio::test]

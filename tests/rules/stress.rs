@@ -49,7 +49,7 @@ fn eight_threads_get_no_more_than_the_permitted_calls_at_once() {
 #[test]
 fn eight_threads_get_exactly_the_stages_share() {
     let (breaker, _) = half_open(Recovery::gradual(), 1);
-    assert_eq!(breaker.snapshot().view.share, 20);
+    assert_eq!(breaker.snapshot().share, 20);
     let granted = AtomicU64::new(0);
     let asks = 5000;
     thread::scope(|scope| {
@@ -140,7 +140,7 @@ fn outcomes_from_before_a_trip_change_nothing_from_any_thread() {
             .clone();
         let stale: Vec<_> = (0..64).map(|_| breaker.try_acquire().unwrap()).collect();
         trip(&breaker);
-        let generation = breaker.snapshot().view.generation;
+        let generation = breaker.snapshot().generation;
         thread::scope(|scope| {
             for (index, permit) in stale.into_iter().enumerate() {
                 scope.spawn(move || {
@@ -149,10 +149,7 @@ fn outcomes_from_before_a_trip_change_nothing_from_any_thread() {
             }
         });
         let snapshot = breaker.snapshot();
-        assert_eq!(
-            (snapshot.view.state, snapshot.view.generation),
-            (State::Open, generation)
-        );
+        assert_eq!((snapshot.state, snapshot.generation), (State::Open, generation));
         assert_eq!(snapshot.totals.primary.stale, 64);
     }
 }

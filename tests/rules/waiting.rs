@@ -34,7 +34,7 @@ async fn a_waiting_caller_gets_the_probe_when_the_open_time_is_up() {
     let service = layer.layer(primary(Behaviour::Answers).0);
     // Nobody else calls, and nobody polls but the timer.
     assert_eq!(service.oneshot(1).await.unwrap(), "primary");
-    assert_eq!(layer.breaker().snapshot().view.share, 20);
+    assert_eq!(layer.breaker().snapshot().share, 20);
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +75,7 @@ async fn one_promise_at_a_time_in_a_trial() {
     assert!(poll_ready(&mut one), "asked again, it is the same promise");
     assert!(!poll_ready(&mut two));
     assert_eq!(one.call(1).await.unwrap(), "primary");
-    assert_eq!(layer.breaker().snapshot().view.share, 20);
+    assert_eq!(layer.breaker().snapshot().share, 20);
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,9 +103,9 @@ async fn a_promise_runs_out_with_no_poll_and_is_kept_all_the_same() {
         "the place is free again, though the idle one was never polled"
     );
     assert_eq!(idle.call(1).await.unwrap(), "primary");
-    assert_eq!(layer.breaker().snapshot().view.share, 0, "its outcome decides nothing");
+    assert_eq!(layer.breaker().snapshot().share, 0, "its outcome decides nothing");
     assert_eq!(two.call(1).await.unwrap(), "primary");
-    assert_eq!(layer.breaker().snapshot().view.share, 20);
+    assert_eq!(layer.breaker().snapshot().share, 20);
 }
 
 #[tokio::test(start_paused = true)]

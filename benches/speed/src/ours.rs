@@ -104,7 +104,7 @@ fn probing<P: Primary>(primary: P) -> Driven<CircuitBreaker<P, Reject>> {
 
 /// It takes 64 good calls, about ten a second.
 fn having_learned<P: Primary>(mut driven: Driven<CircuitBreaker<P, Reject>>) -> Driven<CircuitBreaker<P, Reject>> {
-    while driven.service().breaker().snapshot().view.slow_after.is_none() {
+    while driven.service().breaker().snapshot().slow_after.is_none() {
         thread::sleep(Duration::from_millis(20));
         driven.run(10);
     }
@@ -126,6 +126,6 @@ mod tests {
     #[test]
     fn what_has_been_learned_is_in_force() {
         let driven = having_learned(Driven::new(around(builder().slow_after(SlowAfter::Learned), Steady)));
-        assert!(driven.service().breaker().snapshot().view.slow_after.is_some());
+        assert!(driven.service().breaker().snapshot().slow_after.is_some());
     }
 }

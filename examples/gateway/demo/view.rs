@@ -30,7 +30,7 @@ impl View {
         let good = answers.good.iter().map(|(who, count)| format!("{who} {count:3}"));
         let states = table.instances().filter(|instance| instance.name.starts_with("search"));
         let states = states.filter_map(|instance| {
-            let view = instance.breaker()?.snapshot().view;
+            let view = instance.breaker()?.snapshot();
             Some(match view.state {
                 State::Closed => "closed".to_owned(),
                 State::HalfOpen => format!("{} %", view.share),

@@ -47,6 +47,6 @@ fn each_call_to_the_backup_is_counted_once() {
         let (backup, primary) = (snapshot.totals.backup, snapshot.totals.primary);
         assert_eq!(backup.calls, snapshot.totals.refused);
         assert_eq!((backup.succeeded, primary.calls), (backup.calls, 3 - backup.calls));
-        assert_eq!((snapshot.view.state, snapshot.in_flight), (State::Closed, 0));
+        assert_eq!((snapshot.state, snapshot.in_flight), (State::Closed, 0));
     });
 }

@@ -29,7 +29,7 @@ fn no_good_call_is_lost_where_another_thread_looks() {
             (snapshot.totals.primary.calls, snapshot.totals.primary.succeeded),
             (3, 3)
         );
-        assert_eq!((snapshot.in_flight, snapshot.view.policies[0].counts.calls), (0, 3));
+        assert_eq!((snapshot.in_flight, snapshot.policies[0].counts.calls), (0, 3));
     });
 }
 
@@ -49,7 +49,7 @@ fn no_good_call_is_lost_where_a_window_rolls() {
         clock.set(60);
         call(&breaker, Outcome::Failure);
         another.join().unwrap();
-        let counts = breaker.snapshot().view.policies[0].counts;
+        let counts = breaker.snapshot().policies[0].counts;
         assert_eq!((counts.calls, counts.failed), (3, 1));
     });
 }
@@ -75,7 +75,7 @@ fn no_good_call_is_lost_that_is_counted_too_late() {
         // To look decides nothing; a step takes what has come.
         call(&breaker, Outcome::Success);
         let snapshot = breaker.snapshot();
-        let counts = snapshot.view.policies[0].counts;
+        let counts = snapshot.policies[0].counts;
         assert_eq!((counts.calls, counts.failed), (4, 1));
         assert_eq!(snapshot.totals.primary.succeeded, 3);
     });

@@ -23,7 +23,7 @@ fn an_overdue_call_is_counted_once_and_no_other_in_its_place() {
         let _looks = breaker.try_acquire();
         another.join().unwrap();
         let snapshot = breaker.snapshot();
-        assert_eq!(snapshot.view.policies[0].counts.calls, 3, "each is judged once");
+        assert_eq!(snapshot.policies[0].counts.calls, 3, "each is judged once");
         let totals = snapshot.totals.primary;
         // It was good and on time, or slow; the other one is slow in any case.
         assert_eq!(totals.succeeded, 2);

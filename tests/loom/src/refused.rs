@@ -54,7 +54,7 @@ fn a_call_that_asks_amid_a_reset_is_refused_or_let_through() {
         let snapshot = breaker.snapshot();
         let (refused, calls) = (snapshot.totals.refused, snapshot.totals.primary.calls);
         assert_eq!((refused, calls), if passed { (0, 2) } else { (1, 1) });
-        assert_eq!((snapshot.view.state, snapshot.in_flight), (State::Closed, 0));
+        assert_eq!((snapshot.state, snapshot.in_flight), (State::Closed, 0));
     });
 }
 

@@ -14,7 +14,7 @@ fn a_good_call_from_before_a_reset_leaves_no_trace_after_it() {
         another.join().unwrap();
         let snapshot = breaker.snapshot();
         let totals = snapshot.totals.primary;
-        assert_eq!(snapshot.view.policies[0].counts.calls, 0);
+        assert_eq!(snapshot.policies[0].counts.calls, 0);
         assert_eq!(
             (totals.calls, totals.succeeded + totals.stale, snapshot.in_flight),
             (1, 1, 0)
@@ -39,7 +39,7 @@ fn a_call_that_starts_amid_a_reset_belongs_to_one_generation() {
             (totals.calls, totals.succeeded + totals.stale, snapshot.in_flight),
             (1, 1, 0)
         );
-        assert!(snapshot.view.policies[0].counts.calls <= totals.succeeded);
+        assert!(snapshot.policies[0].counts.calls <= totals.succeeded);
     });
 }
 
@@ -68,6 +68,6 @@ fn a_good_call_that_is_counted_too_late_is_stale() {
             (totals.calls, totals.succeeded + totals.stale, snapshot.in_flight),
             (2, 2, 0)
         );
-        assert_eq!(snapshot.view.policies[0].counts.calls, 0);
+        assert_eq!(snapshot.policies[0].counts.calls, 0);
     });
 }
