@@ -5,8 +5,8 @@
 //! trips, the calls that would have been diverted, and what that would have been worth. [`Suggest`] finds parameters in it, and says why.
 
 mod error;
+mod playback;
 mod recorder;
-mod replay;
 mod report;
 mod suggest;
 mod trace;
@@ -14,8 +14,8 @@ mod verdict;
 
 pub use self::{
     error::TraceError,
+    playback::{Fate, Replay},
     recorder::Recorder,
-    replay::{Fate, Replay},
     report::{Change, Report, Trip},
     suggest::{Comparison, Suggest, Suggestion},
     trace::{Call, Latencies, Trace},

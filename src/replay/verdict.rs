@@ -33,7 +33,7 @@ impl Verdict {
         let late = objective.is_some_and(|objective| call.latency() > objective);
         match call.outcome {
             Completion::Finished(Outcome::Success) if !late => Self::Good,
-            Completion::Finished(Outcome::Success) | Completion::Finished(Outcome::Failure) => Self::Bad,
+            Completion::Finished(Outcome::Success | Outcome::Failure) => Self::Bad,
             Completion::Cancelled if late || patience.is_some_and(|patience| call.latency() > patience) => Self::Bad,
             Completion::Cancelled
             | Completion::Finished(Outcome::Ignored)

@@ -11,7 +11,7 @@ use self::{
 pub use self::{comparison::Comparison, suggestion::Suggestion};
 use super::{
     check_worth,
-    replay::Replay,
+    playback::Replay,
     tolerated_rate,
     trace::{ENOUGH, Latencies, Trace},
 };
