@@ -73,6 +73,7 @@ mod future;
 mod group;
 #[cfg(feature = "grpc")]
 pub mod grpc;
+pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "keyed")]
