@@ -46,6 +46,6 @@ page!(testing, "../docs/testing.md");
 page!(comparison, "../docs/comparison.md");
 
 /// Compiles the code of the README.
-#[cfg(all(doctest, feature = "full", any()))]
+#[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
