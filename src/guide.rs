@@ -1,23 +1,19 @@
-//! The guide: one page for each question that a user asks.
-//!
-//! | question | page |
-//! |---|---|
-//! | It tripped. What do I do? | [Runbook](runbook) |
-//! | When does it trip, and how does it recover? | [How it decides](how_it_decides) |
-//! | Which settings do I need? | [Tuning](tuning) |
-//! | How do I put it into axum, tonic, hyper or reqwest? | [Recipes](recipes) |
-//! | Where does the layer go among the others? | [The order of layers](ordering) |
-//! | I have many hosts, tenants or instances. | [Many instances](many_instances) |
-//! | How do I test my own service with it? | [Testing your own service](testing) |
-//! | Why not another breaker? | [Comparison](comparison) |
-//!
-//! The pages are the files of the repository's `docs/` folder. Each code block compiles and runs as
-//! a test of this crate.
+#![doc = "[how-it-decides]: how_it_decides"]
+#![doc = "[tuning]: tuning"]
+#![doc = "[recipes]: recipes"]
+#![doc = "[runbook]: runbook"]
+#![doc = "[ordering]: ordering"]
+#![doc = "[many-instances]: many_instances"]
+#![doc = "[testing]: testing"]
+#![doc = "[comparison]: comparison"]
+#![doc = ""]
+#![doc = include_str!("../docs/README.md")]
 
-/// Declares a page. Its links and pictures resolve in the repository by the definitions at the
-/// file's end; here the definitions that come first take precedence.
+/// Declares a page of `docs/`.
 ///
-/// The pages use every feature, so their code is tested only with the feature `full`.
+/// In the repository, a page's links and pictures resolve by the definitions at its end. Here the
+/// definitions above it take precedence, as Markdown has it. The pages use every feature, so their
+/// code is tested only with the feature `full`.
 macro_rules! page {
     ($name:ident, $file:literal) => {
         #[doc = "[how-it-decides]: crate::guide::how_it_decides"]
