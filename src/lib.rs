@@ -64,6 +64,7 @@ pub mod config;
 pub mod console;
 mod error;
 pub mod group;
+pub mod guide;
 #[cfg(feature = "keyed")]
 pub mod keyed;
 pub mod layer;
