@@ -5,7 +5,7 @@ use tower_breaker::{Breaker, CircuitBreakerLayer, Config, ConsecutiveFailures, O
 
 use crate::{
     arbitrary::{YEAR, config, duration},
-    clock::Manual,
+    common::clock::ManualClock,
 };
 
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ proptest! {
         config in config(u64::MAX),
         steps in collection::vec(step(), 300),
     ) {
-        let clock = Manual::default();
+        let clock = ManualClock::default();
         let layer = CircuitBreakerLayer::builder().config(config).clock(clock.clone()).seed(7).build()?;
         let breaker = layer.breaker();
         let mut permits = Vec::new();
@@ -85,7 +85,7 @@ proptest! {
 
     #[test]
     fn whatever_is_accepted_closes_again_once_the_primary_is_healthy(config in config(u64::MAX)) {
-        let clock = Manual::default();
+        let clock = ManualClock::default();
         let layer = CircuitBreakerLayer::builder().config(config).clock(clock.clone()).seed(7).build()?;
         let breaker = layer.breaker();
         breaker.force_open("an outage", None);
@@ -119,7 +119,7 @@ proptest! {
                 Some(timeout) => recovery.probe_timeout(timeout),
                 None => recovery,
             });
-        let clock = Manual::default();
+        let clock = ManualClock::default();
         let layer = CircuitBreakerLayer::builder().config(config).clock(clock.clone()).seed(7).build()?;
         let breaker = layer.breaker();
         let mut hanging = Vec::new();

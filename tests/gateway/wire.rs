@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::*;
+use crate::{common::sockets::serve_connections, support::*};
 
 /// An instance that keeps the bodies, and the paths, of what it was asked.
 async fn instance() -> (Instance, Arc<Mutex<Vec<(String, String)>>>) {
@@ -188,15 +188,12 @@ async fn a_coding_that_would_be_lost_is_refused() {
 
 /// What a client gets of an instance that answers these bytes.
 async fn passed_on(response: &'static [u8]) -> (u16, Vec<u8>) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = [0; 4096];
-            let _ = stream.read(&mut head).await;
-            let _ = stream.write_all(response).await;
-        }
-    });
+    let address = serve_connections(move |mut stream| async move {
+        let mut head = [0; 4096];
+        let _ = stream.read(&mut head).await;
+        stream.write_all(response).await
+    })
+    .await;
     let table = format!("[services.main]\ninstances = ['http://{address}']\n");
     let gateway = Gateway::start(&routed_to_main(&table)).await;
     let (status, body) = gateway.get("/").await;

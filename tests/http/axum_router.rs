@@ -178,7 +178,7 @@ async fn a_backup_for_get_alone_refuses_other_methods_itself() {
 
 #[tokio::test]
 async fn refused_calls_get_a_503_that_says_when_to_come_back() {
-    let clock = HandClock::default();
+    let clock = ManualClock::default();
     let layer = builder_on(&clock)
         .classify(ByStatus::new())
         .respond(Unavailable::new())

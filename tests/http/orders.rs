@@ -293,7 +293,7 @@ async fn buffer_above_outlives_an_open_breaker_and_a_primary_that_refuses_connec
 #[tokio::test]
 async fn the_recommended_stack_rides_through_an_outage() {
     let [primary, backup] = [Origin::start("primary").await, Origin::start("backup").await];
-    let clock = HandClock::default();
+    let clock = ManualClock::default();
     let layer = builder_on(&clock)
         .slow_after(ms(300))
         .classify(ByStatus::new())

@@ -14,7 +14,10 @@ use tower_breaker::{
     Breaker, CircuitBreaker, CircuitBreakerLayer, Config, Event, Outcome, Permit, Transition, replay::Recorder,
 };
 
-use crate::support::{HandClock, Memory, Random};
+use crate::{
+    common::clock::ManualClock,
+    support::{Memory, Random},
+};
 
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const S: u64 = 1_000 * MS;
@@ -105,7 +108,7 @@ enum Ends {
 struct Simulation {
     how: Use,
     random: Random,
-    clock: HandClock,
+    clock: ManualClock,
     breaker: Breaker,
     service: Protected,
     readiness: Arc<Mutex<Readiness>>,
@@ -115,7 +118,7 @@ struct Simulation {
 }
 
 pub(crate) fn live(config: Config, how: Use, length: u64) -> Life {
-    let clock = HandClock::default();
+    let clock = ManualClock::default();
     let (csv, json) = (Memory::default(), Memory::default());
     let changes = Arc::new(Mutex::new(Vec::new()));
     let seen = changes.clone();
@@ -182,7 +185,8 @@ impl Simulation {
     }
 
     fn set(&self, nanos: u64) {
-        self.clock.set(nanos / self.how.tick * self.how.tick);
+        self.clock
+            .set(Duration::from_nanos(nanos / self.how.tick * self.how.tick));
     }
 
     fn end_until(&mut self, now: u64) {
@@ -265,8 +269,4 @@ impl Simulation {
             _ => (ends, takes),
         }
     }
-}
-
-pub(crate) const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
 }

@@ -14,10 +14,10 @@ use tower_breaker::{
     replay::{Recorder, Trace},
 };
 
-use crate::support::{HandClock, Memory};
+use crate::{common::clock::ManualClock, support::Memory};
 
-fn breaker(observer: impl Observer) -> (Breaker, HandClock) {
-    let clock = HandClock::default();
+fn breaker(observer: impl Observer) -> (Breaker, ManualClock) {
+    let clock = ManualClock::default();
     let layer = CircuitBreakerLayer::builder()
         .name("a, \"b\"")
         .trip_when(ConsecutiveFailures::of(2))
@@ -30,18 +30,18 @@ fn breaker(observer: impl Observer) -> (Breaker, HandClock) {
 }
 
 /// One call of each kind.
-fn day(breaker: &Breaker, clock: &HandClock) {
-    clock.set(1_000_000_000);
+fn day(breaker: &Breaker, clock: &ManualClock) {
+    clock.set(Duration::from_nanos(1_000_000_000));
     let good = breaker.try_acquire().unwrap();
-    clock.set(1_000_000_001);
+    clock.set(Duration::from_nanos(1_000_000_001));
     let ignored = breaker.try_acquire().unwrap();
     let cancelled = breaker.try_acquire().unwrap();
     let mut lasting = breaker.try_acquire().unwrap();
-    clock.set(1_031_000_000);
+    clock.set(Duration::from_nanos(1_031_000_000));
     good.record(Outcome::Success);
     ignored.record(Outcome::Ignored);
     lasting.answered();
-    clock.set(2_000_000_000);
+    clock.set(Duration::from_nanos(2_000_000_000));
     drop(cancelled);
     lasting.record(Outcome::Failure);
     breaker.try_acquire().unwrap().record(Outcome::Failure);

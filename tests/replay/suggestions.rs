@@ -7,7 +7,7 @@ use tower_breaker::{
     replay::{Latencies, Replay, Report, Suggest, Trace},
 };
 
-use crate::support::Random;
+use crate::{common::durations::ms, support::Random};
 
 /// What a call that starts at this second would be: how it ends, and how long it takes where its healthy time is given.
 type Plan = fn(f64, f64) -> (&'static str, f64);
@@ -47,10 +47,6 @@ fn blips(second: f64, healthy: f64) -> (&'static str, f64) {
         blip if blip < 0.8 => ("failure", 0.005),
         _ => ("success", healthy),
     }
-}
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::{Nanos, bucket::Judged};
-use crate::plan::{FormPlan, Plan};
+use crate::common::generated::plan::{FormPlan, Plan};
 
 /// How far access has returned.
 #[derive(Clone, Debug)]

@@ -1,0 +1,104 @@
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+use tower::{Layer, Service, ServiceExt};
+use tower_breaker::{CircuitBreakerLayer, Counts, Outcome, State, TripPolicy, TripReason};
+
+use crate::support::*;
+
+// Rule 3: a panic in the primary counts as a failure, whoever catches it.
+
+#[tokio::test]
+async fn a_panic_in_the_primarys_future_is_a_failure() {
+    let layer = builder().build().unwrap();
+    let (primary, _) = primary(Behavior::PanicsInFuture);
+    let mut service = layer.layer(primary);
+    let call = service.ready().await.unwrap().call(1);
+    assert!(AssertUnwindSafe(call).catch_unwind().await.is_err());
+    let totals = layer.breaker().snapshot().totals.primary;
+    assert_eq!((totals.failed, totals.cancelled), (1, 0));
+}
+
+#[tokio::test]
+async fn a_panic_in_the_primarys_call_is_a_failure() {
+    let layer = builder().build().unwrap();
+    let (primary, _) = primary(Behavior::PanicsInCall);
+    for _ in 0..3 {
+        let service = layer.layer(primary.clone());
+        assert!(AssertUnwindSafe(service.oneshot(1)).catch_unwind().await.is_err());
+    }
+    assert_eq!(layer.breaker().state(), State::Open);
+    assert_eq!(layer.breaker().snapshot().totals.primary.failed, 3);
+}
+
+#[tokio::test]
+async fn a_panic_in_the_primarys_readiness_is_a_failure() {
+    let layer = builder().build().unwrap();
+    let (primary, _) = primary(Behavior::PanicsInReadiness);
+    for _ in 0..3 {
+        let service = layer.layer(primary.clone());
+        assert!(AssertUnwindSafe(service.oneshot(1)).catch_unwind().await.is_err());
+    }
+    assert_eq!(layer.breaker().state(), State::Open);
+    assert_eq!(layer.breaker().snapshot().totals.readiness.errors, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_half_open_primary_reopens() {
+    let layer = builder().build().unwrap();
+    let (primary, _) = primary(Behavior::PanicsInCall);
+    trip_and_cool(layer.breaker()).await;
+    let probe = layer.layer(primary).oneshot(1);
+    assert!(AssertUnwindSafe(probe).catch_unwind().await.is_err());
+    assert_eq!(layer.breaker().state(), State::Open);
+}
+
+#[tokio::test]
+async fn a_panic_in_the_backup_counts_against_the_backup() {
+    let (backup, _) = primary(Behavior::PanicsInFuture);
+    let layer = builder().backup(backup).build().unwrap();
+    trip(layer.breaker());
+    let call = layer.layer(primary(Behavior::Answers).0).oneshot(1);
+    assert!(AssertUnwindSafe(call).catch_unwind().await.is_err());
+    let totals = layer.breaker().snapshot().totals;
+    assert_eq!((totals.backup.failed, totals.primary.failed), (1, 3));
+}
+
+#[tokio::test]
+async fn a_classifier_that_panics_ends_the_permit_and_leaves_the_breaker_alive() {
+    let layer = CircuitBreakerLayer::builder()
+        .classify_fn(|result: Result<&&'static str, &tower::BoxError>| match result {
+            Ok(_) => panic!("a classifier's"),
+            Err(_) => Outcome::Failure,
+        })
+        .build()
+        .unwrap();
+    let (primary, control) = primary(Behavior::Answers);
+    let mut service = layer.layer(primary);
+    let call = service.ready().await.unwrap().call(1);
+    assert!(AssertUnwindSafe(call).catch_unwind().await.is_err());
+    assert_eq!(layer.breaker().snapshot().in_flight, 0);
+    control.set(Behavior::Fails);
+    assert!(service.ready().await.unwrap().call(1).await.is_err());
+    let totals = layer.breaker().snapshot().totals.primary;
+    assert_eq!((totals.cancelled, totals.failed), (1, 1));
+}
+
+#[derive(Debug)]
+struct Faulty;
+
+impl TripPolicy for Faulty {
+    fn trip(&self, _: &Counts) -> Option<TripReason> {
+        panic!("on purpose")
+    }
+}
+
+#[test]
+fn a_policy_that_panics_takes_nobody_down() {
+    let breaker = builder().trip_when(Faulty).build().unwrap().breaker().clone();
+    for _ in 0..3 {
+        breaker.try_acquire().unwrap().record(Outcome::Failure);
+    }
+    assert_eq!(breaker.state(), State::Closed);
+    assert_eq!(breaker.snapshot().totals.primary.failed, 3);
+}
