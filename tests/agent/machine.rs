@@ -73,7 +73,7 @@ fn kept_trials_are_not_for_calls_or_promises() {
     }
     let now = 3_600_000;
     assert_eq!(machine.state(at(now)), State::ReadyToProbe, "nobody began the trial");
-    // A refused caller isn't told to come back at once.
+    // A refused caller should not come back at once.
     assert!(machine.refusal(at(now)).retry_after.unwrap() > ms(0));
     let trial = machine.admit_to_trial(at(now)).unwrap();
     assert_eq!(machine.state(at(now)), State::HalfOpen);

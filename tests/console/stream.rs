@@ -86,8 +86,8 @@ async fn where_nothing_happens_the_reader_still_hears_something() {
     let console = builder(&registry).build();
     let mut body = open(&console).await;
     next(&mut body).await;
-    let heard = tokio::time::timeout(secs(20), body.frame()).await;
-    assert!(heard.is_ok());
+    let frame = tokio::time::timeout(secs(20), body.frame()).await;
+    assert!(frame.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

@@ -113,7 +113,7 @@ pub(crate) fn full(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// A gateway that runs until it is told to stop.
+/// A gateway that runs until the test stops it.
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) proxy: Arc<Proxy>,

@@ -35,7 +35,7 @@ async fn answers(bytes: &[u8]) -> (String, Vec<(String, String)>) {
     let (instance, seen) = instance().await;
     let gateway = Gateway::start(&routed_to_main(&service("main", &[&instance], ""))).await;
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
-    // It may have heard enough before the end.
+    // The gateway may hang up before the end.
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];

@@ -44,10 +44,10 @@ fn an_observer_may_look_at_the_breaker_and_steer_it() {
 
 #[test]
 fn an_observer_that_panics_harms_no_outcome_and_no_other_observer() {
-    let (told, events) = mpsc::channel();
+    let (sender, events) = mpsc::channel();
     let layer = builder()
         .observer(|_: &Event| panic!("on purpose"))
-        .observer(move |event: &Event| told.send(event.generation).unwrap())
+        .observer(move |event: &Event| sender.send(event.generation).unwrap())
         .build()
         .unwrap();
     trip(layer.breaker());
@@ -77,7 +77,7 @@ fn an_observer_that_blocks_harms_nobody_elses_call() {
         }
     });
     has_entered.recv().unwrap();
-    assert_eq!(breaker.state(), State::Open, "stored before anybody is told");
+    assert_eq!(breaker.state(), State::Open, "stored before any observer runs");
     assert!(breaker.try_acquire().is_err());
     release.send(()).unwrap();
     tripping.join().unwrap();
@@ -99,13 +99,13 @@ async fn events_tell_the_whole_story_in_order() {
         breaker.try_acquire().unwrap().record(Outcome::Failure);
     }
     drop(breaker);
-    let mut told = Vec::new();
+    let mut transitions = Vec::new();
     while let Some(event) = events.next().await {
-        assert_eq!(event.sequence, told.len() as u64);
-        told.push(event.transition.to_string());
+        assert_eq!(event.sequence, transitions.len() as u64);
+        transitions.push(event.transition.to_string());
     }
     assert_eq!(
-        told,
+        transitions,
         [
             "closed → open for 1.0 s: 3 bad calls in a row (threshold 3)",
             "open → half-open: the open time is up, probing",

@@ -1,8 +1,15 @@
-use std::panic::AssertUnwindSafe;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::FutureExt;
 use tower::{Layer, Service, ServiceExt};
-use tower_breaker::{CircuitBreakerLayer, Counts, Outcome, State, TripPolicy, TripReason};
+use tower_breaker::{Breaker, CircuitBreakerLayer, Clock, Counts, Outcome, State, TripPolicy, TripReason};
 
 use crate::support::*;
 
@@ -84,6 +91,8 @@ async fn a_classifier_that_panics_ends_the_permit_and_leaves_the_breaker_alive()
     assert_eq!((totals.cancelled, totals.failed), (1, 1));
 }
 
+// Rule 17: a panic elsewhere takes no breaker down.
+
 #[derive(Debug)]
 struct Faulty;
 
@@ -101,4 +110,36 @@ fn a_policy_that_panics_takes_nobody_down() {
     }
     assert_eq!(breaker.state(), State::Closed);
     assert_eq!(breaker.snapshot().totals.primary.failed, 3);
+}
+
+/// A clock that panics while the test says so.
+#[derive(Clone, Debug, Default)]
+struct BrokenClock(Arc<AtomicBool>);
+
+impl Clock for BrokenClock {
+    fn now(&self) -> Duration {
+        assert!(!self.0.load(Ordering::SeqCst), "on purpose");
+        Duration::ZERO
+    }
+}
+
+#[test]
+fn a_clock_that_panics_poisons_no_lock() {
+    let clock = BrokenClock::default();
+    let layer = builder().slow_after(ms(100)).clock(clock.clone()).build().unwrap();
+    let breaker = layer.breaker();
+    let calls: [fn(&Breaker); 4] = [
+        |breaker| drop(breaker.try_acquire()),
+        |breaker| drop(breaker.snapshot()),
+        |breaker| breaker.reset("a test"),
+        |breaker| breaker.force_open("a test", Some(ms(100))),
+    ];
+    for call in calls {
+        clock.0.store(true, Ordering::SeqCst);
+        assert!(catch_unwind(AssertUnwindSafe(|| call(breaker))).is_err());
+        clock.0.store(false, Ordering::SeqCst);
+        breaker.try_acquire().unwrap().record(Outcome::Success);
+        assert_eq!((breaker.state(), breaker.snapshot().in_flight), (State::Closed, 0));
+    }
+    trip(breaker);
 }

@@ -104,7 +104,7 @@ async fn a_call_without_poll_ready_waits_for_the_primary_first() {
 
 // Rule 6: no stranded reservations.
 
-/// A service that answers when told to, behind a limit of one.
+/// A service that answers when the test says so, behind a limit of one.
 fn limited() -> (ConcurrencyLimit<Primary>, std::sync::Arc<Control>) {
     let (primary, control) = primary(Behavior::Answers);
     (ConcurrencyLimit::new(primary, 1), control)

@@ -307,7 +307,7 @@ fn a_growing_open_time_asks_for_refused_calls_before_a_trial() {
     }
     assert_eq!(admitted(&mut machine, 9, at(3000)), 0, "ten are refused first");
     let soon = machine.refusal(at(3000)).retry_after;
-    assert_eq!(soon, Some(ms(100)), "nobody is told to come back at once");
+    assert_eq!(soon, Some(ms(100)), "no caller should come back at once");
     assert_eq!(admitted(&mut machine, 1, at(3000)), 0, "the tenth");
     assert_eq!(machine.state(at(3000)), State::ReadyToProbe);
     assert_eq!(admitted(&mut machine, 1, at(3000)), 1);

@@ -1,4 +1,4 @@
-//! Whether what the machine tells is what the reference says.
+//! Compares what the machine reports with what the reference expects.
 
 use std::time::Duration;
 

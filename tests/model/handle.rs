@@ -52,7 +52,7 @@ pub(crate) struct Handle {
     breaker: Breaker,
     clock: ManualClock,
     steady: bool,
-    /// The latest time that the breaker was told.
+    /// The latest time that the breaker has read.
     latest: Nanos,
     plan: Plan,
     lines: Vec<Line>,

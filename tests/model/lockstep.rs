@@ -25,7 +25,7 @@ pub(crate) type Checked<T = ()> = Result<T, TestCaseError>;
 pub(crate) struct Lockstep {
     machine: Machine,
     reference: Reference,
-    /// What the machine is told; it may go back.
+    /// The time that the machine is given. It may go back.
     clock: Nanos,
     live: Vec<Live>,
     prompt: bool,
@@ -693,7 +693,7 @@ impl Lockstep {
         Ok(())
     }
 
-    /// Rule 9, as an onlooker who counts sees it.
+    /// Rule 9: never more than its share, as an observer counts it.
     fn check_share(&self) -> Checked {
         let view = self.machine.view(at(self.clock));
         if view.state != State::HalfOpen {

@@ -1,6 +1,7 @@
 //! Compares the machine, in random sequences, with a reference that is too simple to be wrong in the same way.
 //!
 //! `PROPTEST_CASES` sets their number. A failure is written to `tests/proptest-regressions/`, and tried first from then on.
+#![allow(clippy::unwrap_used, reason = "tests are exempt, their helpers too")]
 
 #[path = "../common"]
 #[allow(dead_code, reason = "each test binary takes what it needs")]

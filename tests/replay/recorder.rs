@@ -92,7 +92,7 @@ fn json_lines_say_the_same() {
     );
 }
 
-/// Fails while it is told to.
+/// Fails while the test says so.
 #[derive(Clone)]
 struct Disk {
     full: Arc<AtomicBool>,
@@ -204,14 +204,14 @@ impl Observer for Uninterested {
 
 #[test]
 fn who_does_not_want_calls_is_told_of_none_though_another_is() {
-    let (told, memory) = (Arc::default(), Memory::default());
+    let (saw_a_call, memory) = (Arc::default(), Memory::default());
     let layer = CircuitBreakerLayer::builder()
-        .observer(Uninterested(Arc::clone(&told)))
+        .observer(Uninterested(Arc::clone(&saw_a_call)))
         .observer(Recorder::csv(memory.clone()))
         .build()
         .unwrap();
     layer.breaker().try_acquire().unwrap().record(Outcome::Success);
     drop(layer);
-    assert!(!told.load(Ordering::Relaxed));
+    assert!(!saw_a_call.load(Ordering::Relaxed));
     assert_eq!(memory.text().lines().count(), 2);
 }

@@ -279,10 +279,10 @@ fn two_recordings_in_one_file_are_replayed_by_time() {
 
 #[test]
 fn each_call_is_told_with_what_became_of_it() {
-    let mut told = String::new();
+    let mut fates = String::new();
     let report = Replay::new(config())
         .run_with(&trace("gbbb bg r"), |fate| {
-            told.push(match (fate.diverted, fate.verdict) {
+            fates.push(match (fate.diverted, fate.verdict) {
                 (false, Verdict::Good) => 'g',
                 (false, Verdict::Bad) => 'b',
                 (true, Verdict::Good) => 'G',
@@ -292,7 +292,7 @@ fn each_call_is_told_with_what_became_of_it() {
             });
         })
         .unwrap();
-    assert_eq!(told, "gbbbBG?");
+    assert_eq!(fates, "gbbbBG?");
     assert_eq!(report.refused_again, 1);
 }
 

@@ -1,4 +1,4 @@
-//! Breakers that come one after the other share memory, and nothing else.
+//! A breaker that is dropped hands its memory on to later ones, which must see nothing of it.
 
 use std::{
     future::Future,
@@ -12,14 +12,14 @@ use tower_breaker::{Breaker, Builder, FailureRate, Outcome, Permit, SlidingWindo
 
 use crate::support::*;
 
-/// Breakers that have had one good call each, more of them than there are any to inherit from.
-fn heirs(builder: impl Fn() -> Builder) -> Vec<Breaker> {
-    let heir = || {
+/// Builds so many breakers that some reuse memory, and makes one good call to each.
+fn used_breakers(builder: impl Fn() -> Builder) -> Vec<Breaker> {
+    let build = || {
         let breaker = builder().build().unwrap().breaker().clone();
         breaker.try_acquire().unwrap().record(Outcome::Success);
         breaker
     };
-    (0..64).map(|_| heir()).collect()
+    (0..64).map(|_| build()).collect()
 }
 
 fn untimed(clock: &ManualClock) -> impl Fn() -> Builder {
@@ -27,13 +27,13 @@ fn untimed(clock: &ManualClock) -> impl Fn() -> Builder {
     move || builder().slow_after(SlowAfter::Never).clock(clock.clone())
 }
 
-fn untimed_heirs() -> Vec<Breaker> {
-    heirs(untimed(&ManualClock::default()))
+fn untimed_breakers() -> Vec<Breaker> {
+    used_breakers(untimed(&ManualClock::default()))
 }
 
-fn assert_untouched(heirs: &[Breaker]) {
-    for heir in heirs {
-        let snapshot = heir.snapshot();
+fn assert_untouched(breakers: &[Breaker]) {
+    for breaker in breakers {
+        let snapshot = breaker.snapshot();
         let mut totals = Totals::default();
         totals.primary.calls = 1;
         totals.primary.succeeded = 1;
@@ -61,13 +61,13 @@ fn a_call_that_outlives_its_breaker_is_none_of_the_next_ones() {
         },
     ];
     for end in ends {
-        let orphans: Vec<_> = untimed_heirs()
+        let late_calls: Vec<_> = untimed_breakers()
             .into_iter()
             .map(|breaker| breaker.try_acquire().unwrap())
             .collect();
-        let heirs = untimed_heirs();
-        orphans.into_iter().for_each(end);
-        assert_untouched(&heirs);
+        let breakers = untimed_breakers();
+        late_calls.into_iter().for_each(end);
+        assert_untouched(&breakers);
     }
 }
 
@@ -75,7 +75,7 @@ fn a_call_that_outlives_its_breaker_is_none_of_the_next_ones() {
 fn a_call_to_the_backup_that_outlives_its_breaker_is_none_of_the_next_ones() {
     for behavior in [Behavior::Answers, Behavior::Fails] {
         let mut cx = Context::from_waker(Waker::noop());
-        let mut orphans: Vec<_> = (0..64)
+        let mut late_calls: Vec<_> = (0..64)
             .map(|_| {
                 let clock = ManualClock::default();
                 clock.set(ms(1));
@@ -88,11 +88,11 @@ fn a_call_to_the_backup_that_outlives_its_breaker_is_none_of_the_next_ones() {
             })
             .map(Box::pin)
             .collect();
-        let heirs = untimed_heirs();
-        for orphan in &mut orphans {
-            assert!(orphan.as_mut().poll(&mut cx).is_ready());
+        let breakers = untimed_breakers();
+        for late_call in &mut late_calls {
+            assert!(late_call.as_mut().poll(&mut cx).is_ready());
         }
-        assert_untouched(&heirs);
+        assert_untouched(&breakers);
     }
 }
 
@@ -110,28 +110,28 @@ fn a_breaker_knows_nothing_of_the_time_of_those_before_it() {
     };
     let (late, early) = (ManualClock::default(), ManualClock::default());
     late.set(ms(3_600_000));
-    for before in heirs(timed(&late)) {
+    for before in used_breakers(timed(&late)) {
         before.try_acquire().unwrap().record(Outcome::Success);
     }
-    let heirs = heirs(timed(&early));
-    for heir in &heirs {
-        heir.try_acquire().unwrap().record(Outcome::Success);
+    let breakers = used_breakers(timed(&early));
+    for breaker in &breakers {
+        breaker.try_acquire().unwrap().record(Outcome::Success);
     }
     early.set(ms(1100));
-    for heir in &heirs {
-        heir.try_acquire().unwrap().record(Outcome::Failure);
-        assert_eq!(heir.state(), State::Open);
+    for breaker in &breakers {
+        breaker.try_acquire().unwrap().record(Outcome::Failure);
+        assert_eq!(breaker.state(), State::Open);
     }
     early.set(ms(2101));
-    for heir in &heirs {
-        assert!(heir.try_acquire().is_ok(), "a second has passed since it opened");
+    for breaker in &breakers {
+        assert!(breaker.try_acquire().is_ok(), "a second has passed since it opened");
     }
 }
 
 #[test]
 fn a_clock_that_jumped_before_it_does_no_harm() {
     let (jumping, steady) = (ManualClock::default(), ManualClock::default());
-    for before in heirs(untimed(&jumping)) {
+    for before in used_breakers(untimed(&jumping)) {
         for _ in 0..130 {
             jumping.set(ms(0));
             let permit = before.try_acquire().unwrap();
@@ -139,13 +139,13 @@ fn a_clock_that_jumped_before_it_does_no_harm() {
             permit.record(Outcome::Success);
         }
     }
-    for heir in heirs(untimed(&steady)) {
+    for breaker in used_breakers(untimed(&steady)) {
         for call in 1..=130 {
-            let permit = heir.try_acquire().unwrap();
+            let permit = breaker.try_acquire().unwrap();
             steady.set(ms(100 * call));
             permit.record(Outcome::Success);
         }
-        let primary = heir.snapshot().totals.primary;
+        let primary = breaker.snapshot().totals.primary;
         assert!(
             primary.timed > 0 && primary.mean_latency() <= Some(ms(100)),
             "{primary:?}"

@@ -25,7 +25,7 @@ fn half_open(recovery: Recovery, good_probes: u32) -> (tower_breaker::Breaker, M
     (breaker, clock)
 }
 
-// Rule 9, however many threads ask at once.
+// Rule 9: never more than its share, however many threads ask at once.
 
 #[test]
 fn eight_threads_get_no_more_than_the_permitted_calls_at_once() {

@@ -233,8 +233,8 @@ impl Closed {
         let mut old = take(&mut self.memories);
         for policy in &plan.policies {
             let kind = discriminant(policy);
-            let heir = old.iter().position(|memory| discriminant(&memory.policy) == kind);
-            self.memories.push(match heir {
+            let same = old.iter().position(|memory| discriminant(&memory.policy) == kind);
+            self.memories.push(match same {
                 Some(index) => old.remove(index).handed_to(policy.clone(), now),
                 None => Memory::new(policy.clone(), now),
             });

@@ -1,5 +1,5 @@
-//! The rules, worked out as a reader of DESIGN.md would by hand: lists of what happened, and each question answered from
-//! them anew. No sums that are kept, no rings, no floating-point where a decision hangs on it.
+//! Works the rules of `ARCHITECTURE.md` out by hand: keeps lists of what happened, and answers each question from them
+//! anew. It keeps no sums and no rings, and decides nothing by floating-point numbers.
 
 mod bucket;
 mod closed;
@@ -42,7 +42,7 @@ const SECOND: Nanos = 1_000_000_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Reference {
     pub(crate) plan: Plan,
-    /// The latest time that anybody told of.
+    /// The latest time that a step has given.
     pub(crate) now: Nanos,
     pub(crate) mode: Mode,
     pub(crate) mode_reason: Option<String>,
@@ -130,7 +130,7 @@ pub(crate) enum Cause {
     },
 }
 
-/// A transition that should be told of.
+/// A transition that the machine should report.
 #[derive(Clone, Debug)]
 pub(crate) enum Expected {
     Opened {
@@ -731,7 +731,7 @@ impl Reference {
             open_for: least.max(longest * (1.0 - open.jitter))..=least.max(longest),
             attempt,
         });
-        // How long exactly is known once the machine has told of it: see `pin_open_time`.
+        // The exact time is known once the machine has reported it: see `pin_open_time`.
         let until = self.now;
         let soonest = asked_for.min(open.pause_cap.unwrap_or_default()).max(SECOND_TENTH);
         let early = (open.enough > 0).then(|| (open.enough, self.now.saturating_add(nanos(soonest))));
