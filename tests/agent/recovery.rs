@@ -10,7 +10,8 @@ use tower_breaker::{Breaker, Recovery, State, Transition};
 
 use crate::support::*;
 
-/// Calls all the time, until the breaker is closed; how many calls reached the instance before a check had passed.
+/// Calls all the time, until the breaker is closed; how many calls reached the instance before a
+/// check had passed.
 async fn calls_before_a_check_passed(breaker: &Breaker, checked: &Checked, healthy_after: u32) -> u32 {
     let mut before = 0;
     let mut passed = false;

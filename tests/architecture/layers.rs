@@ -10,8 +10,8 @@ use crate::{
     source::{code, module, paths},
 };
 
-/// The folders and single files of `src/`, from the bottom to the top. Each may import the layers below its own. Within
-/// a layer, imports may not form a circle.
+/// The folders and single files of `src/`, from the bottom to the top. Each may import the layers
+/// below its own. Within a layer, imports may not form a circle.
 const LAYERS: [&[&str]; 7] = [
     &["machine"],
     &["config", "classify", "observe", "clock", "error"],

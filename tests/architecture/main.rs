@@ -1,4 +1,5 @@
-//! Holds the source tree to `ARCHITECTURE.md`: what may import what, and which test holds which rule.
+//! Holds the source tree to `ARCHITECTURE.md`: what may import what, and which test holds which
+//! rule.
 #![allow(clippy::unwrap_used, reason = "tests are exempt, their helpers too")]
 
 mod comments;

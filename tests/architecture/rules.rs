@@ -1,10 +1,11 @@
 //! The rules of `ARCHITECTURE.md`, and the tests that hold them.
 //!
-//! In `ARCHITECTURE.md`, under the heading "Rules", a rule is a list item: `9. **Its name.** What it says. `tests/file.rs``.
-//! It names the tests that hold it, or says that it is not kept yet.
+//! Under the heading "Rules" of `ARCHITECTURE.md`, a rule is a list item: its number, its name in
+//! bold, what it says, and the paths of its tests between backticks. A rule that no test holds says
+//! that it is not kept yet.
 //!
-//! In a test, a comment cites rules in one form, from its beginning: `// Rule 9: text`, `// Rules 1 and 2: text`, or
-//! `//! Rules 9, 10`.
+//! In a test, a comment cites rules in one form, from its beginning: `// Rule 9: text`,
+//! `// Rules 1 and 2: text`, or `//! Rules 9, 10`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,8 @@
 //! Reads Rust code: enough of it to find every path that a file names.
 //!
-//! [`code`] blanks comments, literals and test modules. [`paths`] finds the paths in what is left, those of `use` trees
-//! included, and resolves `crate`, `self` and `super` to absolute paths. Paths that begin with another name are other
-//! crates' or the file's own, and are left out.
+//! [`code`] blanks comments, literals and test modules. [`paths`] finds the paths in what is left,
+//! those of `use` trees included, and resolves `crate`, `self` and `super` to absolute paths. Paths
+//! that begin with another name are other crates' or the file's own, and are left out.
 
 use std::path::Path;
 
@@ -50,7 +50,8 @@ fn literal(text: &[char], at: usize) -> usize {
     }
 }
 
-/// Whether the character here belongs to a word that began before it, other than the `b` or `c` of a literal.
+/// Whether the character here belongs to a word that began before it, other than the `b` or `c` of
+/// a literal.
 fn continues_word(text: &[char], at: usize) -> bool {
     let is_word = |c: &char| c.is_alphanumeric() || *c == '_';
     let before: Vec<char> = text[..at].iter().rev().copied().take_while(is_word).collect();
@@ -142,7 +143,8 @@ pub(crate) fn module(file: &Path) -> ModulePath {
     path
 }
 
-/// All paths in this code that begin with `crate`, `self` or `super`, as seen from the module that it is in.
+/// All paths in this code that begin with `crate`, `self` or `super`, as seen from the module that
+/// it is in.
 pub(crate) fn paths(code: &str, module: &[String]) -> Vec<ModulePath> {
     let words = words(code);
     let mut found = Vec::new();

@@ -40,7 +40,8 @@ pub(crate) fn head(stream: u32) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, stream, &[0x88])
 }
 
-/// Answers each request with these bytes, given its stream's number. Returns after an answer that breaks.
+/// Answers each request with these bytes, given its stream's number. Returns after an answer that
+/// breaks.
 pub(crate) async fn answer_requests(
     stream: &mut TcpStream,
     answer: impl Fn(u32) -> ControlFlow<Vec<u8>, Vec<u8>>,

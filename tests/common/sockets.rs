@@ -46,8 +46,8 @@ where
     address
 }
 
-/// An address that refuses connections for as long as the socket is kept. A port that is merely free may be taken by
-/// another test.
+/// An address that refuses connections for as long as the socket is kept. A port that is merely
+/// free may be taken by another test.
 pub(crate) fn refusing() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();

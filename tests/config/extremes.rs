@@ -90,7 +90,8 @@ proptest! {
         let breaker = layer.breaker();
         breaker.force_open("an outage", None);
         breaker.automatic("it is over");
-        // As long as a stage takes, and the last one twice; and as many calls as the largest trial takes.
+        // As long as a stage takes, and the last one twice; and as many calls as the largest trial
+        // takes.
         for _ in 0..102 {
             clock.advance(4 * YEAR);
             breaker.try_acquire()?.record(Outcome::Success);

@@ -120,7 +120,8 @@ async fn the_stream_ends_with_the_console() {
         body
     };
     drop(console);
-    // A stream that is open keeps what it reads; when it is gone as well, so is the task that samples.
+    // A stream that is open keeps what it reads; when it is gone as well, so is the task that
+    // samples.
     drop(weak);
     sleep(secs(2)).await;
     assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);

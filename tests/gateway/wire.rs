@@ -1,4 +1,5 @@
-//! Requests that no library would write, byte by byte: what two parties could understand differently must not pass.
+//! Requests that no library would write, byte by byte: what two parties could understand
+//! differently must not pass.
 
 use std::sync::{Arc, Mutex};
 
@@ -30,7 +31,8 @@ async fn instance() -> (Instance, Arc<Mutex<Vec<(String, String)>>>) {
     (instance, seen)
 }
 
-/// What the gateway answers to these bytes, until it hangs up or has nothing more to say; and what reached the instance.
+/// What the gateway answers to these bytes, until it hangs up or has nothing more to say; and what
+/// reached the instance.
 async fn answers(bytes: &[u8]) -> (String, Vec<(String, String)>) {
     let (instance, seen) = instance().await;
     let gateway = Gateway::start(&routed_to_main(&service("main", &[&instance], ""))).await;
@@ -95,7 +97,8 @@ async fn with_both_a_length_and_chunks_the_chunks_decide_and_the_length_is_not_s
         smuggled.len() + 5
     );
     let (_, seen) = answers(request.as_bytes()).await;
-    // What follows the chunks is the client's own next request, on its own connection; none has it in its body.
+    // What follows the chunks is the client's own next request, on its own connection; none has it
+    // in its body.
     assert!(seen.iter().all(|(_, body)| body.is_empty()), "{seen:?}");
 }
 

@@ -103,7 +103,8 @@ async fn a_call_that_a_leaving_server_still_answers_is_a_success_and_so_is_the_n
     assert_eq!(tally(layer.breaker()), [3, 0, 0, 0]);
 }
 
-/// Serves, and sends each connection away after 20 ms. (tonic's `max_connection_age` panics in 0.14.5: grpc/grpc-rust#2522.)
+/// Serves, and sends each connection away after 20 ms. (tonic's `max_connection_age` panics in
+/// 0.14.5: grpc/grpc-rust#2522.)
 async fn restless() -> SocketAddr {
     serve_connections(|stream| async {
         let answer = service_fn(|_| ready(Ok::<_, Infallible>(with_trailers(headers([("grpc-status", b"0")])))));

@@ -199,7 +199,8 @@ pub(crate) fn head_only(status: u16, headers: HeaderMap) -> http::Response<Body>
     response
 }
 
-/// A response with a body of these frames. Like many, it doesn't know that it has ended until it is asked for more.
+/// A response with a body of these frames. Like many, it doesn't know that it has ended until it is
+/// asked for more.
 pub(crate) fn streamed<S>(frames: S) -> http::Response<Body>
 where
     S: Stream<Item = Result<Frame<Bytes>, BoxError>> + Send + 'static,

@@ -125,7 +125,8 @@ async fn a_backup_handler_has_its_state_and_its_path() {
     assert_eq!(say(&app, "/orders/7").await, "200 cached 7");
 }
 
-/// What clients see who ask for what there is, for what there isn't, and in a way that isn't allowed.
+/// What clients see who ask for what there is, for what there isn't, and in a way that isn't
+/// allowed.
 async fn seen(app: &Router) -> [String; 3] {
     let app = client_of(Protocol::Http1, serve(app.clone()).await);
     let (status, body) = ask(&app, request(Method::POST, "/orders", Body::empty()))

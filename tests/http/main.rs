@@ -1,4 +1,5 @@
-//! HTTP as it is spoken: axum, hyper and reqwest over sockets of this machine, and what goes wrong there.
+//! HTTP as it is spoken: axum, hyper and reqwest over sockets of this machine, and what goes wrong
+//! there.
 #![allow(clippy::unwrap_used, reason = "tests are exempt, their helpers too")]
 
 #[path = "../common"]

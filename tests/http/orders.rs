@@ -1,4 +1,5 @@
-//! The layer among tower's own, around a client: what the README's table says of the recommended order, and of the other one.
+//! The layer among tower's own, around a client: what the README's table says of the recommended
+//! order, and of the other one.
 
 use std::{
     collections::BTreeMap,
@@ -256,7 +257,8 @@ async fn buffer_below_its_queue_is_not_waited_for_while_open() {
         .buffer(1)
         .concurrency_limit(1)
         .service(boxed(primary.address));
-    // One in the primary, one that the buffer holds in its hand, and one in its queue; for the rest there is no room.
+    // One in the primary, one that the buffer holds in its hand, and one in its queue; for the rest
+    // there is no room.
     let hanging: Vec<_> = (0..3)
         .map(|_| tokio::spawn(service.clone().oneshot(get("/"))))
         .collect();

@@ -1,4 +1,5 @@
-//! Servers and clients on this machine, and a breaker whose time stands still until a test moves it.
+//! Servers and clients on this machine, and a breaker whose time stands still until a test moves
+//! it.
 
 use std::{
     net::SocketAddr,

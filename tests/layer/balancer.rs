@@ -209,9 +209,11 @@ async fn an_instance_that_hangs_costs_a_handful_of_calls() {
         answers.spawn(service.ready().await.unwrap().call(()));
         sleep(ms(1)).await;
     }
-    // The balancer avoids it by its load, before the breaker has seen enough to trip; what is in flight there never ends.
+    // The balancer avoids it by its load, before the breaker has seen enough to trip; what is in
+    // flight there never ends.
     assert!((1..=10).contains(&calls.load(Ordering::Relaxed)), "{calls:?}");
-    // A snapshot changes nothing, so what is overdue is found by a call, and the balancer may not have asked again.
+    // A snapshot changes nothing, so what is overdue is found by a call, and the balancer may not
+    // have asked again.
     drop(hanging.breaker().try_acquire());
     assert!(hanging.breaker().snapshot().totals.primary.slow > 0);
 }

@@ -1,4 +1,5 @@
-//! The breaker and its layer: permits, events, control, readiness, and the stacks that the layer stands in.
+//! The breaker and its layer: permits, events, control, readiness, and the stacks that the layer
+//! stands in.
 #![allow(clippy::unwrap_used, reason = "tests are exempt, their helpers too")]
 
 #[path = "../common"]

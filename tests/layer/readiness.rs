@@ -227,7 +227,8 @@ async fn a_probe_that_is_dropped_before_its_first_poll_is_no_failure_of_the_prim
     assert_eq!(layer.breaker().snapshot().view.share, 20);
 }
 
-/// In half-open, after half a second with a primary that is never ready; five times as long as would be slow.
+/// In half-open, after half a second with a primary that is never ready; five times as long as
+/// would be slow.
 async fn probe_that_has_waited() -> (CircuitBreakerLayer, Arc<Control>, Answer) {
     let layer = builder().slow_after(ms(100)).build().unwrap();
     trip_and_cool(layer.breaker()).await;

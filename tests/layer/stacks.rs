@@ -1,4 +1,5 @@
-//! The layer among other middleware, with requests and errors of every kind. Much of this only has to compile.
+//! The layer among other middleware, with requests and errors of every kind. Much of this only has
+//! to compile.
 
 use std::{cell::Cell, convert::Infallible, rc::Rc, time::Duration};
 
@@ -49,7 +50,8 @@ async fn rejects_backups_waits_and_closures_run_in_spawned_coroutines() {
         .buffer(4)
         .layer(builder().backup(Spare).build().unwrap())
         .service(primary);
-    // A generic `call(service)` here, or `.oneshot()`, fails to be `Send` (rust-lang/rust#110338): see the next test.
+    // A generic `call(service)` here, or `.oneshot()`, fails to be `Send` (rust-lang/rust#110338):
+    // see the next test.
     macro_rules! ask {
         ($service:ident) => {{
             let mut service = $service;

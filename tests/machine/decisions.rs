@@ -14,7 +14,8 @@ fn under(policy: impl Into<Policy>) -> Machine {
     })
 }
 
-/// Calls that take no time, so many a second for so long, with this rate of failures. The milliseconds to the trip.
+/// Calls that take no time, so many a second for so long, with this rate of failures. The
+/// milliseconds to the trip.
 fn time_to_trip(machine: &mut Machine, per_second: u64, seconds: u64, failure_rate: f64, seed: u64) -> Option<u64> {
     for (index, chance) in (0..per_second * seconds).zip(chances(seed)) {
         let now = tower_breaker::Timestamp::from_nanos(index * (1_000_000_000 / per_second));
@@ -97,7 +98,8 @@ fn seven_bad_calls_are_not_enough_and_eight_are_once_they_have_lasted() {
     );
 }
 
-/// A machine of which so many calls hang from 0 on, each overdue a tenth of a second later, and the time of its last good answer.
+/// A machine of which so many calls hang from 0 on, each overdue a tenth of a second later, and the
+/// time of its last good answer.
 fn hanging(calls: u64, last_good: u64) -> Machine {
     let mut machine = under(Evidence::default());
     call(&mut machine, GOOD, at(last_good));

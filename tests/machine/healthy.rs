@@ -1,4 +1,5 @@
-//! Healthy traffic of every kind trips no breaker whose `slow_after` is learned; what isn't healthy does.
+//! Healthy traffic of every kind trips no breaker whose `slow_after` is learned; what isn't healthy
+//! does.
 
 use crate::{
     support::*,

@@ -33,7 +33,8 @@ fn teach(machine: &mut Machine, calls: u32, takes: Duration, mut now: Timestamp)
     now
 }
 
-/// A machine that has learned from 64 calls of 40 ms: their p99 is read as 45.25 ms, so calls are slow after 203.6 ms. And the time.
+/// A machine that has learned from 64 calls of 40 ms: their p99 is read as 45.25 ms, so calls are
+/// slow after 203.6 ms. And the time.
 fn taught(settings: Settings) -> (Machine, Timestamp) {
     let mut machine = machine(settings);
     let now = teach(&mut machine, 64, ms(40), at(0));
@@ -271,7 +272,8 @@ fn a_stale_success_teaches() {
     assert!(machine.slow_after().is_some());
 }
 
-/// A machine that has learned from so many calls and then tripped, with a call to learn from that began before that.
+/// A machine that has learned from so many calls and then tripped, with a call to learn from that
+/// began before that.
 fn tripped_while_learning(calls: u32) -> (Machine, Ticket, Timestamp) {
     let mut machine = machine(learning());
     let now = teach(&mut machine, calls, ms(40), at(0)) + ms(10_000);

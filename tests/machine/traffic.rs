@@ -1,4 +1,5 @@
-//! A service under open traffic, in virtual time: its calls start when they will, not when others have ended.
+//! A service under open traffic, in virtual time: its calls start when they will, not when others
+//! have ended.
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
@@ -89,7 +90,8 @@ impl Traffic {
         }
     }
 
-    /// Calls at random, so many a second on average, for so many seconds; `takes` says how long each takes that starts at a time.
+    /// Calls at random, so many a second on average, for so many seconds; `takes` says how long
+    /// each takes that starts at a time.
     pub(crate) fn run(&mut self, per_second: f64, seconds: f64, mut takes: impl FnMut(f64, &mut Chances) -> f64) {
         let until = self.now + seconds;
         loop {

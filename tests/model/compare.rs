@@ -18,7 +18,8 @@ impl Reference {
     pub(crate) fn check_refusal(&self, retry_after: Option<Duration>) -> Checked {
         match &self.phase {
             Phase::Closed(_) => prop_assert_eq!(retry_after, Some(Duration::ZERO)),
-            // Its time is up, and it waits for more calls to refuse, or for somebody who is no caller.
+            // Its time is up, and it waits for more calls to refuse, or for somebody who is no
+            // caller.
             Phase::Open { .. }
                 if self.open_for() == Some(0) && (self.state() == State::Open || self.trial_keepers > 0) =>
             {

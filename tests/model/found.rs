@@ -98,7 +98,8 @@ fn a_promise_that_ran_out_is_a_strangers() {
     drop(probe);
 }
 
-/// Of any ten calls, a stage of 20 % lets two through; those that it promised before and that were never made add nothing.
+/// Of any ten calls, a stage of 20 % lets two through; those that it promised before and that were
+/// never made add nothing.
 #[test]
 fn promises_that_run_out_together_leave_no_credit() {
     let mut machine = half_open(touchy());

@@ -26,7 +26,8 @@ type Checked<T = ()> = Result<T, TestCaseError>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slow {
     No,
-    /// It may have been: the rounding of its due time decides, or whether it was found before the breaker tripped.
+    /// It may have been: the rounding of its due time decides, or whether it was found before the
+    /// breaker tripped.
     Maybe,
     Yes,
 }
@@ -287,7 +288,8 @@ impl Handle {
             Slow::Yes => Slow::Yes,
             _ if !line.recorded => Slow::No,
             slow if was_stale || !judged => slow,
-            // It may have tripped in between; its answer may have gone on for so long that it was good enough; or its age is unknown.
+            // It may have tripped in between; its answer may have gone on for so long that it was
+            // good enough; or its age is unknown.
             _ if is_stale || line.answered.is_some() || !line.timed => Slow::Maybe,
             _ => Slow::Yes,
         };

@@ -1,4 +1,5 @@
-//! The machine and the reference side by side: each step is done to both, and what can be seen of them compared.
+//! The machine and the reference side by side: each step is done to both, and what can be seen of
+//! them compared.
 
 use std::time::Duration;
 
@@ -489,7 +490,8 @@ impl Lockstep {
 
     fn report_overdue(&mut self) -> Checked {
         loop {
-            // As the breaker does: in the order of their due times, and only those that the machine stands by.
+            // As the breaker does: in the order of their due times, and only those that the machine
+            // stands by.
             let time_is_up = |live: &&mut Live| {
                 let up = live.due.or(live.lasting_at).is_some_and(|up| up < self.clock);
                 up && !live.reported && self.machine.is_current(&live.ticket)

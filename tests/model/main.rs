@@ -1,6 +1,8 @@
-//! Compares the machine, in random sequences, with a reference that is too simple to be wrong in the same way.
+//! Compares the machine, in random sequences, with a reference that is too simple to be wrong in
+//! the same way.
 //!
-//! `PROPTEST_CASES` sets their number. A failure is written to `tests/proptest-regressions/`, and tried first from then on.
+//! `PROPTEST_CASES` sets their number. A failure is written to `tests/proptest-regressions/`, and
+//! tried first from then on.
 #![allow(clippy::unwrap_used, reason = "tests are exempt, their helpers too")]
 
 #[path = "../common"]

@@ -33,7 +33,8 @@ pub(crate) enum Op {
     StartWaiting(u8),
     /// The answer is in, and goes on.
     Answer(u8),
-    /// A call that is given up after as long as few calls take: a nanosecond before that, then, or one after.
+    /// A call that is given up after as long as few calls take: a nanosecond before that, then, or
+    /// one after.
     GiveUp(i8),
     /// A bad answer that asks for a pause.
     AskForPause(Duration),
@@ -54,10 +55,12 @@ pub(crate) enum Op {
     ReportOverdue,
     /// Looks whether the evidence has lasted long enough.
     Reconsider,
-    /// Bad calls at once, until the evidence only has to last; then looks a nanosecond before that, at it, or one after.
+    /// Bad calls at once, until the evidence only has to last; then looks a nanosecond before that,
+    /// at it, or one after.
     Ripen(i8),
     Sleep(Duration),
-    /// Sleeps until a moment at which something may change: one nanosecond before, at it, or one after.
+    /// Sleeps until a moment at which something may change: one nanosecond before, at it, or one
+    /// after.
     SleepUntil {
         moment: u8,
         offset: i8,

@@ -1,4 +1,5 @@
-//! A live breaker in simulated time: a service with outages, hangs, brownouts and impatient callers behind it, polled by hand.
+//! A live breaker in simulated time: a service with outages, hangs, brownouts and impatient callers
+//! behind it, polled by hand.
 
 use std::{
     collections::BTreeMap,
@@ -215,7 +216,8 @@ impl Simulation {
                 *answer.0.lock().unwrap() = Some(!matches!(ends, Ends::Bad));
                 let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
                 if polled.is_pending() {
-                    // It waits for the primary to be ready: it asks again now and then, until it is given up.
+                    // It waits for the primary to be ready: it asks again now and then, until it is
+                    // given up.
                     let ends = if self.random.percent(20) { Ends::Cancelled } else { ends };
                     let later = at + 1 + self.random.below(300 * MS);
                     self.calls.insert((later, number), (Live::Call(call, answer), ends));

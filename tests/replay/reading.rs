@@ -1,4 +1,5 @@
-//! Traces as people bring them: each mistake names its line, its field, the value and what would be accepted.
+//! Traces as people bring them: each mistake names its line, its field, the value and what would be
+//! accepted.
 
 use std::{
     fmt::Write as _,

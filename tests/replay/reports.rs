@@ -175,7 +175,8 @@ fn calls_that_hang_trip_before_any_of_them_ends() {
     let trace = Trace::read_csv(csv.as_bytes()).unwrap();
     let config = config().slow_after(Duration::from_millis(250));
     let report = Replay::new(config).run(&trace).unwrap();
-    // The third is overdue after 0.45 s, in a slot of a 16th of 0.25 s at most: the call at 0.5 s finds it.
+    // The third is overdue after 0.45 s, in a slot of a 16th of 0.25 s at most: the call at 0.5 s
+    // finds it.
     assert_eq!(report.trips[0].at, tenths(5));
     assert_eq!(report.trips[0].noticed_after, Some(Duration::from_millis(500)));
 }

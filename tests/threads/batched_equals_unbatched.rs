@@ -1,8 +1,8 @@
 //! Compares two breakers that go through the same steps at the same times.
 //!
-//! The unbatched one has an observer that wants each call, so its machine takes every step under the lock, at once. The
-//! batched one lets the calls of a healthy primary bypass its lock, and reports them to its machine in batches. Callers
-//! and observers must not see a difference.
+//! The unbatched one has an observer that wants each call, so its machine takes every step under
+//! the lock, at once. The batched one lets the calls of a healthy primary bypass its lock, and
+//! reports them to its machine in batches. Callers and observers must not see a difference.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::common::{
 
 type Checked<T = ()> = Result<T, TestCaseError>;
 
-pub(crate) struct Pair {
+struct Pair {
     unbatched: Side,
     batched: Side,
     clock: ManualClock,
@@ -66,7 +66,7 @@ impl Side {
 }
 
 impl Pair {
-    pub(crate) fn play(run: &BreakerRun, seed: u64) -> Checked {
+    fn play(run: &BreakerRun, seed: u64) -> Checked {
         let clock = ManualClock::default();
         let config = run.plan.config();
         let side = |is_batched| Side::new(config.clone(), seed, &clock, is_batched);
@@ -135,8 +135,8 @@ impl Pair {
         Ok(())
     }
 
-    /// Sleeps, after the calls in flight have ended where `slow_after` may change. The time at which a call is overdue is
-    /// rounded, and another `slow_after` rounds it another way.
+    /// Sleeps, after the calls in flight have ended where `slow_after` may change. The time at
+    /// which a call is overdue is rounded, and another `slow_after` rounds it another way.
     fn sleep(&mut self, time: Duration) {
         if self.plan.slow_after == SlowAfter::Learned {
             self.end_all();
@@ -195,7 +195,8 @@ impl Pair {
         let before = self.plan.learns();
         let plan = change.of(&self.plan);
         if !before && plan.learns() {
-            // The batched breaker has not timed the calls in flight, and takes a good call for as late as it may have been.
+            // The batched breaker has not timed the calls in flight, and takes a good call for as
+            // late as it may have been.
             return Ok(());
         }
         let begins_anew = plan.slow_after != self.plan.slow_after;

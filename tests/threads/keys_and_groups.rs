@@ -1,29 +1,19 @@
-//! On real threads and in real time, so that what they do overlaps.
+//! Keys that come and go, and groups that trip, on many threads in real time, so that their steps
+//! overlap.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
-    time::Duration,
 };
 
 use tower::{BoxError, Layer, Service, service_fn};
-use tower_breaker::{CircuitBreakerLayer, Clock, Group};
+use tower_breaker::{CircuitBreakerLayer, Group};
 
 use crate::support::*;
 
-/// A clock that the test moves on.
-#[derive(Clone, Debug, Default)]
-struct ByHand(std::sync::Arc<AtomicU64>);
-
-impl Clock for ByHand {
-    fn now(&self) -> Duration {
-        ms(self.0.load(Ordering::SeqCst))
-    }
-}
-
 #[test]
 fn no_call_is_lost_and_the_cap_holds_while_keys_come_and_go() {
-    let clock = ByHand::default();
+    let clock = ManualClock::default();
     let layer = CircuitBreakerLayer::keyed(|request: &u64| *request)
         .max_keys(50)
         .idle_after(secs(1))
@@ -53,7 +43,7 @@ fn no_call_is_lost_and_the_cap_holds_while_keys_come_and_go() {
         let (layer, clock, is_over, evicted) = (&layer, &clock, &is_over, &evicted);
         scope.spawn(move || {
             while !is_over.load(Ordering::SeqCst) {
-                clock.0.fetch_add(100, Ordering::SeqCst);
+                clock.advance(ms(100));
                 evicted.fetch_add(layer.breakers().evict_idle() as u64, Ordering::SeqCst);
                 assert!(layer.breakers().len() <= 50);
             }

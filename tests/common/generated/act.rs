@@ -18,7 +18,8 @@ pub(crate) enum Act {
     Answered(u8),
     AskForPause(u8, Duration),
     Sleep(Duration),
-    /// Until a call is due: a nanosecond before, then, or one after; or as long after as it takes to be noticed.
+    /// Until a call is due: a nanosecond before, then, or one after; or as long after as it takes
+    /// to be noticed.
     SleepUntilDue {
         call: u8,
         offset: i8,

@@ -1,4 +1,5 @@
-//! Configurations, as data that shrinks and prints well, in whole numbers wherever a decision hangs on them.
+//! Configurations, as data that shrinks and prints well, in whole numbers wherever a decision hangs
+//! on them.
 
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use tower_breaker::{
 
 use crate::common::durations::ms;
 
-/// What one good call takes out of the failure bucket, in the unit that its level is counted in: so that the reference
-/// knows exactly when the bucket breaks even. A bad call puts in a whole number of these, for θ = 84/(84 + weight).
+/// What one good call takes out of the failure bucket, in the unit that its level is counted in: so
+/// that the reference knows exactly when the bucket breaks even. A bad call puts in a whole number
+/// of these, for θ = 84/(84 + weight).
 pub(crate) const GOOD: u64 = 84;
 
 /// The least that a bad call weighs here, in the same unit.
@@ -61,7 +63,8 @@ pub(crate) struct OpenPlan {
     pub(crate) factor: f64,
     pub(crate) jitter: f64,
     pub(crate) refused: u32,
-    /// How many refused calls end it early; 0 where none do, and where jitter would make it another number.
+    /// How many refused calls end it early; 0 where none do, and where jitter would make it another
+    /// number.
     pub(crate) enough: u32,
     /// How long the primary may ask to be left alone for.
     pub(crate) pause_cap: Option<Duration>,
@@ -127,7 +130,8 @@ impl Plan {
         self.policies.iter().find_map(weight).unwrap_or(GOOD)
     }
 
-    /// Whether anything is learned of the latency. There is no backup here, so that [`SlowAfter::Auto`] is never.
+    /// Whether anything is learned of the latency. There is no backup here, so that
+    /// [`SlowAfter::Auto`] is never.
     pub(crate) fn learns(&self) -> bool {
         matches!(self.slow_after, SlowAfter::After(_) | SlowAfter::Learned)
     }
@@ -150,8 +154,8 @@ impl Plan {
         limits.fold(Duration::from_secs(60), Duration::max)
     }
 
-    /// How many calls there may be at most, a dozen of them within every time limit, before half-open has to end where all
-    /// end alike.
+    /// How many calls there may be at most, a dozen of them within every time limit, before
+    /// half-open has to end where all end alike.
     pub(crate) fn most_half_open_calls(&self) -> u64 {
         let judged = match &self.recovery.form {
             FormPlan::Permitted { calls, .. } => u64::from(*calls) + 12,
@@ -351,7 +355,8 @@ impl RatePlan {
         plan
     }
 
-    /// How many calls there have to be: 20, unless the plan says something else or the window doesn't hold as many.
+    /// How many calls there have to be: 20, unless the plan says something else or the window
+    /// doesn't hold as many.
     pub(crate) fn minimum_calls(&self) -> u64 {
         self.minimum.unwrap_or(20).min(self.most_calls())
     }

@@ -191,8 +191,8 @@ impl Closed {
         }
     }
 
-    /// One of the calls that were slow, and hadn't failed as far as was known, has. Nobody says which: the oldest that is
-    /// still known of.
+    /// One of the calls that were slow, and hadn't failed as far as was known, has. Nobody says
+    /// which: the oldest that is still known of.
     pub(super) fn overdue_failed(&mut self, now: Nanos) {
         let is_only_slow = |call: &Judged| call.slow && !call.failed;
         let fail = |log: &mut [Judged]| {

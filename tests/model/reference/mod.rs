@@ -1,5 +1,6 @@
-//! Works the rules of `ARCHITECTURE.md` out by hand: keeps lists of what happened, and answers each question from them
-//! anew. It keeps no sums and no rings, and decides nothing by floating-point numbers.
+//! Works the rules of `ARCHITECTURE.md` out by hand: keeps lists of what happened, and answers each
+//! question from them anew. It keeps no sums and no rings, and decides nothing by floating-point
+//! numbers.
 
 mod bucket;
 mod closed;
@@ -407,7 +408,8 @@ impl Reference {
         }
     }
 
-    /// When this call is overdue: past `slow_after`, or in half-open past its lease, whichever comes first.
+    /// When this call is overdue: past `slow_after`, or in half-open past its lease, whichever
+    /// comes first.
     pub(crate) fn due(&self, call: &Call, clock: Nanos) -> Option<Nanos> {
         let limit = match call.started {
             Some(_) => [call.slow_after, call.time_limit].into_iter().flatten().min(),
