@@ -517,7 +517,7 @@ impl Pair {
 
     fn reconsider(&mut self) -> Checked {
         self.reference.reconsider(self.clock);
-        self.machine.reconsider(at(self.clock));
+        self.machine.evaluate(at(self.clock));
         self.hear()?;
         self.check()
     }
