@@ -56,8 +56,8 @@ pub(crate) struct RejectWindow {
 }
 
 impl Machine {
-    /// Returns the window in which good calls may be reported in batches. `None` where each call has
-    /// to be reported at once. It holds until anything else is reported.
+    /// Returns the window in which good calls may be reported in batches. `None` where each call
+    /// has to be reported at once. It holds until anything else is reported.
     pub(crate) fn batch_window(&self) -> Option<BatchWindow> {
         let Phase::Closed { states, quiet_until } = &self.phase else {
             return None;
@@ -95,8 +95,8 @@ impl Machine {
         }
     }
 
-    /// Records a good call that came back in time and was counted for a batch, but was found only after
-    /// its [window](Self::batch_window) had ended.
+    /// Records a good call that came back in time and was counted for a batch, but was found only
+    /// after its [window](Self::batch_window) had ended.
     pub(crate) fn record_late_success(&mut self, generation: u64, now: Timestamp) -> Settled {
         let now = self.catch_up(now);
         if generation != self.generation {

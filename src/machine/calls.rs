@@ -1,8 +1,8 @@
 //! What the driver reports about calls: that one starts, waits, is overdue, or has ended.
 //!
-//! Each report brings the machine to `now` first, so that a mode or a stage whose time is up ends
-//! before the call is looked at. A call is recorded once: by [`Machine::settle`] at its end, or by
-//! [`Machine::overdue`] or [`Machine::streaming`] before it.
+//! Each report brings the machine to `now` first, so that a mode or a stage whose time is up has
+//! ended before the call is judged. A call is recorded once: by [`Machine::settle`] at its end, or
+//! by [`Machine::overdue`] or [`Machine::streaming`] before it.
 
 use std::time::Duration;
 
@@ -44,8 +44,8 @@ impl Machine {
     /// Decides whether the primary may have a call that is made later: see
     /// [`Ticket::is_reservation`]. It has to be [claimed](Self::claim) then.
     ///
-    /// A refused reservation may stand for any number of calls. So a trial waits only for time here,
-    /// and not for refused calls.
+    /// A refused reservation may stand for any number of calls. So a trial waits only for time
+    /// here, and not for refused calls.
     ///
     /// # Errors
     ///
@@ -100,8 +100,8 @@ impl Machine {
         claimed
     }
 
-    /// Grants a call of the trial to an agent, which probes the primary on its own: no calls need have
-    /// been refused before it. `None` where there is no trial, or its calls are taken.
+    /// Grants a call of the trial to an agent, which probes the primary on its own: no calls need
+    /// have been refused before it. `None` where there is no trial, or its calls are taken.
     pub fn admit_to_trial(&mut self, now: Timestamp) -> Option<Ticket> {
         let now = self.catch_up(now);
         self.start_trial(now, self.open_time_is_up(now));
@@ -134,8 +134,8 @@ impl Machine {
     /// Learns from the end of a call, if it is [a sample](Ticket::is_sampled), how long good calls
     /// take.
     ///
-    /// [`settle`](Self::settle) does so too. This is for a call that has been counted before its end,
-    /// which must not be settled.
+    /// [`settle`](Self::settle) does so too. This is for a call that has been counted before its
+    /// end, which must not be settled.
     pub fn learn(&mut self, ticket: &Ticket, completion: Completion, now: Timestamp) {
         // What was admitted before the trip is stale as evidence, but not as a measurement.
         if !ticket.is_sampled() || ticket.generation() < self.learns_from || completion != Completion::SUCCESS {
@@ -159,14 +159,14 @@ impl Machine {
         }
     }
 
-    /// Records a call of the current generation as slow that is still in flight, though its time was
-    /// up at `since`. Returns whether it counted. Its end must not be settled as well.
+    /// Records a call of the current generation as slow that is still in flight, though its time
+    /// was up at `since`. Returns whether it counted. Its end must not be settled as well.
     pub fn overdue(&mut self, since: Timestamp, now: Timestamp) -> bool {
         self.record_unless_stale(Assessment::SLOW, Some(since), now)
     }
 
-    /// Records that a call which was [overdue](Self::overdue), of the current generation, has failed,
-    /// too.
+    /// Records that a call which was [overdue](Self::overdue), of the current generation, has
+    /// failed, too.
     pub fn overdue_failed(&mut self, now: Timestamp) {
         let generation = self.generation;
         let now = self.catch_up(now);

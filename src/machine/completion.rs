@@ -41,14 +41,15 @@ impl Completion {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CancelledCalls {
-    /// Counts it as slow where it was past `slow_after`, or past 1.5 times the learned p99 (which at
-    /// most 1 % of healthy calls are), and as nothing otherwise. So a timeout outside the layer
+    /// Counts it as slow where it was past `slow_after`, or past 1.5 times the learned p99 (which
+    /// at most 1 % of healthy calls are), and as nothing otherwise. So a timeout outside the layer
     /// doesn't blind the breaker. The p99 is learned, as
     /// [`SlowAfter::Learned`](super::SlowAfter::Learned) says, unless `slow_after` is
     /// [`Never`](super::SlowAfter::Never).
     #[default]
     SlowIfOverdue,
-    /// Counts it as nothing. (A call still in flight past `slow_after` has counted as slow by then.)
+    /// Counts it as nothing. (A call still in flight past `slow_after` has counted as slow by
+    /// then.)
     Ignore,
     /// Counts it as a failure.
     Failure,

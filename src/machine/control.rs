@@ -94,8 +94,8 @@ impl Machine {
     /// Goes on under other settings. State, counts, calls in flight and what was learned of the
     /// latency are kept.
     ///
-    /// Windows keep what fits. An open time that has begun runs on. Another recovery, while half-open,
-    /// starts with its probe.
+    /// Windows keep what fits. An open time that has begun runs on. Another recovery, while
+    /// half-open, starts with its probe.
     ///
     /// # Errors
     ///
@@ -117,8 +117,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Trips for a reason that the calls don't show: an agent's, or an operator's. Returns whether it
-    /// did: not where the breaker is open already, nor where a mode overrules it. In
+    /// Trips for a reason that the calls don't show: an agent's, or an operator's. Returns whether
+    /// it did: not where the breaker is open already, nor where a mode overrules it. In
     /// [`Mode::Shadow`] the trip is only noted.
     pub fn trip_for(&mut self, reason: TripReason, now: Timestamp) -> bool {
         let now = self.catch_up(now);
@@ -135,8 +135,8 @@ impl Machine {
     }
 
     /// Reserves trials for [`admit_to_trial`](Self::admit_to_trial), so that callers' calls aren't
-    /// admitted to them; or undoes one such reservation. Reservations nest: callers are admitted again
-    /// once each has been undone.
+    /// admitted to them; or undoes one such reservation. Reservations nest: callers are admitted
+    /// again once each has been undone.
     pub fn reserve_trials(&mut self, reserve: bool) {
         self.trial_reservations = if reserve {
             self.trial_reservations.saturating_add(1)

@@ -1,7 +1,7 @@
 //! A breaker in a group, whose breakers may not all be open at once.
 //!
-//! A trip on statistics needs an [`OpenSlot`] of the group. Without a free one the trip is held back,
-//! and announced once in a while. Trips for an agent's or an operator's reason need none.
+//! A trip on statistics needs an [`OpenSlot`] of the group. Without a free one the trip is held
+//! back, and announced once in a while. Trips for an agent's or an operator's reason need none.
 
 use std::{fmt, sync::Arc};
 

@@ -1,8 +1,8 @@
 //! The decisions, apart from everything else: no clock, no lock, no async, no I/O.
 //!
-//! A [`Machine`] is the state machine of one breaker. Its driver brings the time, reports each call's
-//! start and end, and asks what to do: the layer does, and so do the simulator in `benches/` and the
-//! replay of a recorded trace.
+//! A [`Machine`] is the state machine of one breaker. Its driver brings the time, reports each
+//! call's start and end, and asks what to do: the layer does, and so do the simulator in `benches/`
+//! and the replay of a recorded trace.
 //!
 //! ```
 //! use std::time::Duration;
@@ -23,42 +23,44 @@
 //! # Stability
 //!
 //! This module is public only with the feature `unstable-machine`, and **exempt from semantic
-//! versioning**: any release may change it. It is the inside of the breaker, so a new policy, setting
-//! or kind of ending changes it, and the promise of the rest of the crate must not stand in the way of
-//! that. The types that the rest of the crate shows (policies, settings, states, transitions) are
-//! stable under their paths there.
+//! versioning**: any release may change it. It is the inside of the breaker, so a new policy,
+//! setting or kind of ending changes it, and the promise of the rest of the crate must not stand in
+//! the way of that. The types that the rest of the crate shows (policies, settings, states,
+//! transitions) are stable under their paths there.
 //!
 //! # The four kinds of methods
 //!
-//! | kind | methods | when |
+//! | kind | methods | when to call them |
 //! |---|---|---|
-//! | getters: change nothing | [`settings`], [`generation`], [`is_current`], [`is_recording`], | |
-//! | | [`slow_after`], [`state`], [`view`], [`refusal`], [`is_valid`] | at any time |
-//! | reports of calls | [`admit`], or [`reserve`] and later [`claim`]; | a call starts |
+//! | getters | [`settings`], [`generation`], [`is_current`], [`is_recording`] | any time |
+//! | | [`slow_after`], [`state`], [`view`], [`refusal`], [`is_valid`] | any time |
+//! | reports | [`admit`]; or [`reserve`], and later [`claim`] | a call starts |
 //! | | [`asked_for_pause`] | its answer is in |
 //! | | [`overdue`], [`overdue_failed`], [`streaming`] | it is still in flight |
-//! | | [`settle`]; [`learn`] where the call has counted before | it has ended |
+//! | | [`settle`]; [`learn`] where it has counted before | it has ended |
 //! | | [`admit_to_trial`] | an agent probes |
-//! | commands | [`set_mode`], [`reset`], [`reconfigure`], [`trip_for`], [`reserve_trials`] | at any time |
-//! | polls | [`take_transitions`] or [`take_changes`] | after each of the above |
-//! | | [`trips_at`] | after each; [`evaluate`] then |
+//! | commands | [`set_mode`], [`reset`], [`trip_for`] | an operator says so |
+//! | | [`reconfigure`], [`reserve_trials`] | settings or agents change |
+//! | polls | [`take_transitions`] or [`take_changes`] | after each report and command |
+//! | | [`trips_at`]; at that time, [`evaluate`] | after each report and command |
 //! | | [`is_flowing`] | before a call waits |
 //!
 //! Within this crate there are more. The breaker reports calls in batches: `batch_window` and
-//! `reject_window` are polls that say when it may, and `record_successes`, `record_late_success` and
-//! `record_rejections` are the reports (see `batch`). Groups use `join` and `trip_if_group_allows`.
+//! `reject_window` are polls that say when it may, and `record_successes`, `record_late_success`
+//! and `record_rejections` are the reports (see `batch`). Groups use `join` and
+//! `trip_if_group_allows`.
 //!
 //! **In which order.** [`admit`] gives a [`Ticket`]. The driver notes on it when the call
 //! [waits](Ticket::wait), [starts](Ticket::start) and is [answered](Ticket::answer). At
-//! [`Ticket::due`] it reports a call that is still in flight as [`overdue`]; in half-open, an answer
-//! that goes on until [`Ticket::streaming_deadline`] as [`streaming`]. It reports the end exactly once:
-//! by [`settle`], or by [`learn`] where the call has been reported as overdue or streaming. A ticket
-//! that is not settled may hold the only probe.
+//! [`Ticket::due`] it reports a call that is still in flight as [`overdue`]; in half-open, an
+//! answer that goes on until [`Ticket::streaming_deadline`] as [`streaming`]. It reports the end
+//! exactly once: by [`settle`], or by [`learn`] where the call has been reported as overdue or
+//! streaming. A ticket that is not settled may hold the only probe.
 //!
-//! **What the driver owes.** Time that doesn't go back: where it does, the machine goes by the latest
-//! moment that it knows. A ticket goes back to the machine that issued it. Transitions are kept until
-//! the driver takes them, so it has to do that now and then. And [`trips_at`] has to be kept: with no
-//! more calls, only [`evaluate`] trips the breaker.
+//! **What the driver owes.** Time that doesn't go back: where it does, the machine goes by the
+//! latest moment that it knows. A ticket goes back to the machine that issued it. Transitions are
+//! kept until the driver takes them, so it has to do that now and then. And [`trips_at`] has to be
+//! kept: with no more calls, only [`evaluate`] trips the breaker.
 //!
 //! [`settings`]: Machine::settings
 //! [`generation`]: Machine::generation
@@ -142,8 +144,8 @@ use self::{control::ActiveMode, latency::estimator::LatencyEstimator, state::Pha
 
 /// The state machine of one breaker.
 ///
-/// The [module](self) says which methods there are, in which order to call them, and what their caller
-/// owes.
+/// The [module](self) says which methods there are, in which order to call them, and what their
+/// caller owes.
 #[derive(Clone, Debug)]
 pub struct Machine {
     settings: Arc<Settings>,
@@ -154,8 +156,8 @@ pub struct Machine {
     /// When the phase began.
     since: Timestamp,
     generation: u64,
-    /// The number of the last opening (k), until the breaker has been closed for long enough to forget
-    /// it.
+    /// The number of the last opening (k), until the breaker has been closed for long enough to
+    /// forget it.
     attempt: Option<u32>,
     // Boxed, since there may be a breaker for each of a million keys, few of which ever trip.
     last_trip: Option<Box<TripReason>>,

@@ -21,8 +21,8 @@ use super::{
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// From when on a call is bad though it doesn't fail. A call that is still in flight then is bad,
-    /// too.
+    /// From when on a call is bad though it doesn't fail. A call that is still in flight then is
+    /// bad, too.
     pub slow_after: SlowAfter,
     /// When to trip. Default: [`Evidence`](super::Evidence).
     pub trip_when: Policy,
@@ -93,7 +93,11 @@ impl Settings {
         const NEEDED_BY: &str = "the slow-call rate";
         const ACCEPTED: &str = "a duration or `learned`";
         match (self.slow_after, self.slow_after.with_auto_as(auto)) {
-            (SlowAfter::Never, _) => Err(ConfigError::out_of_range("slow_after", "never", ACCEPTED)),
+            (SlowAfter::Never, _) => Err(ConfigError::out_of_range(
+                "slow_after",
+                "never",
+                format!("{ACCEPTED} ({NEEDED_BY} needs one)"),
+            )),
             (_, SlowAfter::Never) => Err(ConfigError::missing("slow_after", NEEDED_BY, ACCEPTED)),
             _ => Ok(()),
         }

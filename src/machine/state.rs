@@ -1,7 +1,7 @@
 //! The states of a machine, and how it gets from one to the next.
 //!
-//! [`Phase`] holds what each state needs; it is replaced whole. Everything that changes the phase is
-//! here: [`record`](Machine::record) and time lead to a trip, a stage, or the end of half-open.
+//! [`Phase`] holds what each state needs; it is replaced whole. Everything that changes the phase
+//! is here: [`record`](Machine::record) and time lead to a trip, a stage, or the end of half-open.
 //! Each change is noted as a [`Transition`], for the driver to take.
 
 use std::{fmt, time::Duration};
@@ -62,7 +62,8 @@ impl fmt::Display for State {
 pub(super) enum Phase {
     Closed {
         states: PolicyStates,
-        /// In shadow mode: until then nothing is recorded, since a would-be trip was just announced.
+        /// In shadow mode: until then nothing is recorded, since a would-be trip was just
+        /// announced.
         quiet_until: Timestamp,
     },
     Open(Cooldown),
@@ -89,13 +90,13 @@ impl Phase {
 /// Closed for this long, the breaker forgets how often it has opened before.
 const FORGETS_AFTER: Duration = Duration::from_secs(10);
 
-/// The least time between two announcements of a trip that didn't happen: an outage is announced once,
-/// not at every call.
+/// The least time between two announcements of a trip that didn't happen: an outage is announced
+/// once, not at every call.
 pub(super) const QUIET: Duration = Duration::from_secs(10);
 
 impl Machine {
-    /// Brings the machine to `now`, and ends what is over. Returns `now`, or the latest moment that the
-    /// machine knows of: where a clock goes back, time stands still here.
+    /// Brings the machine to `now`, and ends what is over. Returns `now`, or the latest moment that
+    /// the machine knows of: where a clock goes back, time stands still here.
     pub(super) fn catch_up(&mut self, now: Timestamp) -> Timestamp {
         let now = self.latest.max(now);
         self.latest = now;

@@ -99,8 +99,8 @@ impl Ticket {
         self.sampled
     }
 
-    /// Returns a ticket that no machine issued, for a call whose reservation has lapsed. Its outcome
-    /// is stale.
+    /// Returns a ticket that no machine issued, for a call whose reservation has lapsed. Its
+    /// outcome is stale.
     pub fn untracked(now: Timestamp) -> Self {
         Self::new(Self::UNTRACKED, now, None, None, None)
     }
@@ -111,7 +111,8 @@ impl Ticket {
         self.generation
     }
 
-    /// Returns whether the call is only reserved so far: see [`Machine::reserve`](super::Machine::reserve).
+    /// Returns whether the call is only reserved so far: see
+    /// [`Machine::reserve`](super::Machine::reserve).
     #[must_use]
     pub fn is_reservation(&self) -> bool {
         self.reservation.is_some()
@@ -176,8 +177,8 @@ impl Ticket {
         }
     }
 
-    /// Returns when an answer that began at `now` will have gone on for as long as a probe may take.
-    /// `None` outside half-open.
+    /// Returns when an answer that began at `now` will have gone on for as long as a probe may
+    /// take. `None` outside half-open.
     #[must_use]
     pub fn streaming_deadline(&self, now: Timestamp) -> Option<Timestamp> {
         self.time_limit.map(|limit| now + limit)

@@ -1,7 +1,7 @@
 //! Points in time, as the driver of a machine brings them.
 //!
-//! The machine reads no clock. A [`Timestamp`] counts from the moment when the driver's clock began,
-//! and its arithmetic saturates, so that no clock can make the machine panic.
+//! The machine reads no clock. A [`Timestamp`] counts from the moment when the driver's clock
+//! began, and its arithmetic saturates, so that no clock can make the machine panic.
 
 use std::{fmt, ops::Add, time::Duration};
 

@@ -74,21 +74,36 @@ pub enum Transition {
     Evicted,
 }
 
-/// The one vocabulary for what a transition led to and why: the log, the metrics and the console use
-/// these words, so that an operator who goes from one to the next finds the same ones.
+/// The one vocabulary for what a transition led to and why: the log, the metrics and the console
+/// use these words, so that an operator who goes from one to the next finds the same ones.
 ///
-/// | transition | [`origin`](Self::origin) | [`target`](Self::target) | [`cause`](Self::cause) |
+/// | transition | [`origin`] | [`target`] | [`cause`] |
 /// |---|---|---|---|
-/// | [`Opened`](Self::Opened) | its `from` | `open` | [`TripReason::name`] |
-/// | [`HalfOpened`](Self::HalfOpened) | `open` | `half-open` | `open time is up` |
-/// | [`ShareChanged`](Self::ShareChanged) | `half-open` | `half-open` | `stage passed`, or [`TripReason::name`] |
-/// | [`Closed`](Self::Closed) | `half-open` | `closed` | `recovered` |
-/// | [`ModeChanged`](Self::ModeChanged) | the mode before | the mode now | `operator` |
-/// | [`Reset`](Self::Reset) | none | `closed` | `reset` |
-/// | [`WouldHaveTripped`](Self::WouldHaveTripped) | none | `would have tripped` | [`TripReason::name`] |
-/// | [`HeldBack`](Self::HeldBack) | none | `held back` | [`TripReason::name`] |
-/// | [`Reconfigured`](Self::Reconfigured) | none | `reconfigured` | `operator` |
-/// | [`Evicted`](Self::Evicted) | none | `evicted` | `idle` |
+/// | [`Opened`] | the state before | `open` | [`TripReason::name`] |
+/// | [`HalfOpened`] | `open` | `half-open` | `open time is up` |
+/// | [`ShareChanged`], upwards | `half-open` | `half-open` | `stage passed` |
+/// | [`ShareChanged`], downwards | `half-open` | `half-open` | [`TripReason::name`] |
+/// | [`Closed`] | `half-open` | `closed` | `recovered` |
+/// | [`ModeChanged`] | the mode before | the mode now | `operator` |
+/// | [`Reset`] | none | `closed` | `reset` |
+/// | [`WouldHaveTripped`] | none | `would have tripped` | [`TripReason::name`] |
+/// | [`HeldBack`] | none | `held back` | [`TripReason::name`] |
+/// | [`Reconfigured`] | none | `reconfigured` | `operator` |
+/// | [`Evicted`] | none | `evicted` | `idle` |
+///
+/// [`origin`]: Self::origin
+/// [`target`]: Self::target
+/// [`cause`]: Self::cause
+/// [`Opened`]: Self::Opened
+/// [`HalfOpened`]: Self::HalfOpened
+/// [`ShareChanged`]: Self::ShareChanged
+/// [`Closed`]: Self::Closed
+/// [`ModeChanged`]: Self::ModeChanged
+/// [`Reset`]: Self::Reset
+/// [`WouldHaveTripped`]: Self::WouldHaveTripped
+/// [`HeldBack`]: Self::HeldBack
+/// [`Reconfigured`]: Self::Reconfigured
+/// [`Evicted`]: Self::Evicted
 impl Transition {
     /// Returns the state or mode that the breaker is in afterwards, in the words of [`State::name`]
     /// and [`Mode::name`]. Where neither changes, it is what happened instead.

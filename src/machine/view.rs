@@ -1,7 +1,7 @@
-//! What a machine shows of itself. To look changes nothing.
+//! What a machine shows of itself. Reading changes nothing.
 //!
-//! Everything here takes `&self`. A state or a mode whose time is up reads as what comes next, though
-//! the machine goes there only with the next report.
+//! Everything here takes `&self`. A state or a mode whose time is up reads as what comes next,
+//! though the machine goes there only with the next report.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use super::{
     time::Timestamp,
 };
 
-/// A view of the machine at some moment. To take it changes nothing.
+/// A view of the machine at some moment. Taking it changes nothing.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct View {
@@ -31,8 +31,8 @@ pub struct View {
     pub mode_reason: Option<Arc<str>>,
     /// When the mode reverts to [`Mode::Automatic`] by itself.
     pub mode_reverts_at: Option<Timestamp>,
-    /// The generation of calls. It grows with each trip and each manual change, and when half-open gets
-    /// another recovery.
+    /// The generation of calls. It grows with each trip and each manual change, and when half-open
+    /// gets another recovery.
     pub generation: u64,
     /// When the view was taken, by the breaker's clock.
     pub now: Timestamp,
@@ -45,15 +45,15 @@ pub struct View {
     pub attempt: u32,
     /// Why it last tripped, or would have in [`Mode::Shadow`].
     pub last_trip: Option<TripReason>,
-    /// Why it left closed, while it is open or half-open after a trip. Trials that failed since are the
-    /// [last trip](Self::last_trip).
+    /// Why it left closed, while it is open or half-open after a trip. Trials that failed since are
+    /// the [last trip](Self::last_trip).
     pub first_trip: Option<TripReason>,
-    /// How long a call that starts now may take before it is slow, as set by hand or learned. `None`
-    /// where no call is slow, or not enough has been learned.
+    /// How long a call that starts now may take before it is slow, as set by hand or learned.
+    /// `None` where no call is slow, or not enough has been learned.
     pub slow_after: Option<Duration>,
     /// The learned 99th percentile of recent good calls' latency: see
-    /// [`SlowAfter::Learned`](super::SlowAfter::Learned). `None` before the first 64 samples, and where
-    /// `slow_after` is [`Never`](super::SlowAfter::Never).
+    /// [`SlowAfter::Learned`](super::SlowAfter::Learned). `None` before the first 64 samples, and
+    /// where `slow_after` is [`Never`](super::SlowAfter::Never).
     pub learned_p99: Option<Duration>,
     /// The learned median of recent good calls' latency, where the p99 is known.
     pub learned_p50: Option<Duration>,
@@ -68,8 +68,8 @@ impl Machine {
         &self.settings
     }
 
-    /// Returns the generation of calls that starts now. It grows with each trip and each manual change,
-    /// and when half-open gets another recovery. Calls of an earlier one are stale.
+    /// Returns the generation of calls that starts now. It grows with each trip and each manual
+    /// change, and when half-open gets another recovery. Calls of an earlier one are stale.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation

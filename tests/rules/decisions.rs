@@ -1,17 +1,13 @@
 use tower_breaker::{
     Evidence, Outcome, State,
-    machine::{Machine, Settings},
+    machine::Machine,
     policy::{ConsecutiveFailures, Counts, FailureRate, Policy, SlidingWindow, SlowCallRate, TripPolicy, TripReason},
 };
 
 use crate::support::*;
 
 fn under(policy: impl Into<Policy>) -> Machine {
-    machine(Settings {
-        trip_when: policy.into(),
-        slow_after: ms(100).into(),
-        ..settings()
-    })
+    machine(settings().trip_when(policy).slow_after(ms(100)))
 }
 
 /// Calls that take no time, so many a second for so long, with this rate of failures. The milliseconds to the trip.

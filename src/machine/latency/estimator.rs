@@ -15,26 +15,26 @@ const SLOW_IS: f64 = 4.5;
 const NEVER_UNDER: Duration = Duration::from_millis(100);
 
 /// The least time between two samples. After it, a random number of calls is skipped, fewer than
-/// there were before the last sample. So it samples one call in about 100 ms, and any call of a burst:
-/// the first one, which finds no queue, is faster than the others.
+/// there were before the last sample. So it samples one call in about 100 ms, and any call of a
+/// burst: the first one, which finds no queue, is faster than the others.
 const SAMPLE_EVERY: Duration = Duration::from_millis(50);
 /// The most calls that are skipped, so that a rush isn't followed by a long time without samples.
 const MOST_SKIPPED: u32 = 1000;
 /// The number of samples between two estimates.
 const BATCH: u32 = 64;
 
-/// The time in which an estimate at most doubles, or halves. For so long after the first one it falls
-/// freely, since a primary is often slow at first.
+/// The time in which an estimate at most doubles, or halves. For so long after the first one it
+/// falls freely, since a primary is often slow at first.
 const DOUBLES_IN: Duration = Duration::from_secs(600);
-/// The most of the time between two samples that counts towards [`DOUBLES_IN`]. An idle hour lets an
-/// estimate grow by 1.2 %, and yet primaries that get a call every few seconds are learned about as
-/// fast as busy ones.
+/// The most of the time between two samples that counts towards [`DOUBLES_IN`]. An idle hour lets
+/// an estimate grow by 1.2 %, and yet primaries that get a call every few seconds are learned about
+/// as fast as busy ones.
 const LONGEST_GAP: Duration = Duration::from_secs(10);
 
 /// The number of buckets: four to an octave, and 20 octaves, from 1 ms to 1049 s.
 const BUCKETS: usize = 81;
-/// The weight of a new sample. Weights are halved at each estimate, so that a sample is forgotten at
-/// the fifth.
+/// The weight of a new sample. Weights are halved at each estimate, so that a sample is forgotten
+/// at the fifth.
 const SAMPLE: u16 = 16;
 
 /// An estimator of how long the primary's good calls take.
@@ -50,8 +50,8 @@ pub(in crate::machine) struct LatencyEstimator {
     skips: u32,
     /// Calls since the last sample was chosen.
     calls: u32,
-    /// Weights by latency. Each bucket holds the latencies above the edge before its own and up to its
-    /// own; the last one holds all that are longer.
+    /// Weights by latency. Each bucket holds the latencies above the edge before its own and up to
+    /// its own; the last one holds all that are longer.
     buckets: [u16; BUCKETS],
     /// Samples since the last estimate.
     samples: u32,
@@ -121,8 +121,8 @@ impl LatencyEstimator {
         true
     }
 
-    /// Counts calls that have started without [asking](Self::sample_this_call). None of them may be the
-    /// [next sample](Self::next_sample).
+    /// Counts calls that have started without [asking](Self::sample_this_call). None of them may be
+    /// the [next sample](Self::next_sample).
     pub(in crate::machine) fn skip(&mut self, calls: u32) {
         self.calls = self.calls.saturating_add(calls);
         if self.next_sample == Timestamp::START {
@@ -163,7 +163,8 @@ impl LatencyEstimator {
         self.estimate.map(|estimate| estimate.slow_after)
     }
 
-    /// Returns the estimated 99th percentile of good calls' latency; `None` before the first estimate.
+    /// Returns the estimated 99th percentile of good calls' latency; `None` before the first
+    /// estimate.
     pub(in crate::machine) fn p99(&self) -> Option<Duration> {
         self.estimate.map(|estimate| estimate.p99)
     }
@@ -173,8 +174,8 @@ impl LatencyEstimator {
         self.estimate.map(|estimate| estimate.p50)
     }
 
-    /// Returns after how long a call that is given up counts as slow: 1.5 times the p99, since at most
-    /// 1 % of healthy calls live that long.
+    /// Returns after how long a call that is given up counts as slow: 1.5 times the p99, since at
+    /// most 1 % of healthy calls live that long.
     pub(in crate::machine) fn given_up_after(&self) -> Option<Duration> {
         self.p99().map(|p99| p99 * 3 / 2)
     }

@@ -32,12 +32,12 @@ pub enum SlowAfter {
     /// Counts a call as slow that takes 4.5 times as long as the slowest 1 % of recent good calls,
     /// never under 100 ms. That limit at most doubles, or halves, in ten minutes.
     ///
-    /// It is max(100 ms, 4.5 × p99). The breaker learns from about ten good calls a second, slow ones
-    /// included, whatever its state. It estimates the p99 after every 64 of them, to a quarter of an
-    /// octave, from 1 ms to 17 minutes. No call is slow before the first estimate. In the ten minutes
-    /// after it the limit falls as fast as the latency does, since a service is often slow at first.
-    /// A time without calls adds nothing to how far it may move (no more than ten seconds would), and
-    /// each call is judged by the limit at its start.
+    /// It is max(100 ms, 4.5 × p99). The breaker learns from about ten good calls a second, slow
+    /// ones included, whatever its state. It estimates the p99 after every 64 of them, to a quarter
+    /// of an octave, from 1 ms to 17 minutes. No call is slow before the first estimate. In the ten
+    /// minutes after it the limit falls as fast as the latency does, since a service is often slow
+    /// at first. A time without calls adds nothing to how far it may move (no more than ten seconds
+    /// would), and each call is judged by the limit at its start.
     Learned,
 }
 

@@ -1,7 +1,7 @@
 //! The failure bucket: the level that [`Evidence`] goes by.
 //!
-//! A bad call raises the level, a good one lowers it, and it never falls below 0. The closed breaker
-//! has one for each evidence policy, and each stage of half-open has one of its own.
+//! A bad call raises the level, a good one lowers it, and it never falls below 0. The closed
+//! breaker has one for each evidence policy, and each stage of half-open has one of its own.
 
 use std::time::Duration;
 
@@ -83,8 +83,8 @@ impl Bucket {
         }
     }
 
-    /// Returns whether good calls do nothing but lower the level, so that it doesn't matter when they
-    /// are recorded.
+    /// Returns whether good calls do nothing but lower the level, so that it doesn't matter when
+    /// they are recorded.
     pub(super) fn can_batch(&self) -> bool {
         self.content.full_enough.is_none() && !self.content.is_full_enough(self.evidence)
     }

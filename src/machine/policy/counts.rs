@@ -74,8 +74,8 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// Counts one of the slow calls that had not failed so far as failed, too. Returns whether there
-    /// was one.
+    /// Counts one of the slow calls that had not failed so far as failed, too. Returns whether
+    /// there was one.
     pub(super) fn overdue_failed(&mut self) -> bool {
         let any = self.bad > self.failed;
         self.failed += u64::from(any);

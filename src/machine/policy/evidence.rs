@@ -9,13 +9,14 @@ use crate::machine::error::ConfigError;
 
 /// The default trip policy: bad calls have outnumbered good ones by more than chance would give.
 ///
-/// A CUSUM (Page, *Continuous inspection schemes*, 1954) over single calls. With θ the tolerated rate
-/// of bad calls, a bad call puts a = (1 − θ)/θ into a bucket and a good one takes 1 out, never below
-/// 0. It trips when the bucket holds at least max(8, 3·√(a·n)), where n is the number of calls judged
-/// since it left 0, and has held at least three quarters of that for half a second.
+/// A CUSUM (Page, *Continuous inspection schemes*, 1954) over single calls. With θ the tolerated
+/// rate of bad calls, a bad call puts a = (1 − θ)/θ into a bucket and a good one takes 1 out, never
+/// below 0. It trips when the bucket holds at least max(8, 3·√(a·n)), where n is the number of
+/// calls judged since it left 0, and has held at least three quarters of that for half a second.
 ///
-/// A stall is no outage. Calls that merely hang need a whole second with no answer at all, be it good
-/// or an error; and the first good answer after half a second without any begins the half second anew.
+/// A stall is no outage. Calls that merely hang need a whole second with no answer at all, be it
+/// good or an error; and the first good answer after half a second without any begins the half
+/// second anew.
 ///
 /// There is no window to fill, no minimum number of calls, and no healthy history that dilutes an
 /// outage.
@@ -37,12 +38,12 @@ pub struct Evidence {
 /// Standard deviations of chance that the evidence has to exceed.
 const SIGMAS: f64 = 3.0;
 
-/// The part of the threshold that has to have lasted. The larger it is, the fewer trips there are on
-/// a rate just below θ.
+/// The part of the threshold that has to have lasted. The larger it is, the fewer trips there are
+/// on a rate just below θ.
 const FULL_ENOUGH: f64 = 0.75;
 
-/// The tolerance of comparisons. a = (1 − θ)/θ is rarely a binary number, and a sum of many is off by
-/// a little.
+/// The tolerance of comparisons. a = (1 − θ)/θ is rarely a binary number, and a sum of many is off
+/// by a little.
 pub(super) const ROUNDING: f64 = 1e-9;
 
 impl Evidence {
@@ -65,9 +66,9 @@ impl Evidence {
         }
     }
 
-    /// Sets how long the bucket has to have held three quarters of what it takes to trip, which rides
-    /// out a blip. Where calls merely hang, there must have been no answer for twice as long, which
-    /// rides out a pause. Default: 500 ms.
+    /// Sets how long the bucket has to have held three quarters of what it takes to trip, which
+    /// rides out a blip. Where calls merely hang, there must have been no answer for twice as long,
+    /// which rides out a pause. Default: 500 ms.
     #[must_use]
     pub const fn sustained_for(self, duration: Duration) -> Self {
         Self {

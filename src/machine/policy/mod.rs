@@ -1,7 +1,7 @@
 //! Trip policies: when the evidence against the primary is enough.
 //!
-//! A policy is a pure question about [`Counts`]. Each built-in one has a file of its own, which says
-//! what its settings mean and names no other policy; this file says what a policy is, and how
+//! A policy is a pure question about [`Counts`]. Each built-in one has a file of its own, which
+//! says what its settings mean and names no other policy; this file says what a policy is, and how
 //! several combine. `states` keeps what the policies of a closed breaker are asked about: a failure
 //! bucket, a window, or the plain sums.
 
@@ -56,8 +56,8 @@ use super::error::ConfigError;
 pub trait TripPolicy: fmt::Debug + Send + Sync + 'static {
     /// Returns the reason to trip, if these counts are enough for one.
     ///
-    /// It runs under the breaker's lock: no I/O, no waiting. A policy that panics counts as one that
-    /// didn't trip.
+    /// It runs under the breaker's lock: no I/O, no waiting. A policy that panics counts as one
+    /// that didn't trip.
     fn trip(&self, counts: &Counts) -> Option<TripReason>;
 
     /// Returns the window that the [`Counts`] are taken over. `None`, the default: all calls since
@@ -187,7 +187,8 @@ impl Policy {
         self.rules().iter().find_map(evidence).unwrap_or_default()
     }
 
-    /// Checks each policy. `check_slow_after` is called for a policy that asks which calls are slow.
+    /// Checks each policy. `check_slow_after` is called for a policy that asks which calls are
+    /// slow.
     pub(super) fn check(&self, check_slow_after: impl Fn() -> Result<(), ConfigError>) -> Result<(), ConfigError> {
         self.rules().iter().try_for_each(|rule| match rule {
             Rule::Evidence(policy) => policy.check(),

@@ -116,7 +116,7 @@ rate_policy! {
 }
 
 rate_policy! {
-    /// A policy that trips when slow calls ÷ calls in a sliding window reaches a threshold. It needs
-    /// a `slow_after` other than [`Never`](crate::config::SlowAfter::Never).
+    /// A policy that trips when slow calls ÷ calls in a sliding window reaches a threshold. It
+    /// needs a `slow_after` other than [`Never`](crate::config::SlowAfter::Never).
     SlowCallRate, slow_call_rate
 }

@@ -1,7 +1,7 @@
 //! The reasons for a trip: what was measured, and the threshold that it reached.
 //!
-//! Policies, trials in half-open, agents and groups give them. Their names are the causes that logs,
-//! metrics and the console show.
+//! Policies, trials in half-open, agents and groups give them. Their names are the causes that
+//! logs, metrics and the console show.
 
 use std::{fmt, time::Duration};
 

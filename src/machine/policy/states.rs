@@ -78,7 +78,8 @@ impl PolicyStates {
         }
     }
 
-    /// Records good calls, the last of which came back at `last`: see [`batch_until`](Self::batch_until).
+    /// Records good calls, the last of which came back at `last`: see
+    /// [`batch_until`](Self::batch_until).
     pub(in crate::machine) fn record_successes(&mut self, calls: u64, last: Timestamp) {
         self.sums.calls += calls;
         self.bad_in_a_row = 0;

@@ -1,7 +1,7 @@
 //! Sliding windows: as a setting, and as the memory behind it.
 //!
-//! [`SlidingWindow`] is what a policy asks for. [`Window`] keeps that many calls, or that much time,
-//! and sums them up. Recording is O(1), and memory doesn't grow with traffic.
+//! [`SlidingWindow`] is what a policy asks for. [`Window`] keeps that many calls, or that much
+//! time, and sums them up. Recording is O(1), and memory doesn't grow with traffic.
 
 use std::{borrow::Cow, collections::VecDeque, time::Duration};
 
@@ -54,8 +54,8 @@ impl SlidingWindow {
     }
 }
 
-/// The memory behind a [`SlidingWindow`]. Recording is O(1); a gap of any length costs at most one pass
-/// over the slices.
+/// The memory behind a [`SlidingWindow`]. Recording is O(1); a gap of any length costs at most one
+/// pass over the slices.
 #[derive(Clone, Debug)]
 pub(super) enum Window {
     Calls(CallWindow),
@@ -77,8 +77,8 @@ impl Window {
         }
     }
 
-    /// Records good calls, the last of which came back at `last`. A window of time takes all of them
-    /// as having come back then.
+    /// Records good calls, the last of which came back at `last`. A window of time takes all of
+    /// them as having come back then.
     pub(super) fn record_successes(&mut self, calls: u64, last: Timestamp) {
         match self {
             Self::Calls(window) => window.record_successes(calls),
@@ -110,8 +110,8 @@ impl Window {
         }
     }
 
-    /// Returns a window of another size, with as much of this one's content as fits. It is empty where
-    /// the two kinds differ.
+    /// Returns a window of another size, with as much of this one's content as fits. It is empty
+    /// where the two kinds differ.
     pub(super) fn resized(self, to: SlidingWindow, now: Timestamp) -> Self {
         match (self, to) {
             (Self::Calls(old), SlidingWindow::Calls(capacity)) => {
@@ -135,8 +135,8 @@ pub(super) struct CallWindow {
     sums: Sums,
     /// How many calls have left the window.
     left: u64,
-    /// The calls that were only slow, by their number since the window was made. Calls that have left
-    /// the window may be among them.
+    /// The calls that were only slow, by their number since the window was made. Calls that have
+    /// left the window may be among them.
     only_slow: VecDeque<u64>,
 }
 

@@ -1,7 +1,7 @@
 //! Letting a share of the calls through, evenly and without random numbers.
 
-/// An even spread of a share of the calls (error diffusion): of any n calls in a row it admits at most
-/// ⌈n × share⌉.
+/// An even spread of a share of the calls (error diffusion): of any n calls in a row it admits at
+/// most ⌈n × share⌉.
 #[derive(Clone, Debug)]
 pub(super) struct ErrorDiffusion {
     percent: u32,

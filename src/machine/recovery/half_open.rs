@@ -2,7 +2,8 @@
 //!
 //! It begins with a [`Trial`]. A gradual recovery then goes through [`Stage`]s. Nothing changes the
 //! state of the machine from here: each step returns a [`Progress`], which the machine follows.
-//! Half-open always ends, because every call that it admits is judged, given back, or overdue in time.
+//! Half-open always ends, because every call that it admits is judged, given back, or overdue in
+//! time.
 
 use std::time::Duration;
 
@@ -107,7 +108,8 @@ impl HalfOpen {
         }
     }
 
-    /// Admits a call that will be made later, if it is made before `until`. Returns its reservation.
+    /// Admits a call that will be made later, if it is made before `until`. Returns its
+    /// reservation.
     pub(in crate::machine) fn reserve(&mut self, until: Timestamp) -> Option<u64> {
         self.admit().then(|| self.reservations.add(until))
     }
@@ -193,7 +195,8 @@ impl HalfOpen {
         }
     }
 
-    /// Moves to a stage. Reservations of the step before are void: each stage keeps to its own share.
+    /// Moves to a stage. Reservations of the step before are void: each stage keeps to its own
+    /// share.
     pub(in crate::machine) fn move_to(&mut self, recovery: &Recovery, stage: usize, now: Timestamp) {
         if let Form::Gradual(gradual) = &recovery.form {
             self.reservations.clear();
@@ -215,8 +218,8 @@ impl Trial {
         let (calls, too_many_bad) = match *form {
             Form::Gradual(_) => (1, 1),
             Form::PermittedCalls { calls, bad_rate } => {
-                // The least count whose rate reaches `bad_rate`. The product may have been rounded up
-                // past it.
+                // The least count whose rate reaches `bad_rate`. The product may have been rounded
+                // up past it.
                 let count = (f64::from(calls) * bad_rate).ceil().max(1.0);
                 let enough = (count - 1.0) / f64::from(calls) >= bad_rate && count > 1.0;
                 (calls.into(), if enough { count - 1.0 } else { count } as u64)

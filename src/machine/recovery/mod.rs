@@ -1,8 +1,8 @@
 //! Recovery: how long the breaker stays open, and how access to the primary returns.
 //!
 //! The settings are [`Recovery`], here, and [`OpenDuration`](open_duration::OpenDuration).
-//! [`HalfOpen`](half_open::HalfOpen) is the state that they lead through: it decides which calls are
-//! let through, and when half-open ends.
+//! [`HalfOpen`](half_open::HalfOpen) is the state that they lead through: it decides which calls
+//! are let through, and when half-open ends.
 
 mod error_diffusion;
 pub(in crate::machine) mod half_open;
@@ -15,16 +15,16 @@ use super::error::ConfigError;
 
 /// A setting that says how access returns once the breaker has been open for long enough.
 ///
-/// [`gradual`](Self::gradual), the default: one probe; then 20, 40, 80 and 100 % of the calls, spread
-/// evenly, the rest refused. A stage is passed on 5 good calls in a row and 0.25 s, or on 1 s with a
-/// good call and no bad ones outstanding; the last one, with all calls, lasts 2 s. Evidence of
-/// max(3, 2·√(a·n)) (see [`Evidence`](super::Evidence)) halves the share, and reopens the breaker at
-/// the lowest.
+/// [`gradual`](Self::gradual), the default: one probe; then 20, 40, 80 and 100 % of the calls,
+/// spread evenly, the rest refused. A stage is passed on 5 good calls in a row and 0.25 s, or on 1
+/// s with a good call and no bad ones outstanding; the last one, with all calls, lasts 2 s.
+/// Evidence of max(3, 2·√(a·n)) (see [`Evidence`](super::Evidence)) halves the share, and reopens
+/// the breaker at the lowest.
 ///
 /// [`permitted_calls`](Self::permitted_calls) is the classical form.
 ///
-/// Either way half-open ends: a call that never comes back counts as bad when its time is up, and ten
-/// calls in a row (over a second or more) that were ignored or cancelled reopen the breaker.
+/// Either way half-open ends: a call that never comes back counts as bad when its time is up, and
+/// ten calls in a row (over a second or more) that were ignored or cancelled reopen the breaker.
 ///
 /// ```
 /// use tower_breaker::recovery::Recovery;
@@ -47,8 +47,8 @@ pub(crate) enum Form {
     PermittedCalls { calls: u32, bad_rate: f64 },
 }
 
-/// How many times as long as the others the last stage lasts. All calls flow in it, and less evidence
-/// of a relapse is enough than once the breaker is closed.
+/// How many times as long as the others the last stage lasts. All calls flow in it, and less
+/// evidence of a relapse is enough than once the breaker is closed.
 const PROBATION: u32 = 8;
 
 /// The settings of a gradual recovery.
@@ -153,8 +153,8 @@ impl Recovery {
         self
     }
 
-    /// Sets the shares of the calls, in percent, after the probe: rising, the last one 100. Default:
-    /// 20, 40, 80, 100.
+    /// Sets the shares of the calls, in percent, after the probe: rising, the last one 100.
+    /// Default: 20, 40, 80, 100.
     #[must_use]
     pub fn stages(self, percents: impl Into<Vec<u8>>) -> Self {
         let stages = percents.into();
@@ -175,18 +175,19 @@ impl Recovery {
         self.with_gradual("recovery.stage_duration", |gradual| gradual.stage_duration = duration)
     }
 
-    /// Sets how far bad calls may outweigh good ones in a stage, at the least, before it steps back.
-    /// At least 1. Default: 3.
+    /// Sets how far bad calls may outweigh good ones in a stage, at the least, before it steps
+    /// back. At least 1. Default: 3.
     #[must_use]
     pub fn net_failures(self, excess: f64) -> Self {
         self.with_gradual("recovery.net_failures", |gradual| gradual.net_failures = excess)
     }
 
-    /// Sets after how long a half-open call that hasn't come back counts as bad, where no `slow_after`
-    /// says so earlier, and how long a reservation is kept.
+    /// Sets after how long a half-open call that hasn't come back counts as bad, where no
+    /// `slow_after` says so earlier, and how long a reservation is kept.
     ///
-    /// Default: max(1 s, 2 × `slow_after`). With no `slow_after`, or none learned yet: 1 s × 1.5ᵏ up to
-    /// 60 s, k being the number of failed attempts, so that a slow but healthy service does come back.
+    /// Default: max(1 s, 2 × `slow_after`). With no `slow_after`, or none learned yet: 1 s × 1.5ᵏ
+    /// up to 60 s, k being the number of failed attempts, so that a slow but healthy service does
+    /// come back.
     #[must_use]
     pub fn probe_timeout(mut self, timeout: Duration) -> Self {
         self.probe_timeout = Some(timeout);
@@ -201,13 +202,15 @@ impl Recovery {
         self
     }
 
-    /// Returns how long a half-open call or a reservation may take, at attempt number `attempt`: the
+    /// Returns how long a half-open call or a reservation may take, at attempt number `attempt`:
+    /// the
     /// [`probe_timeout`](Self::probe_timeout), or its default.
     pub(super) fn time_limit(&self, slow_after: Option<Duration>, attempt: u32) -> Duration {
         match (self.probe_timeout, slow_after) {
             (Some(timeout), _) => timeout,
             (None, Some(slow_after)) => slow_after.saturating_mul(2).max(Duration::from_secs(1)),
-            // Every half-open call asks this. The first attempt, which is the common one, needs no power.
+            // Every half-open call asks this. The first attempt, which is the common one, needs no
+            // power.
             (None, None) if attempt == 0 => Duration::from_secs(1),
             (None, None) => Duration::from_secs_f64(1.5_f64.powf(f64::from(attempt)).min(60.0)),
         }

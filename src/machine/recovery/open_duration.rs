@@ -9,13 +9,13 @@ use crate::machine::{error::ConfigError, time::Timestamp};
 
 /// A setting that says how long the breaker stays open before it tries the primary again.
 ///
-/// The default grows: 0.5 s × 1.5ᵏ up to 3 s, times a random factor between 0.5 and 1, where k counts
-/// the openings that no ten closed seconds lay between.
+/// The default grows: 0.5 s × 1.5ᵏ up to 3 s, times a random factor between 0.5 and 1, where k
+/// counts the openings that no ten closed seconds lay between.
 ///
 /// It also asks that 10 + k calls have been refused before a trial (or 60 s × 1.5ᵏ have passed, at
-/// most ten minutes), so that rare traffic doesn't pay for a probe at every other call. And 200 calls,
-/// times that factor, are enough whatever the time, so that busy traffic doesn't lose more by waiting
-/// than a probe would cost.
+/// most ten minutes), so that rare traffic doesn't pay for a probe at every other call. And 200
+/// calls, times that factor, are enough whatever the time, so that busy traffic doesn't lose more
+/// by waiting than a probe would cost.
 ///
 /// A bare [`Duration`] is [`fixed`](Self::fixed):
 ///
@@ -23,7 +23,8 @@ use crate::machine::{error::ConfigError, time::Timestamp};
 /// use std::time::Duration;
 /// use tower_breaker::recovery::OpenDuration;
 ///
-/// let growing = OpenDuration::growing(Duration::from_secs(1), Duration::from_secs(30)).factor(2.0);
+/// let [second, minute] = [1, 60].map(Duration::from_secs);
+/// let growing = OpenDuration::growing(second, minute).factor(2.0);
 /// let fixed: OpenDuration = Duration::from_secs(5).into();
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,8 +48,8 @@ const MOST_PATIENCE: Duration = Duration::from_secs(600);
 const SHORTEST: Duration = Duration::from_millis(100);
 
 impl OpenDuration {
-    /// Stays open for always this long, with no jitter, however few or many calls are refused. Above
-    /// 0, at most 365 days.
+    /// Stays open for always this long, with no jitter, however few or many calls are refused.
+    /// Above 0, at most 365 days.
     #[must_use]
     pub const fn fixed(duration: Duration) -> Self {
         Self {
@@ -62,8 +63,8 @@ impl OpenDuration {
         }
     }
 
-    /// Stays open for `initial` at first, growing by a factor of 1.5 at each opening that follows, up
-    /// to `max`.
+    /// Stays open for `initial` at first, growing by a factor of 1.5 at each opening that follows,
+    /// up to `max`.
     #[must_use]
     pub const fn growing(initial: Duration, max: Duration) -> Self {
         Self {
@@ -83,8 +84,8 @@ impl OpenDuration {
         Self { factor, ..self }
     }
 
-    /// Sets how much of it is random: with 0.5, the duration is multiplied by a factor between 0.5 and
-    /// 1. From 0 to 1. Default: 0.5.
+    /// Sets how much of it is random: with 0.5, the duration is multiplied by a factor between 0.5
+    /// and 1. From 0 to 1. Default: 0.5.
     #[must_use]
     pub const fn jitter(self, jitter: f64) -> Self {
         Self { jitter, ..self }
@@ -100,9 +101,9 @@ impl OpenDuration {
         }
     }
 
-    /// Ends it as soon as so many calls have been refused, times the random factor, but after 100 ms at
-    /// the soonest. Where calls are many, waiting loses more of them than a probe costs. With 0, time
-    /// alone decides. Default: 200; for [`fixed`](Self::fixed), 0.
+    /// Ends it as soon as so many calls have been refused, times the random factor, but after 100
+    /// ms at the soonest. Where calls are many, waiting loses more of them than a probe costs. With
+    /// 0, time alone decides. Default: 200; for [`fixed`](Self::fixed), 0.
     #[must_use]
     pub const fn ends_after_refusals(self, calls: u32) -> Self {
         Self {
