@@ -99,7 +99,7 @@ pub use self::{
 /// When a breaker trips: the policies, what they are asked about, and the reasons that they give.
 pub mod policy {
     pub use crate::machine::{
-        BucketView, ConsecutiveFailures, Counts, CustomPolicy, Evidence, FailureRate, Policy, PolicyReading,
+        BucketView, ConsecutiveFailures, Counts, Evidence, FailureRate, Measurement, Policy, PolicyReading,
         SlidingWindow, SlowCallRate, TripPolicy, TripReason,
     };
 }

@@ -89,10 +89,10 @@ impl AgentBuilder {
         ConfigError::check_duration("every", plan.every)?;
         ConfigError::check_duration("timeout", plan.timeout)?;
         if !(0.0..=1.0).contains(&plan.jitter) {
-            return Err(ConfigError::new("jitter", plan.jitter, "0 to 1"));
+            return Err(ConfigError::out_of_range("jitter", plan.jitter, "0 to 1"));
         }
         if plan.trip_after == Some(0) {
-            return Err(ConfigError::new("trip_after", 0, "at least 1, or none,"));
+            return Err(ConfigError::out_of_range("trip_after", 0, "1 or more, or none"));
         }
         Ok(Agent {
             plan: Arc::new(plan),

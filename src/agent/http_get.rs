@@ -60,7 +60,7 @@ impl HttpGet {
         let text = uri.as_ref();
         let refused = || {
             let accepted = "an address such as \"http://10.0.0.7:8080/health\"";
-            ConfigError::new("uri", format!("{text:?}"), accepted)
+            ConfigError::out_of_range("uri", format!("{text:?}"), accepted)
         };
         let uri: Uri = text.parse().map_err(|_| refused())?;
         let authority = uri.authority().ok_or_else(refused)?.clone();

@@ -92,7 +92,7 @@ impl Breaker {
     fn update_at<R>(&self, generation: u64, change: impl FnOnce(&mut Machine, Timestamp) -> R) -> Option<R> {
         self.update(|core, _, now| {
             // What is due by now comes first.
-            core.machine.reconsider(now);
+            core.machine.evaluate(now);
             let is_same = core.machine.generation() == generation;
             is_same.then(|| change(&mut core.machine, now))
         })

@@ -7,7 +7,7 @@ use super::{
     slots::{SLOTS, Slot},
 };
 use crate::{
-    machine::{Calm, GoodCalls, Refusing, Timestamp},
+    machine::{BatchWindow, RejectWindow, SuccessBatch, Timestamp},
     sync::thread_number,
 };
 
@@ -18,7 +18,7 @@ pub(super) struct Keeper {
     generations_before: u64,
     /// What had passed before.
     before: Passed,
-    open: Option<Calm>,
+    open: Option<BatchWindow>,
     ring: Option<Ring>,
     look_at: Timestamp,
     /// How many had passed when this was last told of.
@@ -87,13 +87,13 @@ impl Keeper {
     }
 
     /// What has passed since this was last asked. Calls that weren't timed came back before `now`, and nobody knows when.
-    pub(super) fn take(&mut self, lanes: &Lanes, now: Timestamp) -> GoodCalls {
+    pub(super) fn take(&mut self, lanes: &Lanes, now: Timestamp) -> SuccessBatch {
         match self.open {
             Some(open) => {
                 let good = self.take_own(lanes) + lanes.each().iter().map(Lane::take_good).sum::<u64>();
                 self.tell(lanes, good, open, now)
             }
-            None => GoodCalls::default(),
+            None => SuccessBatch::default(),
         }
     }
 
@@ -154,10 +154,10 @@ impl Keeper {
         Tag::new(self.generations_before + generation, is_timed)
     }
 
-    fn tell(&mut self, lanes: &Lanes, good: u64, open: Calm, now: Timestamp) -> GoodCalls {
+    fn tell(&mut self, lanes: &Lanes, good: u64, open: BatchWindow, now: Timestamp) -> SuccessBatch {
         let started = lanes.started();
         let last_good = || lanes.each().iter().map(Lane::last_good).max();
-        GoodCalls {
+        SuccessBatch {
             generation: open.generation,
             started: started - replace(&mut self.told, started),
             good,
@@ -203,13 +203,13 @@ impl Keeper {
     /// Closes the lanes where it isn't calm any more, and returns what was counted as good until that very moment.
     pub(super) fn close_unless(
         &mut self,
-        calm: Option<&Calm>,
+        calm: Option<&BatchWindow>,
         lanes: &Lanes,
         inflight: &mut Inflight,
         now: Timestamp,
-    ) -> Option<GoodCalls> {
+    ) -> Option<SuccessBatch> {
         let open = self.open?;
-        let same = |calm: &Calm| (calm.generation, calm.is_timed) == (open.generation, open.is_timed);
+        let same = |calm: &BatchWindow| (calm.generation, calm.is_timed) == (open.generation, open.is_timed);
         if calm.is_some_and(same) {
             return None;
         }
@@ -223,7 +223,7 @@ impl Keeper {
     /// Where none may pass, says whether all calls are refused until one is looked at, or some of them.
     pub(super) fn refuse_if(
         &self,
-        refusing: Option<Refusing>,
+        refusing: Option<RejectWindow>,
         shares: bool,
         generation: u64,
         lanes: &Lanes,
@@ -240,7 +240,7 @@ impl Keeper {
     /// Opens the lanes, if they aren't open, and says what calls go by there. `next_evaluation` is when there may be something to decide otherwise.
     pub(super) fn open(
         &mut self,
-        calm: Calm,
+        calm: BatchWindow,
         next_evaluation: Option<Timestamp>,
         lanes: &Lanes,
         inflight: &mut Inflight,
@@ -261,7 +261,7 @@ impl Keeper {
         }
     }
 
-    fn set_terms(&mut self, calm: Calm, lanes: &Lanes, inflight: &mut Inflight, now: Timestamp) {
+    fn set_terms(&mut self, calm: BatchWindow, lanes: &Lanes, inflight: &mut Inflight, now: Timestamp) {
         let fits =
             |ring: Ring, limit| (COARSEST..=FINEST).contains(&(Timestamp::from(limit).as_nanos() >> ring.terms.shift));
         match (self.ring, calm.slow_after) {
@@ -317,12 +317,12 @@ impl Keeper {
         ring.end_of(first_due.number.min(ring.first + SLOTS_TO_A_LOOK))
     }
 
-    fn plan_stop(&mut self, calm: Calm, lanes: &Lanes) {
-        let stops_at = calm.pass_over.map(|calls| self.told + u64::from(calls));
+    fn plan_stop(&mut self, calm: BatchWindow, lanes: &Lanes) {
+        let stops_at = calm.sample_after.map(|calls| self.told + u64::from(calls));
         if stops_at != self.stops_at {
             self.stops_at = stops_at;
             for lane in lanes.each() {
-                lane.stop_after(calm.pass_over);
+                lane.stop_after(calm.sample_after);
             }
         }
     }

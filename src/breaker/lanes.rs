@@ -12,11 +12,11 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    machine::{Refusing, Timestamp},
+    machine::{RejectWindow, Timestamp},
     sync::{AtomicU64, Mutex, Ordering, thread_number, thread_number_if_known},
 };
 
-/// The way past the lock, for the calls of a healthy primary: open while the machine is [calm](crate::machine::Machine::calm).
+/// The way past the lock, for the calls of a healthy primary: open while the machine is [calm](crate::machine::Machine::batch_window).
 ///
 /// What is written at every call is a lane's, which a thread seldom shares with another; what all read is written when something changes.
 /// A call that finds anything out of the ordinary takes the lock instead: the lanes decide nothing.
@@ -429,7 +429,7 @@ impl Lanes {
     }
 
     /// Says that no call may pass, and until when none need be looked at.
-    pub(super) fn refuse_all(&self, tag: Tag, refusing: Refusing, now: Timestamp) {
+    pub(super) fn refuse_all(&self, tag: Tag, refusing: RejectWindow, now: Timestamp) {
         let terms = tag.closed() | REFUSING;
         let retry_at = refusing.retry_at.unwrap_or(Timestamp::END);
         // At the end of time that would be taken for nobody can tell.

@@ -270,7 +270,7 @@ impl Breaker {
 
     /// Brings the breaker up to date: what is overdue is found, and evidence that has lasted long enough trips.
     pub(crate) fn evaluate(&self) {
-        self.update(|core, _, now| core.machine.reconsider(now));
+        self.update(|core, _, now| core.machine.evaluate(now));
     }
 
     /// Whether all calls go to the primary, as far as can be told without asking what the time is.
@@ -282,7 +282,7 @@ impl Breaker {
     /// Whether all calls go to the primary, so that its readiness is worth waiting for.
     pub(crate) fn is_flowing(&self) -> bool {
         self.update(|core, _, now| {
-            core.machine.reconsider(now);
+            core.machine.evaluate(now);
             core.is_flowing(now)
         })
     }

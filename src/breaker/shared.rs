@@ -17,7 +17,9 @@ use super::{
 };
 use crate::{
     group::Member,
-    machine::{Calm, Completion, GoodCalls, Machine, Outcome, Refusal, Refusing, Ticket, Timestamp, Transition},
+    machine::{
+        BatchWindow, Completion, Machine, Outcome, Refusal, RejectWindow, SuccessBatch, Ticket, Timestamp, Transition,
+    },
     observe::Stamp,
     sync::{AtomicU64, Mutex, Ordering},
 };
@@ -174,7 +176,7 @@ impl Core {
 
     #[inline]
     pub(super) fn admit(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
-        self.machine.reconsider(now);
+        self.machine.evaluate(now);
         let admitted = self.machine.admit(now);
         match &admitted {
             Ok(ticket) => self.note_start(ticket),
@@ -210,9 +212,9 @@ impl Core {
     }
 
     /// Where every call is refused until one is looked at: until when none need be.
-    fn refusing(&self) -> Option<Refusing> {
-        let refusing = self.machine.refusing()?;
-        (!self.may_panic()).then_some(Refusing {
+    fn refusing(&self) -> Option<RejectWindow> {
+        let refusing = self.machine.reject_window()?;
+        (!self.may_panic()).then_some(RejectWindow {
             // Somebody wants to be told of each.
             until: if self.observes_calls {
                 Timestamp::START
@@ -280,12 +282,12 @@ impl Core {
         self.totals.refused += calls;
         self.totals.backup.calls += refused.diverted;
         self.totals.backup.succeeded += refused.backed_up;
-        self.machine.refused_calls(calls);
+        self.machine.record_rejections(calls);
         let passed = self.keeper.take(lanes, now);
         self.count_passed(passed);
         self.totals.primary.succeeded += passed.good;
         if passed.started > 0 || passed.good > 0 {
-            self.machine.good_calls(passed);
+            self.machine.record_successes(passed);
         }
     }
 
@@ -306,13 +308,13 @@ impl Core {
     /// Good calls that have come back after all that has been decided so far.
     fn note_late(&mut self, good: u64, generation: u64, now: Timestamp) {
         for _ in 0..good {
-            let settled = self.machine.good_call(generation, now);
+            let settled = self.machine.record_late_success(generation, now);
             self.totals.primary.note(settled, GOOD);
             self.drop_stale_watches();
         }
     }
 
-    fn count_passed(&mut self, passed: GoodCalls) {
+    fn count_passed(&mut self, passed: SuccessBatch) {
         self.ended += passed.good;
         if passed.timed {
             self.totals.primary.timed += passed.good;
@@ -320,13 +322,16 @@ impl Core {
     }
 
     /// Whether calls may pass, and when there may be something to decide otherwise.
-    fn calm(&self, lanes: &Lanes) -> Option<(Calm, Option<Timestamp>)> {
+    fn calm(&self, lanes: &Lanes) -> Option<(BatchWindow, Option<Timestamp>)> {
         if self.observes_calls || lanes.each().is_empty() {
             return None;
         }
-        let calm = self.machine.calm().filter(|calm| is_watchable(calm.slow_after))?;
+        let calm = self
+            .machine
+            .batch_window()
+            .filter(|calm| is_watchable(calm.slow_after))?;
         let next_evaluation = self.next_evaluation();
-        let calm = Calm {
+        let calm = BatchWindow {
             // There may be calls in flight from before, which had to end in time.
             is_timed: calm.is_timed || next_evaluation.is_some(),
             ..calm
@@ -340,7 +345,7 @@ impl Core {
         let is_calm = calm.as_ref().map(|(calm, _)| calm);
         if let Some(last) = self.keeper.close_unless(is_calm, lanes, &mut self.unanswered, now) {
             self.count_passed(last);
-            self.machine.good_calls(GoodCalls { good: 0, ..last });
+            self.machine.record_successes(SuccessBatch { good: 0, ..last });
             self.note_late(last.good, last.generation, last.last);
             calm = self.calm(lanes);
         }
@@ -355,7 +360,7 @@ impl Core {
 
     /// The primary's `poll_ready` failed, with no call to blame. Whether the breaker would have let a call through.
     pub(super) fn readiness_failed(&mut self, now: Timestamp) -> bool {
-        self.machine.reconsider(now);
+        self.machine.evaluate(now);
         let admitted = self.machine.admit(now);
         let counts = admitted.is_ok();
         if let Ok(ticket) = admitted {

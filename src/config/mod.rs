@@ -105,7 +105,11 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         if !(1..=LONGEST_NAME).contains(&self.name.len()) {
             let shown: String = self.name.chars().take(40).collect();
-            return Err(ConfigError::new("name", format!("{shown:?}"), "1 to 256 bytes"));
+            return Err(ConfigError::out_of_range(
+                "name",
+                format!("{shown:?}"),
+                "1 to 256 bytes long",
+            ));
         }
         self.settings.check_with_auto_as(SlowAfter::Learned)
     }

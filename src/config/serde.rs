@@ -11,8 +11,10 @@ use serde::{
 use super::Config;
 use super::value::{Place, Reader, Value, Writer, fields};
 use crate::machine::{
-    CancelledCalls, ConsecutiveFailures, CustomPolicy, Evidence, FailureRate, OpenDuration, Policy, Recovery,
-    SlidingWindow, SlowAfter, SlowCallRate, policy::Rate, recovery::Form,
+    CancelledCalls, ConsecutiveFailures, Evidence, FailureRate, OpenDuration, Policy, Recovery, SlidingWindow,
+    SlowAfter, SlowCallRate,
+    policy::{CustomPolicy, Rule, rate::Rate},
+    recovery::Form,
 };
 
 /// Every setting under its own name, and durations as people write them. What isn't written has its default; what isn't known
@@ -169,13 +171,14 @@ impl Value for Policies {
 impl Policies {
     /// Fails with the policy that has no written form.
     fn add<'p>(&mut self, policy: &'p Policy) -> Result<(), &'p CustomPolicy> {
-        match policy {
-            Policy::Evidence(evidence) => self.evidence.push(*evidence),
-            Policy::FailureRate(FailureRate(rate)) => self.failure_rate.push(*rate),
-            Policy::SlowCallRate(SlowCallRate(rate)) => self.slow_call_rate.push(*rate),
-            Policy::ConsecutiveFailures(ConsecutiveFailures(count)) => self.consecutive_failures.push(*count),
-            Policy::Custom(custom) => return Err(custom),
-            Policy::AnyOf(all) => return all.iter().try_for_each(|policy| self.add(policy)),
+        for rule in policy.rules() {
+            match rule {
+                Rule::Evidence(evidence) => self.evidence.push(*evidence),
+                Rule::FailureRate(FailureRate(rate)) => self.failure_rate.push(*rate),
+                Rule::SlowCallRate(SlowCallRate(rate)) => self.slow_call_rate.push(*rate),
+                Rule::ConsecutiveFailures(ConsecutiveFailures(count)) => self.consecutive_failures.push(*count),
+                Rule::Custom(custom) => return Err(custom),
+            }
         }
         Ok(())
     }
@@ -184,15 +187,13 @@ impl Policies {
         let failure_rates = self.failure_rate.into_iter().map(FailureRate);
         let slow_call_rates = self.slow_call_rate.into_iter().map(SlowCallRate);
         let failures_in_a_row = self.consecutive_failures.into_iter().map(ConsecutiveFailures);
-        let mut all: Vec<Policy> = self.evidence.into_iter().map(Policy::from).collect();
-        all.extend(failure_rates.map(Policy::from));
-        all.extend(slow_call_rates.map(Policy::from));
-        all.extend(failures_in_a_row.map(Policy::from));
-        match all.len() {
-            0 => Policy::default(),
-            1 => all.remove(0),
-            _ => Policy::AnyOf(all),
-        }
+        let evidence = self.evidence.into_iter().map(Policy::from);
+        evidence
+            .chain(failure_rates.map(Policy::from))
+            .chain(slow_call_rates.map(Policy::from))
+            .chain(failures_in_a_row.map(Policy::from))
+            .reduce(Policy::or)
+            .unwrap_or_default()
     }
 }
 

@@ -179,7 +179,11 @@ impl GroupBuilder {
         } = self;
         check_max_open(max_open_percent)?;
         if panic_below_percent > 100 {
-            return Err(ConfigError::new("panic_below_percent", panic_below_percent, "0 to 100"));
+            return Err(ConfigError::out_of_range(
+                "panic_below_percent",
+                panic_below_percent,
+                "0 to 100",
+            ));
         }
         Ok(Group {
             shared: Arc::new(Shared {
@@ -198,7 +202,7 @@ impl GroupBuilder {
 
 fn check_max_open(percent: u8) -> Result<(), ConfigError> {
     if !(1..=100).contains(&percent) {
-        return Err(ConfigError::new("max_open_percent", percent, "1 to 100"));
+        return Err(ConfigError::out_of_range("max_open_percent", percent, "1 to 100"));
     }
     Ok(())
 }

@@ -72,24 +72,24 @@ impl Outliers {
     fn check(self) -> Result<Self, ConfigError> {
         ConfigError::check_duration("outliers.every", self.every)?;
         if self.minimum_calls == 0 {
-            return Err(ConfigError::new("outliers.minimum_calls", 0, "at least 1"));
+            return Err(ConfigError::out_of_range("outliers.minimum_calls", 0, "1 or more"));
         }
         if self.minimum_breakers < 3 {
-            return Err(ConfigError::new(
+            return Err(ConfigError::out_of_range(
                 "outliers.minimum_breakers",
                 self.minimum_breakers,
-                "at least 3",
+                "3 or more",
             ));
         }
         if !(self.deviations > 0.0 && self.deviations <= 10.0) {
-            return Err(ConfigError::new(
+            return Err(ConfigError::out_of_range(
                 "outliers.deviations",
                 self.deviations,
                 "a number above 0 and up to 10",
             ));
         }
         if !(0.0..=1.0).contains(&self.minimum_excess) {
-            return Err(ConfigError::new(
+            return Err(ConfigError::out_of_range(
                 "outliers.minimum_excess",
                 self.minimum_excess,
                 "0 to 1",

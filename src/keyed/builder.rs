@@ -121,11 +121,11 @@ where
             of: PhantomData,
         } = keys;
         if max_keys == 0 {
-            return Err(ConfigError::new("max_keys", 0, "at least 1"));
+            return Err(ConfigError::out_of_range("max_keys", 0, "1 or more"));
         }
         ConfigError::check_duration("idle_after", idle_after)?;
         if idle_after < Duration::from_secs(1) {
-            return Err(ConfigError::new(
+            return Err(ConfigError::out_of_range(
                 "idle_after",
                 format!("{idle_after:?}"),
                 "at least 1 second",
@@ -134,10 +134,10 @@ where
         config.check()?;
         let longest = LONGEST_NAME - name::RESERVED - "[".len();
         if config.name().len() > longest {
-            return Err(ConfigError::new(
+            return Err(ConfigError::out_of_range(
                 "name",
-                format!("of {} bytes", config.name().len()),
-                format!("1 to {longest} bytes, for the key has to fit in as well,"),
+                format!("{} bytes long", config.name().len()),
+                format!("1 to {longest} bytes long (the key has to fit in as well)"),
             ));
         }
         let store = Store::new(Plan {

@@ -1,7 +1,8 @@
 //! The decisions, apart from everything else: no clock, no lock, no async, no I/O.
 //!
-//! A [`Machine`] is driven by whoever brings the time: the layer, a simulator, a recorded trace. It is told of each call's
-//! start and end, and answers whether the primary may have the next one.
+//! A [`Machine`] is the state machine of one breaker. Its driver brings the time, reports each
+//! call's start and end, and asks what to do: the layer does, and so do the simulator in `benches/`
+//! and the replay of a recorded trace.
 //!
 //! ```
 //! use std::time::Duration;
@@ -18,104 +19,170 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Stability
+//!
+//! This module is public only with the feature `unstable-machine`, and **exempt from semantic
+//! versioning**: any release may change it. It is the inside of the breaker, so a new policy,
+//! setting or kind of ending changes it, and the promise of the rest of the crate must not stand in
+//! the way of that. The types that the rest of the crate shows (policies, settings, states,
+//! transitions) are stable under their paths there.
+//!
+//! # The four kinds of methods
+//!
+//! | kind | methods | when to call them |
+//! |---|---|---|
+//! | getters | [`settings`], [`generation`], [`is_current`], [`is_recording`] | any time |
+//! | | [`slow_after`], [`state`], [`view`], [`refusal`], [`is_valid`] | any time |
+//! | reports | [`admit`]; or [`reserve`], and later [`claim`] | a call starts |
+//! | | [`asked_for_pause`] | its answer is in |
+//! | | [`overdue`], [`overdue_failed`], [`streaming`] | it is still in flight |
+//! | | [`settle`]; [`learn`] where it has counted before | it has ended |
+//! | | [`admit_to_trial`] | an agent probes |
+//! | commands | [`set_mode`], [`reset`], [`trip_for`] | an operator says so |
+//! | | [`reconfigure`], [`reserve_trials`] | settings or agents change |
+//! | polls | [`take_transitions`] or [`take_changes`] | after each report and command |
+//! | | [`trips_at`]; at that time, [`evaluate`] | after each report and command |
+//! | | [`is_flowing`] | before a call waits |
+//!
+//! Within this crate there are more. The breaker reports calls in batches: `batch_window` and
+//! `reject_window` are polls that say when it may, and `record_successes`, `record_late_success`
+//! and `record_rejections` are the reports (see `batch`). Groups use `join` and
+//! `trip_if_group_allows`.
+//!
+//! **In which order.** [`admit`] gives a [`Ticket`]. The driver notes on it when the call
+//! [waits](Ticket::wait), [starts](Ticket::start) and is [answered](Ticket::answer). At
+//! [`Ticket::due`] it reports a call that is still in flight as [`overdue`]; in half-open, an
+//! answer that goes on until [`Ticket::streaming_deadline`] as [`streaming`]. It reports the end
+//! exactly once: by [`settle`], or by [`learn`] where the call has been reported as overdue or
+//! streaming. A ticket that is not settled may hold the only probe.
+//!
+//! **What the driver owes.** Time that doesn't go back: where it does, the machine goes by the
+//! latest moment that it knows. A ticket goes back to the machine that issued it. Transitions are
+//! kept until the driver takes them, so it has to do that now and then. And [`trips_at`] has to be
+//! kept: with no more calls, only [`evaluate`] trips the breaker.
+//!
+//! [`settings`]: Machine::settings
+//! [`generation`]: Machine::generation
+//! [`is_current`]: Machine::is_current
+//! [`is_recording`]: Machine::is_recording
+//! [`slow_after`]: Machine::slow_after
+//! [`state`]: Machine::state
+//! [`view`]: Machine::view
+//! [`refusal`]: Machine::refusal
+//! [`is_valid`]: Machine::is_valid
+//! [`admit`]: Machine::admit
+//! [`reserve`]: Machine::reserve
+//! [`claim`]: Machine::claim
+//! [`asked_for_pause`]: Machine::asked_for_pause
+//! [`overdue`]: Machine::overdue
+//! [`overdue_failed`]: Machine::overdue_failed
+//! [`streaming`]: Machine::streaming
+//! [`settle`]: Machine::settle
+//! [`learn`]: Machine::learn
+//! [`admit_to_trial`]: Machine::admit_to_trial
+//! [`set_mode`]: Machine::set_mode
+//! [`reset`]: Machine::reset
+//! [`reconfigure`]: Machine::reconfigure
+//! [`trip_for`]: Machine::trip_for
+//! [`reserve_trials`]: Machine::reserve_trials
+//! [`take_transitions`]: Machine::take_transitions
+//! [`take_changes`]: Machine::take_changes
+//! [`trips_at`]: Machine::trips_at
+//! [`evaluate`]: Machine::evaluate
+//! [`is_flowing`]: Machine::is_flowing
 
-mod calm;
+mod batch;
+mod calls;
+mod completion;
 mod control;
-mod cooldown;
-mod estimator;
-mod evidence;
+mod error;
 mod group;
-mod half_open;
-mod invalid;
 mod latency;
-mod overdue;
 pub(crate) mod policy;
-mod reason;
+mod random;
 pub(crate) mod recovery;
-mod reservation;
 mod settings;
-mod tally;
+mod state;
 mod ticket;
 mod time;
-mod trip;
+mod transition;
 mod view;
-mod window;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use self::view::ModeView;
 pub(crate) use self::{
-    calm::{Calm, GoodCalls, Refusing},
-    cooldown::SplitMix64,
+    batch::{BatchWindow, RejectWindow, SuccessBatch},
     group::OpenSlot,
+    random::SplitMix64,
     time::HumanDuration,
 };
-use self::{
-    cooldown::Cooldown,
-    estimator::LatencyEstimator,
-    half_open::{HalfOpen, Progress},
-    tally::PolicyStates,
-};
 pub use self::{
-    cooldown::OpenDuration,
-    evidence::{BucketView, Evidence},
-    invalid::ConfigError,
-    policy::{ConsecutiveFailures, CustomPolicy, FailureRate, Policy, SlowCallRate, TripPolicy},
-    reason::TripReason,
-    recovery::Recovery,
-    settings::{CancelledCalls, Settings, SlowAfter},
-    ticket::{Assessment, Completion, Outcome, Refusal, Settled, Ticket},
+    completion::{Assessment, CancelledCalls, Completion, Outcome, Settled},
+    control::Mode,
+    error::ConfigError,
+    latency::SlowAfter,
+    policy::{
+        Policy, TripPolicy,
+        consecutive::ConsecutiveFailures,
+        counts::{BucketView, Counts},
+        evidence::Evidence,
+        rate::{FailureRate, SlowCallRate},
+        reading::{Measurement, PolicyReading},
+        reason::TripReason,
+        window::SlidingWindow,
+    },
+    recovery::{Recovery, open_duration::OpenDuration},
+    settings::Settings,
+    state::State,
+    ticket::{Refusal, Ticket},
     time::Timestamp,
-    view::{Mode, PolicyReading, State, Transition, View},
-    window::{Counts, SlidingWindow},
+    transition::Transition,
+    view::View,
 };
+use self::{control::ActiveMode, latency::estimator::LatencyEstimator, state::Phase};
 
 /// The state machine of one breaker.
+///
+/// The [module](self) says which methods there are, in which order to call them, and what their
+/// caller owes.
 #[derive(Clone, Debug)]
 pub struct Machine {
     settings: Arc<Settings>,
     /// What [`SlowAfter::Auto`] stands for.
     auto: SlowAfter,
-    mode: ModeView,
+    mode: ActiveMode,
     phase: Phase,
+    /// When the phase began.
     since: Timestamp,
     generation: u64,
-    /// The number of the last opening (k), until the breaker has been closed for long enough to forget it.
+    /// The number of the last opening (k), until the breaker has been closed for long enough to
+    /// forget it.
     attempt: Option<u32>,
     // Boxed, since there may be a breaker for each of a million keys, few of which ever trip.
     last_trip: Option<Box<TripReason>>,
     /// Why it last left closed.
     first_trip: Option<Box<TripReason>>,
-    /// Until when the primary asked to be left alone.
+    /// Until when the primary asked to get no calls.
     paused_until: Timestamp,
     rng: SplitMix64,
     estimator: LatencyEstimator,
-    /// The first generation that the yardstick learns from.
+    /// The first generation that the estimator learns from.
     learns_from: u64,
+    /// The latest moment that the driver has brought.
     latest: Timestamp,
-    /// Its place in a group whose breakers may not all be open at once.
+    /// Its slot in a group whose breakers may not all be open at once.
     open_slot: Option<Arc<dyn OpenSlot>>,
-    /// Until when the last trip that the group forbade is enough said.
+    /// Until then no trip that the group forbade is announced.
     held_quiet_until: Timestamp,
-    /// How many keep trials for somebody else than the callers: see [`reserve_trials`](Self::reserve_trials).
+    /// How often trials are reserved: see [`reserve_trials`](Self::reserve_trials).
     trial_reservations: u32,
-    /// Each with its generation.
+    /// Transitions that the driver hasn't taken yet, each with its generation.
     transitions: Vec<(u64, Transition)>,
 }
 
-#[derive(Clone, Debug)]
-enum Phase {
-    Closed {
-        states: PolicyStates,
-        /// In shadow mode: until when the last would-be trip is enough said.
-        quiet_until: Timestamp,
-    },
-    Open(Cooldown),
-    HalfOpen(HalfOpen),
-}
-
 impl Machine {
-    /// A closed machine. The same `seed` gives the same jitter, and the same samples.
+    /// Returns a closed machine. The same `seed` gives the same jitter, and the same samples.
     ///
     /// # Errors
     ///
@@ -124,13 +191,13 @@ impl Machine {
         Self::with_auto_as(SlowAfter::Never, Arc::new(settings), seed)
     }
 
-    /// A closed machine, and what [`SlowAfter::Auto`] stands for here.
+    /// Returns a closed machine for which [`SlowAfter::Auto`] stands for `auto`.
     pub(crate) fn with_auto_as(auto: SlowAfter, settings: Arc<Settings>, seed: u64) -> Result<Self, ConfigError> {
         settings.check_with_auto_as(auto)?;
         Ok(Self {
             auto,
             phase: Phase::closed(&settings, Timestamp::START),
-            mode: ModeView::default(),
+            mode: ActiveMode::default(),
             since: Timestamp::START,
             generation: 1,
             attempt: None,
@@ -149,90 +216,37 @@ impl Machine {
         })
     }
 
-    /// Whether the primary may have a call that starts at `now`.
-    ///
-    /// # Errors
-    ///
-    /// A [`Refusal`] that says when to come back.
-    pub fn admit(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
-        let now = self.catch_up(now);
-        let reserves_trials = self.reserves_trials();
-        self.start_trial(now, !reserves_trials && self.ready_to_probe(now));
-        let admitted = match &mut self.phase {
-            Phase::Closed { .. } => true,
-            Phase::Open(cooldown) => {
-                cooldown.refused(1);
-                false
-            }
-            Phase::HalfOpen(half_open) if reserves_trials && half_open.is_trial() => false,
-            Phase::HalfOpen(half_open) => half_open.admit(),
-        };
-        if admitted {
-            Ok(self.ticket(now, None))
-        } else {
-            Err(self.refusal(now))
+    /// Returns from when on the evidence, if it stays as it is, will have lasted for long enough to
+    /// trip. The driver calls [`evaluate`](Self::evaluate) then.
+    #[must_use]
+    pub fn trips_at(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Closed { states, .. } => states.trips_at(),
+            Phase::Open(_) | Phase::HalfOpen(_) => None,
         }
     }
 
-    /// A call is over.
-    #[expect(clippy::needless_pass_by_value, reason = "a ticket is settled once")]
-    pub fn settle(&mut self, ticket: Ticket, completion: Completion, now: Timestamp) -> Settled {
+    /// Evaluates the evidence again, and trips if it has lasted for long enough by now.
+    pub fn evaluate(&mut self, now: Timestamp) {
         let now = self.catch_up(now);
-        self.learn(&ticket, completion, now);
-        if !self.is_current(&ticket) {
-            return Settled::Stale;
-        }
-        if !ticket.is_recorded() {
-            return Settled::Unrecorded;
-        }
-        let settled = ticket.judge(completion, self.settings.cancelled_calls, self.given_up_after(), now);
-        match &settled {
-            Settled::Counted(assessment) => self.record(*assessment, now, now),
-            Settled::Ignored | Settled::Cancelled | Settled::Unused => self.leave_undecided(&ticket, now),
-            Settled::Stale | Settled::Unrecorded => {}
-        }
-        settled
-    }
-
-    /// The primary asked, with this call's answer, to be left alone for so long: see [`OpenDuration::honor_retry_after`].
-    pub fn asked_for_pause(&mut self, ticket: &Ticket, pause: Duration, now: Timestamp) {
-        let now = self.catch_up(now);
-        if self.is_current(ticket) {
-            self.paused_until = now + pause;
+        if self.trips_at().is_some_and(|trips_at| trips_at <= now) {
+            self.trip_if_due(now);
         }
     }
 
-    /// Whether all calls go to the primary.
+    /// Returns whether all calls go to the primary.
     pub fn is_flowing(&mut self, now: Timestamp) -> bool {
         self.catch_up(now);
         matches!(self.phase, Phase::Closed { .. })
     }
 
-    /// Whether outcomes are recorded: in each mode but [`Mode::Disabled`].
-    #[must_use]
-    pub fn is_recording(&self) -> bool {
-        self.mode.mode != Mode::Disabled
+    /// Returns whether there are transitions to take.
+    pub(crate) fn has_changed(&self) -> bool {
+        !self.transitions.is_empty()
     }
 
-    /// Grows with each trip and each manual change, and when half-open is given another recovery; what was admitted before is stale.
-    #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// Whether an outcome of this ticket would still count.
-    #[must_use]
-    pub fn is_current(&self, ticket: &Ticket) -> bool {
-        ticket.generation() == self.generation
-    }
-
-    /// What the machine decides by.
-    #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// What has changed since this was last asked, oldest first. It is kept until then: a driver should ask now and then.
+    /// Takes the transitions since this was last called, oldest first. They are kept until then: a
+    /// driver has to take them now and then.
     pub fn take_transitions(&mut self) -> Vec<Transition> {
         self.take_changes()
             .into_iter()
@@ -240,173 +254,9 @@ impl Machine {
             .collect()
     }
 
-    /// Whether anything has changed since that was last asked.
-    pub(crate) fn has_changed(&self) -> bool {
-        !self.transitions.is_empty()
-    }
-
-    /// As [`take_transitions`](Self::take_transitions), each with the generation that it began or happened in.
+    /// Takes the transitions like [`take_transitions`](Self::take_transitions), each with the
+    /// generation that it began or happened in.
     pub fn take_changes(&mut self) -> Vec<(u64, Transition)> {
         std::mem::take(&mut self.transitions)
-    }
-
-    /// Brings the machine to `now`, or to the latest moment it knows of: a clock that went back stands still here.
-    fn catch_up(&mut self, now: Timestamp) -> Timestamp {
-        let now = self.latest.max(now);
-        self.latest = now;
-        if self.mode.is_over(now) {
-            self.change_mode(Mode::Automatic, "its time is up".into(), None, now);
-        }
-        if let Phase::HalfOpen(half_open) = &mut self.phase {
-            half_open.drop_lapsed_leases(now);
-            let progress = half_open.progress(&self.settings.recovery, now);
-            self.follow(progress, now);
-        }
-        now
-    }
-
-    fn record(&mut self, assessment: Assessment, at: Timestamp, now: Timestamp) {
-        match &mut self.phase {
-            Phase::Closed { quiet_until, .. } if now < *quiet_until => {}
-            Phase::Closed { states, .. } => {
-                states.record(assessment, at, now);
-                self.trip_if_due(now);
-            }
-            Phase::HalfOpen(half_open) => {
-                let progress = half_open.judge(&self.settings.recovery, assessment, at, now);
-                self.follow(progress, now);
-            }
-            Phase::Open(_) => {}
-        }
-    }
-
-    fn leave_undecided(&mut self, ticket: &Ticket, now: Timestamp) {
-        let Phase::HalfOpen(half_open) = &mut self.phase else {
-            return;
-        };
-        match ticket.lease() {
-            // A promise that was given up says nothing, about the primary or its callers.
-            Some(lease) => {
-                if half_open.claim(lease) {
-                    half_open.give_back();
-                }
-            }
-            None => {
-                let progress = half_open.undecided(now);
-                self.follow(progress, now);
-            }
-        }
-    }
-
-    #[inline]
-    fn follow(&mut self, progress: Progress, now: Timestamp) {
-        if !matches!(progress, Progress::Stays) {
-            self.move_on(progress, now);
-        }
-    }
-
-    fn move_on(&mut self, progress: Progress, now: Timestamp) {
-        let Phase::HalfOpen(half_open) = &mut self.phase else {
-            return;
-        };
-        match progress {
-            Progress::Stays => {}
-            Progress::Moves { to, reason } => {
-                let from = half_open.share(&self.settings.recovery);
-                half_open.move_to(&self.settings.recovery, to, now);
-                let to = half_open.share(&self.settings.recovery);
-                self.note(Transition::ShareChanged { from, to, reason });
-            }
-            Progress::Closes => {
-                self.enter(Phase::closed(&self.settings, now), now);
-                self.note(Transition::Closed);
-            }
-            Progress::Reopens(reason) => self.trip(reason, now),
-        }
-    }
-
-    fn note(&mut self, transition: Transition) {
-        self.transitions.push((self.generation, transition));
-    }
-
-    fn enter_new_generation(&mut self, phase: Phase, now: Timestamp) {
-        self.generation += 1;
-        self.enter(phase, now);
-    }
-
-    fn enter(&mut self, phase: Phase, now: Timestamp) {
-        self.phase = phase;
-        self.since = now;
-        self.update_open_slot();
-    }
-
-    fn start_trial(&mut self, now: Timestamp, ready: bool) {
-        if ready {
-            let half_open = self.half_open(now);
-            self.enter(Phase::HalfOpen(half_open), now);
-            self.note(Transition::HalfOpened {
-                attempt: self.attempt.unwrap_or(0),
-            });
-        }
-    }
-
-    fn half_open(&self, now: Timestamp) -> HalfOpen {
-        HalfOpen::new(&self.settings.recovery, self.settings.trip_when.evidence(), now)
-    }
-
-    fn open_time_is_up(&self, now: Timestamp) -> bool {
-        match self.phase {
-            Phase::Open(cooldown) => cooldown.time_is_up(now) && self.mode.mode != Mode::ForcedOpen,
-            _ => false,
-        }
-    }
-
-    fn ready_to_probe(&self, now: Timestamp) -> bool {
-        match self.phase {
-            Phase::Open(cooldown) => cooldown.is_over(now) && self.mode.mode != Mode::ForcedOpen,
-            _ => false,
-        }
-    }
-
-    fn lease(&self) -> Duration {
-        self.settings
-            .recovery
-            .lease(self.slow_after(), self.attempt.unwrap_or(0))
-    }
-
-    fn ticket(&mut self, now: Timestamp, lease: Option<u64>) -> Ticket {
-        let time_limit = matches!(self.phase, Phase::HalfOpen(_)).then(|| self.lease());
-        let ticket = Ticket::new(self.generation, now, self.slow_after(), time_limit, lease);
-        if self.is_recording() {
-            let sampled = self.is_learning() && self.estimator.picks(now);
-            ticket.sampled(sampled)
-        } else {
-            ticket.unrecorded()
-        }
-    }
-
-    /// What a caller is told whose call goes elsewhere at `now`.
-    #[must_use]
-    pub fn refusal(&self, now: Timestamp) -> Refusal {
-        Refusal {
-            retry_after: self.retry_after(now),
-        }
-    }
-}
-
-impl Phase {
-    fn closed(settings: &Settings, now: Timestamp) -> Self {
-        Self::Closed {
-            states: PolicyStates::new(&settings.trip_when, now),
-            quiet_until: Timestamp::START,
-        }
-    }
-
-    fn state(&self) -> State {
-        match self {
-            Self::Closed { .. } => State::Closed,
-            Self::Open(_) => State::Open,
-            Self::HalfOpen(_) => State::HalfOpen,
-        }
     }
 }

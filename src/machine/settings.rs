@@ -1,11 +1,28 @@
-use std::time::Duration;
+//! The settings of a machine, and their check.
 
-use super::{cooldown::OpenDuration, invalid::ConfigError, policy::Policy, recovery::Recovery};
+use super::{
+    completion::CancelledCalls,
+    error::ConfigError,
+    latency::SlowAfter,
+    policy::Policy,
+    recovery::{Recovery, open_duration::OpenDuration},
+};
 
-/// What the machine decides by.
+/// The settings that a machine decides by.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_breaker::{Evidence, machine::Settings};
+///
+/// let settings = Settings::default()
+///     .slow_after(Duration::from_millis(300))
+///     .trip_when(Evidence::tolerating(0.3));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Settings {
-    /// A call that takes longer than this is bad, and so is one that is still in flight after it.
+    /// From when on a call is bad though it doesn't fail. A call that is still in flight then is
+    /// bad, too.
     pub slow_after: SlowAfter,
     /// When to trip. Default: [`Evidence`](super::Evidence).
     pub trip_when: Policy,
@@ -18,6 +35,43 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Sets from when on a call is slow.
+    #[must_use]
+    pub fn slow_after(mut self, slow_after: impl Into<SlowAfter>) -> Self {
+        self.slow_after = slow_after.into();
+        self
+    }
+
+    /// Sets when to trip.
+    #[must_use]
+    pub fn trip_when(mut self, policy: impl Into<Policy>) -> Self {
+        self.trip_when = policy.into();
+        self
+    }
+
+    /// Sets how long to stay open.
+    #[must_use]
+    pub fn open_duration(mut self, duration: impl Into<OpenDuration>) -> Self {
+        self.open_duration = duration.into();
+        self
+    }
+
+    /// Sets how access returns.
+    #[must_use]
+    pub fn recovery(mut self, recovery: Recovery) -> Self {
+        self.recovery = recovery;
+        self
+    }
+
+    /// Sets what a call means that its caller gave up.
+    #[must_use]
+    pub fn cancelled_calls(mut self, cancelled: CancelledCalls) -> Self {
+        self.cancelled_calls = cancelled;
+        self
+    }
+
+    /// Checks the settings for a machine that knows of no backup.
+    ///
     /// # Errors
     ///
     /// The first setting that is out of range or contradicts another.
@@ -25,80 +79,27 @@ impl Settings {
         self.check_with_auto_as(SlowAfter::Never)
     }
 
+    /// Checks the settings for a machine where [`SlowAfter::Auto`] stands for `auto`.
     pub(crate) fn check_with_auto_as(&self, auto: SlowAfter) -> Result<(), ConfigError> {
         if let SlowAfter::After(slow_after) = self.slow_after {
             ConfigError::check_duration("slow_after", slow_after)?;
         }
-        self.trip_when.check(self.slow_after, auto)?;
+        self.trip_when.check(|| self.check_that_some_calls_are_slow(auto))?;
         self.open_duration.check()?;
         self.recovery.check()
     }
-}
 
-/// From when on a call is slow, which is as bad as an error.
-///
-/// ```
-/// use std::time::Duration;
-/// use tower_breaker::{Config, config::SlowAfter};
-///
-/// let by_hand = Config::new("payments").slow_after(Duration::from_millis(300));
-/// let learned = Config::new("payments").slow_after(SlowAfter::Learned);
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SlowAfter {
-    /// [`Learned`](Self::Learned) where refused calls go to a [backup service](crate::layer::CircuitBreakerLayerBuilder::backup), [`Never`](Self::Never) elsewhere:
-    /// to refuse a call that would merely have been slow can cost more than it saves. A bare [`Machine`](super::Machine) knows of no
-    /// backup, and takes it as `Never`.
-    #[default]
-    Auto,
-    /// Only failures are bad; a call that hangs goes unnoticed until something ends it.
-    Never,
-    /// Longer than this. Above 0, at most 365 days.
-    After(Duration),
-    /// When it takes 4.5 times as long as the slowest 1 % of recent good calls, never under 100 ms; and that yardstick at most doubles, or
-    /// halves, in ten minutes.
-    ///
-    /// That is max(100 ms, 4.5 × p99). About ten good calls a second are learned from, slow ones included, whatever the breaker's state; the
-    /// p99 is read every 64 of them, to a quarter of an octave, from 1 ms to 17 minutes. No call is slow before the first reading. In
-    /// the ten minutes after it the yardstick falls as fast as the latency does, since a service is often slow at first. A time without
-    /// calls adds nothing to how far it may move (no more than ten seconds would), and each call is judged by the yardstick of its start.
-    Learned,
-}
-
-impl SlowAfter {
-    /// The same, but for [`Auto`](Self::Auto): what that stands for.
-    pub(super) fn with_auto_as(self, auto: Self) -> Self {
-        match self {
-            Self::Auto => auto,
-            set => set,
+    fn check_that_some_calls_are_slow(&self, auto: SlowAfter) -> Result<(), ConfigError> {
+        const NEEDED_BY: &str = "the slow-call rate";
+        const ACCEPTED: &str = "a duration or `learned`";
+        match (self.slow_after, self.slow_after.with_auto_as(auto)) {
+            (SlowAfter::Never, _) => Err(ConfigError::out_of_range(
+                "slow_after",
+                "never",
+                format!("{ACCEPTED} ({NEEDED_BY} needs one)"),
+            )),
+            (_, SlowAfter::Never) => Err(ConfigError::missing("slow_after", NEEDED_BY, ACCEPTED)),
+            _ => Ok(()),
         }
     }
-}
-
-impl From<Duration> for SlowAfter {
-    fn from(duration: Duration) -> Self {
-        Self::After(duration)
-    }
-}
-
-impl From<Option<Duration>> for SlowAfter {
-    /// `None` is [`Never`](Self::Never).
-    fn from(duration: Option<Duration>) -> Self {
-        duration.map_or(Self::Never, Self::After)
-    }
-}
-
-/// What a call means whose future was dropped before it was done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum CancelledCalls {
-    /// Slow where it was past `slow_after`, or past 1.5 times the learned p99 (which at most 1 % of healthy calls are), else nothing: so
-    /// that a timeout outside the layer doesn't blind the breaker. The p99 is learned, as [`SlowAfter::Learned`] says, unless `slow_after`
-    /// is [`Never`](SlowAfter::Never).
-    #[default]
-    SlowIfOverdue,
-    /// Nothing. (A call still in flight past `slow_after` has counted as slow by then.)
-    Ignore,
-    /// A failure.
-    Failure,
 }

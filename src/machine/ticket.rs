@@ -1,74 +1,17 @@
+//! Tickets: the right to make one call, and the machine's twin of the breaker's `Permit`.
+//!
+//! A [`Ticket`] carries what its call is judged by: the generation that admitted it, when it
+//! started, and the limits that were in force then. The machine issues it, the driver keeps it with
+//! the call and gives it back with the call's end. A caller who gets none gets a [`Refusal`].
+
 use std::time::Duration;
 
-use super::{CancelledCalls, Timestamp};
+use super::{
+    completion::{Assessment, CancelledCalls, Completion, Outcome, Settled},
+    time::Timestamp,
+};
 
-/// How a call ended, as a classifier sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// A good answer (unless it took too long).
-    Success,
-    /// The primary failed.
-    Failure,
-    /// It says nothing about the primary's health: the caller's own mistake, for example.
-    Ignored,
-}
-
-/// A call's end: what the classifier said, or why there was nothing to classify.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Completion {
-    /// The classifier decided. A panic in the service is an [`Outcome::Failure`].
-    Finished(Outcome),
-    /// The caller gave up.
-    Cancelled,
-    /// The breaker admitted the call, and the primary was never called.
-    Unused,
-    /// The breaker refused the call.
-    Refused,
-}
-
-/// What a verdict says of a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Assessment {
-    /// The primary failed.
-    pub failed: bool,
-    /// It took longer than `slow_after`, or was given up when it had taken longer than most: see
-    /// [`CancelledCalls::SlowIfOverdue`](super::CancelledCalls::SlowIfOverdue).
-    pub slow: bool,
-}
-
-impl Assessment {
-    pub(super) const SLOW: Self = Self {
-        failed: false,
-        slow: true,
-    };
-
-    /// Failed, slow, or both.
-    #[must_use]
-    pub const fn is_bad(self) -> bool {
-        self.failed || self.slow
-    }
-}
-
-/// What became of a settled ticket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Settled {
-    /// It counted, as this.
-    Counted(Assessment),
-    /// [`Outcome::Ignored`].
-    Ignored,
-    /// Its caller gave up in good time.
-    Cancelled,
-    /// The primary was never called.
-    Unused,
-    /// It was admitted before the last trip or manual change, and changed nothing.
-    Stale,
-    /// The breaker is disabled.
-    Unrecorded,
-}
-
-/// The right to make one call. Whoever holds it owes the machine a [`settle`](super::Machine::settle).
+/// A right to make one call. Its holder owes the machine a [`settle`](super::Machine::settle).
 #[derive(Debug)]
 #[must_use = "a ticket that is never settled may hold the only probe"]
 pub struct Ticket {
@@ -78,7 +21,7 @@ pub struct Ticket {
     answered: Option<Timestamp>,
     slow_after: Option<Duration>,
     time_limit: Option<Duration>,
-    lease: Option<u64>,
+    reservation: Option<u64>,
     /// Whether its outcome is recorded at all.
     recorded: bool,
     sampled: bool,
@@ -86,29 +29,30 @@ pub struct Ticket {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Start {
-    /// The call waits for the primary's readiness, or is only promised.
+    /// The call waits for the primary's readiness, or is only reserved.
     Pending,
-    /// Nobody has asked the primary yet. If it is ready then, the call has started here.
+    /// The primary hasn't been asked yet. If it is ready then, the call has started here.
     Expected(Timestamp),
+    /// The call has started here.
     At(Timestamp),
-    /// It has started, and nothing depends on when that was.
+    /// The call has started, and nothing depends on when that was.
     Untimed,
 }
 
 impl Ticket {
-    /// The generation of calls that belong to none.
-    pub(crate) const STALE: u64 = 0;
+    /// The generation of calls that no machine tracks.
+    pub(crate) const UNTRACKED: u64 = 0;
 
     pub(super) fn new(
         generation: u64,
         now: Timestamp,
         slow_after: Option<Duration>,
         time_limit: Option<Duration>,
-        lease: Option<u64>,
+        reservation: Option<u64>,
     ) -> Self {
         Self {
             generation,
-            start: if lease.is_none() {
+            start: if reservation.is_none() {
                 Start::At(now)
             } else {
                 Start::Pending
@@ -116,14 +60,15 @@ impl Ticket {
             answered: None,
             slow_after,
             time_limit,
-            lease,
+            reservation,
             recorded: true,
             sampled: false,
         }
     }
 
-    /// The ticket of a call that started while the machine was [calm](super::Machine::calm), and had none.
-    pub(crate) fn passed(generation: u64, started: Option<Timestamp>, slow_after: Option<Duration>) -> Self {
+    /// Returns the ticket of a call that started inside a
+    /// [batch window](super::Machine::batch_window), for which the machine wasn't asked.
+    pub(crate) fn batched(generation: u64, started: Option<Timestamp>, slow_after: Option<Duration>) -> Self {
         Self {
             start: started.map_or(Start::Untimed, Start::At),
             ..Self::new(generation, Timestamp::START, slow_after, None, None)
@@ -141,84 +86,89 @@ impl Ticket {
         }
     }
 
-    /// Whether its outcome is recorded at all: not where the breaker was disabled.
+    /// Returns whether its outcome is recorded at all: not where the breaker was disabled.
     #[must_use]
     pub fn is_recorded(&self) -> bool {
         self.recorded
     }
 
-    /// Whether the machine learns from it how long calls take: see [`SlowAfter::Learned`](super::SlowAfter::Learned).
+    /// Returns whether the machine learns from it how long calls take: see
+    /// [`SlowAfter::Learned`](super::SlowAfter::Learned).
     #[must_use]
     pub fn is_sampled(&self) -> bool {
         self.sampled
     }
 
-    /// A ticket that no machine issued: the call was promised before things changed. Its outcome is stale.
+    /// Returns a ticket that no machine issued, for a call whose reservation has lapsed. Its
+    /// outcome is stale.
     pub fn untracked(now: Timestamp) -> Self {
-        Self::new(Self::STALE, now, None, None, None)
+        Self::new(Self::UNTRACKED, now, None, None, None)
     }
 
-    /// Which generation of calls it belongs to.
+    /// Returns the generation of calls that it belongs to.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Whether the call has only been promised.
+    /// Returns whether the call is only reserved so far: see
+    /// [`Machine::reserve`](super::Machine::reserve).
     #[must_use]
     pub fn is_reservation(&self) -> bool {
-        self.lease.is_some()
+        self.reservation.is_some()
     }
 
-    /// Whether the primary has been called.
+    /// Returns whether the primary has been called.
     #[must_use]
     pub fn has_started(&self) -> bool {
         matches!(self.start, Start::At(_) | Start::Untimed)
     }
 
-    /// Whether the primary is still to be asked for the first time if it is ready for the call.
+    /// Returns whether the primary is still to be asked for the first time if it is ready for the
+    /// call.
     pub(crate) fn is_expected(&self) -> bool {
         matches!(self.start, Start::Expected(_))
     }
 
-    pub(super) fn lease(&self) -> Option<u64> {
-        self.lease
+    pub(super) fn reservation(&self) -> Option<u64> {
+        self.reservation
     }
 
-    pub(super) fn take_lease(&mut self) -> Option<u64> {
-        self.lease.take()
+    pub(super) fn take_reservation(&mut self) -> Option<u64> {
+        self.reservation.take()
     }
 
-    /// The call waits for the primary to be ready; that is not latency.
+    /// Notes that the call waits for the primary to be ready. That time is not latency.
     pub fn wait(&mut self) {
         self.start = Start::Pending;
     }
 
-    /// The primary hasn't been called yet, and most likely is ready.
+    /// Notes that the primary hasn't been called yet, and most likely is ready.
     pub(crate) fn expect(&mut self) {
         if let Start::At(admitted) = self.start {
             self.start = Start::Expected(admitted);
         }
     }
 
-    /// The primary was ready: the call has started when that was [expected](Self::expect).
+    /// Notes that the primary was ready: the call started when that was [expected](Self::expect).
     pub(crate) fn start_as_expected(&mut self) {
         if let Start::Expected(admitted) = self.start {
             self.start = Start::At(admitted);
         }
     }
 
-    /// The primary is called: latency counts from here.
+    /// Notes that the primary is called: latency counts from here.
     pub fn start(&mut self, now: Timestamp) {
         self.start = Start::At(now);
     }
 
-    /// The answer is in: what follows, a body for example, is not latency.
+    /// Notes that the answer is in. What follows, a body for example, is not latency.
     pub fn answer(&mut self, now: Timestamp) {
         self.answered.get_or_insert(now);
     }
 
-    /// How long the call took, or has taken so far; `None` where the primary hasn't been called, or nobody asked when.
+    /// Returns how long the call took, or has taken so far. `None` where the primary hasn't been
+    /// called, and where the call isn't timed.
     #[must_use]
     pub fn elapsed(&self, now: Timestamp) -> Option<Duration> {
         match self.start {
@@ -227,14 +177,15 @@ impl Ticket {
         }
     }
 
-    /// In half-open: when an answer that began at `now` has gone on for as long as a probe is given.
+    /// Returns when an answer that began at `now` will have gone on for as long as a probe may
+    /// take. `None` outside half-open.
     #[must_use]
     pub fn streaming_deadline(&self, now: Timestamp) -> Option<Timestamp> {
         self.time_limit.map(|limit| now + limit)
     }
 
-    /// When the call is overdue, if it is still in flight then: past `slow_after`; or, in half-open, past the time that a
-    /// probe is given.
+    /// Returns when the call is overdue, if it is still in flight then: past `slow_after`; or, in
+    /// half-open, past the time that a probe may take.
     #[must_use]
     pub fn due(&self, now: Timestamp) -> Option<Timestamp> {
         match self.start {
@@ -246,8 +197,8 @@ impl Ticket {
         }
     }
 
-    /// What its end is worth. A call that is given up is slow after `given_up_after`, too.
-    pub(super) fn judge(
+    /// Returns what the call's end is worth. A cancelled call is slow after `given_up_after`, too.
+    pub(super) fn assess(
         &self,
         completion: Completion,
         cancelled: CancelledCalls,
@@ -275,8 +226,9 @@ impl Ticket {
     }
 }
 
-/// The primary may not have this call.
+/// An answer to a caller whose call may not go to the primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refusal {
     /// When to come back; `None` where only an operator can tell.
     pub retry_after: Option<Duration>,

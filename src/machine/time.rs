@@ -1,3 +1,8 @@
+//! Points in time, as the driver of a machine brings them.
+//!
+//! The machine reads no clock. A [`Timestamp`] counts from the moment when the driver's clock
+//! began, and its arithmetic saturates, so that no clock can make the machine panic.
+
 use std::{fmt, ops::Add, time::Duration};
 
 /// A point in time, counted from the moment when the clock that gave it began.
@@ -10,22 +15,22 @@ impl Timestamp {
     /// The moment when the clock began.
     pub const START: Self = Self(0);
 
-    /// No moment comes after it.
+    /// The last moment that can be represented.
     pub(crate) const END: Self = Self(u64::MAX);
 
-    /// The moment that lies `nanos` nanoseconds after the clock began.
+    /// Returns the moment that lies `nanos` nanoseconds after the clock began.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// Nanoseconds since the clock began.
+    /// Returns the nanoseconds since the clock began.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
-    /// The time from `earlier` to this moment; zero where `earlier` is in fact later.
+    /// Returns the time from `earlier` to this moment: zero where `earlier` is in fact later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -33,6 +38,7 @@ impl Timestamp {
 }
 
 impl From<Duration> for Timestamp {
+    /// Returns the moment that lies this long after the clock began.
     fn from(since_start: Duration) -> Self {
         Self(u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX))
     }

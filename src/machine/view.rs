@@ -1,290 +1,128 @@
-use std::{fmt, sync::Arc, time::Duration};
+//! What a machine shows of itself. Reading changes nothing.
+//!
+//! Everything here takes `&self`. A state or a mode whose time is up reads as what comes next,
+//! though the machine goes there only with the next report.
+
+use std::{sync::Arc, time::Duration};
 
 use super::{
-    Machine, Phase, Timestamp, half_open::Progress, policy::Policy, reason::TripReason, time::HumanDuration,
-    window::Counts,
+    Machine,
+    control::{ActiveMode, Mode},
+    latency::SlowAfter,
+    policy::{reading::PolicyReading, reason::TripReason},
+    recovery::half_open::Progress,
+    settings::Settings,
+    state::{Phase, State},
+    ticket::{Refusal, Ticket},
+    time::Timestamp,
 };
 
-/// Where the calls go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum State {
-    /// All to the primary.
-    Closed,
-    /// None to the primary.
-    Open,
-    /// Open, and the next call is the probe.
-    ReadyToProbe,
-    /// A probe, or a share, to the primary.
-    HalfOpen,
-}
-
-impl State {
-    /// "closed", "open", "ready to probe" or "half-open".
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Open => "open",
-            Self::ReadyToProbe => "ready to probe",
-            Self::HalfOpen => "half-open",
-        }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// Who decides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Mode {
-    /// The breaker.
-    #[default]
-    Automatic,
-    /// All calls are refused.
-    ForcedOpen,
-    /// All calls go to the primary, and nothing is recorded.
-    Disabled,
-    /// All calls go to the primary; the breaker records, and says when it would have tripped.
-    Shadow,
-}
-
-impl Mode {
-    /// "automatic", "forced open", "disabled" or "shadow".
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Automatic => "automatic",
-            Self::ForcedOpen => "forced open",
-            Self::Disabled => "disabled",
-            Self::Shadow => "shadow",
-        }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// The mode, why it was set, and until when.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct ModeView {
-    /// Who decides.
-    pub mode: Mode,
-    /// What was given as the reason; `None` in [`Mode::Automatic`].
-    pub reason: Option<Arc<str>>,
-    /// When it goes back to [`Mode::Automatic`] by itself.
-    pub reverts_at: Option<Timestamp>,
-}
-
-impl ModeView {
-    pub(super) fn is_over(&self, now: Timestamp) -> bool {
-        self.reverts_at.is_some_and(|at| at <= now)
-    }
-}
-
-/// Something that changed.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Transition {
-    /// The breaker opened.
-    #[non_exhaustive]
-    Opened {
-        /// Closed, or half-open.
-        from: State,
-        /// Why.
-        reason: TripReason,
-        /// For how long, before a trial.
-        open_for: Duration,
-        /// How many openings went before this one with no ten closed seconds in between (k).
-        attempt: u32,
-    },
-    /// The open time was up, and a trial begins.
-    #[non_exhaustive]
-    HalfOpened {
-        /// As in [`Opened`](Self::Opened).
-        attempt: u32,
-    },
-    /// Another share of the calls goes to the primary, in percent; 0 is the trial.
-    #[non_exhaustive]
-    ShareChanged {
-        /// The share before.
-        from: u8,
-        /// The share now.
-        to: u8,
-        /// Why it went down.
-        reason: Option<TripReason>,
-    },
-    /// The primary is healthy again, and gets all calls.
-    Closed,
-    /// In shadow mode: it would have opened here.
-    #[non_exhaustive]
-    WouldHaveTripped {
-        /// Why.
-        reason: TripReason,
-    },
-    /// The mode was set by hand, or went back by itself.
-    #[non_exhaustive]
-    ModeChanged {
-        /// The mode before.
-        from: Mode,
-        /// The mode now.
-        to: Mode,
-        /// What was given as the reason.
-        reason: Arc<str>,
-        /// When it goes back to [`Mode::Automatic`] by itself.
-        reverts_after: Option<Duration>,
-    },
-    /// It didn't open: as many breakers of its group are open as may be.
-    #[non_exhaustive]
-    HeldBack {
-        /// Why it would have.
-        reason: TripReason,
-    },
-    /// Everything was forgotten, by hand.
-    #[non_exhaustive]
-    Reset {
-        /// What was given as the reason.
-        reason: Arc<str>,
-    },
-    /// Other settings apply.
-    Reconfigured,
-    /// The breaker of a key that nobody has used for long: it is gone.
-    Evicted,
-}
-
-impl fmt::Display for Transition {
-    /// One line for whoever is on call.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Opened {
-                from,
-                reason,
-                open_for,
-                attempt: _,
-            } => write!(f, "{from} → open for {}: {reason}", HumanDuration(*open_for)),
-            Self::HalfOpened { .. } => f.write_str("open → half-open: the open time is up, probing"),
-            Self::ShareChanged { from, to, reason: None } => {
-                write!(f, "half-open: {from} % → {to} % of calls to the primary")
-            }
-            Self::ShareChanged {
-                from,
-                to,
-                reason: Some(reason),
-            } => {
-                write!(f, "half-open: {from} % → {to} % of calls to the primary: {reason}")
-            }
-            Self::Closed => f.write_str("half-open → closed: the primary is healthy again"),
-            Self::WouldHaveTripped { reason } => write!(f, "would have tripped: {reason}"),
-            Self::HeldBack { reason } => {
-                write!(f, "held back, for as many of its group are open as may be: {reason}")
-            }
-            Self::ModeChanged {
-                from,
-                to,
-                reason,
-                reverts_after,
-            } => {
-                write!(f, "{from} → {to}: {reason}")?;
-                match reverts_after {
-                    Some(after) => write!(f, " (for {})", HumanDuration(*after)),
-                    None => Ok(()),
-                }
-            }
-            Self::Reset { reason } => write!(f, "reset: {reason}"),
-            Self::Reconfigured => f.write_str("reconfigured"),
-            Self::Evicted => f.write_str("evicted: its key has not been used for long"),
-        }
-    }
-}
-
-/// A policy, and what it is asked about.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct PolicyReading {
-    /// The policy.
-    pub policy: Policy,
-    /// Its counts.
-    pub counts: Counts,
-}
-
-impl PolicyReading {
-    /// What the policy goes by, in a few words that never vary: those of [`TripReason::name`].
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self.policy {
-            Policy::Evidence(_) => "evidence",
-            Policy::FailureRate(_) => "failure rate",
-            Policy::SlowCallRate(_) => "slow-call rate",
-            Policy::ConsecutiveFailures(_) => "consecutive failures",
-            Policy::Custom(_) | Policy::AnyOf(_) => "custom",
-        }
-    }
-
-    /// What is measured now, and the threshold that it may not reach: of evidence the level, of rates a number from 0 to 1. `None` for a policy of a
-    /// user's own, and for a rate of no calls.
-    #[must_use]
-    pub fn measured(&self) -> Option<(f64, f64)> {
-        let counts = &self.counts;
-        match &self.policy {
-            Policy::Evidence(evidence) => counts
-                .bucket
-                .map(|bucket| (bucket.level, evidence.threshold(bucket.judged))),
-            Policy::FailureRate(policy) => Some((counts.failure_rate()?, policy.0.threshold)),
-            Policy::SlowCallRate(policy) => Some((counts.slow_call_rate()?, policy.0.threshold)),
-            Policy::ConsecutiveFailures(policy) => Some((counts.bad_in_a_row as f64, policy.0 as f64)),
-            Policy::Custom(_) | Policy::AnyOf(_) => None,
-        }
-    }
-}
-
-/// What the machine is like at some moment. Looking changes nothing.
+/// A view of the machine at some moment. Taking it changes nothing.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct View {
-    /// Where the calls go.
+    /// Where the calls go, in a word.
     pub state: State,
     /// The percentage of the calls that goes to the primary; 0 during a trial.
     pub share: u8,
     /// Who decides.
     pub mode: Mode,
-    /// The reason that was given for the mode; `None` in [`Mode::Automatic`].
+    /// The operator's reason for the mode; `None` in [`Mode::Automatic`].
     pub mode_reason: Option<Arc<str>>,
-    /// When the mode goes back to [`Mode::Automatic`] by itself.
+    /// When the mode reverts to [`Mode::Automatic`] by itself.
     pub mode_reverts_at: Option<Timestamp>,
-    /// Grows with each trip and each manual change, and when half-open is given another recovery.
+    /// The generation of calls. It grows with each trip and each manual change, and when half-open
+    /// gets another recovery.
     pub generation: u64,
-    /// When this was seen, by the breaker's clock.
+    /// When the view was taken, by the breaker's clock.
     pub now: Timestamp,
     /// How long the state has lasted.
     pub lasted: Duration,
-    /// Where calls are refused: when to come back. `None` where only an operator can tell.
+    /// When a refused caller may come back. `None` where calls aren't refused, and where only an
+    /// operator can tell.
     pub retry_after: Option<Duration>,
     /// How many openings went before the last one with no ten closed seconds in between (k).
     pub attempt: u32,
     /// Why it last tripped, or would have in [`Mode::Shadow`].
     pub last_trip: Option<TripReason>,
-    /// While open or half-open after a trip: why it left closed. Trials that failed since are the [last trip](Self::last_trip).
+    /// Why it left closed, while it is open or half-open after a trip. Trials that failed since are
+    /// the [last trip](Self::last_trip).
     pub first_trip: Option<TripReason>,
-    /// From when on a call that starts now is slow: as set by hand or learned. `None` where no call is slow, or not enough has been learned.
+    /// How long a call that starts now may take before it is slow, as set by hand or learned.
+    /// `None` where no call is slow, or not enough has been learned.
     pub slow_after: Option<Duration>,
-    /// How long the slowest 1 % of recent good calls have taken, as far as that has been learned: see [`SlowAfter::Learned`](super::SlowAfter::Learned).
-    /// `None` before the first 64 samples, and where `slow_after` is [`Never`](super::SlowAfter::Never).
+    /// The learned 99th percentile of recent good calls' latency: see
+    /// [`SlowAfter::Learned`](super::SlowAfter::Learned). `None` before the first 64 samples, and
+    /// where `slow_after` is [`Never`](super::SlowAfter::Never).
     pub learned_p99: Option<Duration>,
-    /// How long half of recent good calls have taken, where the p99 is known.
+    /// The learned median of recent good calls' latency, where the p99 is known.
     pub learned_p50: Option<Duration>,
-    /// While closed: each policy's counts.
+    /// Each policy with its counts, while the breaker is closed.
     pub policies: Vec<PolicyReading>,
 }
 
 impl Machine {
-    /// Where the calls go, at `now`.
+    /// Returns the settings that the machine decides by.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Returns the generation of calls that starts now. It grows with each trip and each manual
+    /// change, and when half-open gets another recovery. Calls of an earlier one are stale.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Returns whether an outcome of this ticket would still count.
+    #[must_use]
+    pub fn is_current(&self, ticket: &Ticket) -> bool {
+        ticket.generation() == self.generation
+    }
+
+    /// Returns whether outcomes are recorded: in each mode but [`Mode::Disabled`].
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        self.mode.mode != Mode::Disabled
+    }
+
+    pub(crate) fn is_automatic(&self) -> bool {
+        self.mode.mode == Mode::Automatic
+    }
+
+    /// Returns whether access is being restored.
+    pub(crate) fn is_half_open(&self) -> bool {
+        matches!(self.phase, Phase::HalfOpen(_))
+    }
+
+    /// Returns whether the breaker is closed, by its own decision.
+    #[cfg(any(feature = "console", feature = "keyed"))]
+    pub(crate) fn is_healthy(&self, now: Timestamp) -> bool {
+        self.state(now) == State::Closed && self.is_automatic()
+    }
+
+    /// Returns how long a call that starts now may take before it is slow. `None` where no call is
+    /// slow, or where not enough has been learned yet.
+    #[must_use]
+    pub fn slow_after(&self) -> Option<Duration> {
+        match self.settings.slow_after.with_auto_as(self.auto) {
+            SlowAfter::Auto | SlowAfter::Never => None,
+            SlowAfter::After(duration) => Some(duration),
+            SlowAfter::Learned => self.estimator.slow_after(),
+        }
+    }
+
+    /// Returns after how long a call that is given up counts as slow, whatever `slow_after` says.
+    pub(super) fn given_up_after(&self) -> Option<Duration> {
+        self.estimator.given_up_after().filter(|_| self.is_learning())
+    }
+
+    pub(super) fn is_learning(&self) -> bool {
+        self.settings.slow_after.with_auto_as(self.auto) != SlowAfter::Never
+    }
+
+    /// Returns where the calls go, at `now`.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> State {
         let now = self.latest.max(now);
@@ -304,13 +142,13 @@ impl Machine {
         }
     }
 
-    /// Everything there is to see at `now`.
+    /// Returns everything there is to see at `now`.
     #[must_use]
     pub fn view(&self, now: Timestamp) -> View {
         let now = self.latest.max(now);
         let state = self.state(now);
         let mode = if self.mode.is_over(now) {
-            ModeView::default()
+            ActiveMode::default()
         } else {
             self.mode.clone()
         };
@@ -339,35 +177,37 @@ impl Machine {
                 .cloned()
                 .filter(|_| state != State::Closed && self.mode.mode == Mode::Automatic && self.attempt.is_some()),
             slow_after: self.slow_after(),
-            learned_p99: self.learned_p99(),
-            learned_p50: self.learned_p50(),
+            learned_p99: self.estimator.p99().filter(|_| self.is_learning()),
+            learned_p50: self.estimator.p50().filter(|_| self.is_learning()),
             policies: match &self.phase {
-                Phase::Closed { states, .. } => states
-                    .readings(now)
-                    .map(|(policy, counts)| PolicyReading {
-                        policy: policy.clone(),
-                        counts,
-                    })
-                    .collect(),
+                Phase::Closed { states, .. } => states.readings(now),
                 Phase::Open(_) | Phase::HalfOpen(_) => Vec::new(),
             },
         }
     }
 
-    /// When a refused caller may expect another answer.
-    pub(super) fn retry_after(&self, now: Timestamp) -> Option<Duration> {
+    /// Returns the answer to a caller whose call is refused at `now`.
+    #[must_use]
+    pub fn refusal(&self, now: Timestamp) -> Refusal {
+        Refusal {
+            retry_after: self.retry_after(now),
+        }
+    }
+
+    /// Returns when a refused caller may expect another answer.
+    fn retry_after(&self, now: Timestamp) -> Option<Duration> {
         let now = self.latest.max(now);
         match &self.phase {
             Phase::Closed { .. } => Some(Duration::ZERO),
-            // Somebody else will make the trial.
+            // An agent will make the trial.
             Phase::Open(_) if self.mode.is_over(now) && self.reserves_trials() => Some(RETRY_SOON),
             Phase::Open(_) if self.mode.mode == Mode::ForcedOpen => self.mode.reverts_at.map(|at| at.since(now)),
-            // Its time is up, and it waits for more calls to refuse.
+            // The open time is up, and a trial waits for more refused calls.
             Phase::Open(cooldown) if cooldown.time_is_up(now) && !cooldown.is_over(now) => Some(RETRY_SOON),
             Phase::Open(cooldown) if cooldown.is_over(now) && self.reserves_trials() => Some(RETRY_SOON),
             Phase::Open(cooldown) if cooldown.is_over(now) => Some(Duration::ZERO),
             Phase::Open(cooldown) => Some(cooldown.until().since(now)),
-            // The next answer of the primary may change everything; a moment is as good a guess as any.
+            // The primary's next answer may change everything.
             Phase::HalfOpen(half_open) => Some(match half_open.next_lapse() {
                 Some(lapse) => lapse.since(now).min(RETRY_SOON),
                 None => RETRY_SOON,
@@ -376,5 +216,5 @@ impl Machine {
     }
 }
 
-/// What a caller is told to wait where the next call may change everything.
+/// The time that a refused caller has to wait where the next call may change everything.
 const RETRY_SOON: Duration = Duration::from_millis(100);

@@ -74,10 +74,10 @@ impl FailOverBudget {
 
     pub(crate) fn check(self) -> Result<(), ConfigError> {
         if !(1..=100).contains(&self.percent) {
-            return Err(ConfigError::new("fail_over.percent", self.percent, "1 to 100"));
+            return Err(ConfigError::out_of_range("fail_over.percent", self.percent, "1 to 100"));
         }
         if self.at_once == 0 {
-            return Err(ConfigError::new("fail_over.at_once", 0, "1 or more"));
+            return Err(ConfigError::out_of_range("fail_over.at_once", 0, "1 or more"));
         }
         Ok(())
     }

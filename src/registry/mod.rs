@@ -259,8 +259,8 @@ impl State {
     fn check_is_free(&mut self, name: &str) -> Result<(), ConfigError> {
         self.forget_dropped();
         if self.breakers.contains_key(name) || self.families.contains_key(name) {
-            let accepted = "a name that no other breaker of the registry has";
-            return Err(ConfigError::new("name", format!("{name:?}"), accepted));
+            let accepted = "one that no other breaker of the registry has";
+            return Err(ConfigError::out_of_range("name", format!("{name:?}"), accepted));
         }
         Ok(())
     }

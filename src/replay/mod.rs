@@ -33,5 +33,5 @@ fn check_worth(worth: f64) -> Result<(), ConfigError> {
     if (0.0..=1.0).contains(&worth) {
         return Ok(());
     }
-    Err(ConfigError::new("worth", worth, "a number from 0 to 1"))
+    Err(ConfigError::out_of_range("worth", worth, "a number from 0 to 1"))
 }

@@ -113,8 +113,7 @@ fn what_is_no_address_is_refused() {
         "http://a example/",
     ] {
         let error = HttpGet::new(address).unwrap_err().to_string();
-        let expected =
-            format!("uri can't be {address:?}: an address such as \"http://10.0.0.7:8080/health\" is accepted");
+        let expected = format!("uri must be an address such as \"http://10.0.0.7:8080/health\", but is {address:?}");
         assert_eq!(error, expected);
     }
     for address in ["http://a.example", "HTTP://[::1]:80/x?y=z", "http://10.0.0.7:8080/"] {

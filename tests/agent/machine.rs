@@ -105,10 +105,7 @@ fn trials_are_kept_until_all_who_keep_them_let_go() {
 
 #[test]
 fn a_trial_has_no_more_places_than_it_has_calls_whoever_makes_them() {
-    let settings = Settings {
-        recovery: Recovery::permitted_calls(3),
-        ..settings()
-    };
+    let settings = settings().recovery(Recovery::permitted_calls(3));
     let mut machine = Machine::new(settings, 1).unwrap();
     machine.trip_for(disk_is_full(), at(0));
     assert!(machine.admit_to_trial(at(999)).is_none());
@@ -128,14 +125,7 @@ fn a_trial_has_no_more_places_than_it_has_calls_whoever_makes_them() {
 
 #[test]
 fn a_trial_from_outside_needs_no_refused_calls() {
-    let mut machine = Machine::new(
-        Settings {
-            trip_when: ConsecutiveFailures::of(3).into(),
-            ..Settings::default()
-        },
-        1,
-    )
-    .unwrap();
+    let mut machine = Machine::new(Settings::default().trip_when(ConsecutiveFailures::of(3)), 1).unwrap();
     machine.trip_for(disk_is_full(), at(0));
     assert!(machine.admit(at(3000)).is_err(), "it waits for ten calls to refuse");
     let trial = machine.admit_to_trial(at(3000)).unwrap();

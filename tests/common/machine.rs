@@ -19,11 +19,9 @@ pub(crate) fn at(millis: u64) -> Timestamp {
 
 /// Trips at the third bad call in a row, stays open for exactly one second.
 pub(crate) fn settings() -> Settings {
-    Settings {
-        trip_when: ConsecutiveFailures::of(3).into(),
-        open_duration: ms(1000).into(),
-        ..Settings::default()
-    }
+    Settings::default()
+        .trip_when(ConsecutiveFailures::of(3))
+        .open_duration(ms(1000))
 }
 
 pub(crate) fn machine(settings: Settings) -> Machine {

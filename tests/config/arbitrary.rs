@@ -24,9 +24,7 @@ pub(crate) fn config(most: u64) -> impl Strategy<Value = Config> {
     ];
     (name, slow_after, policies(most), open_duration(), recovery(), cancelled).prop_map(
         |(name, slow_after, policies, open_duration, recovery, cancelled)| {
-            let asks_for_slow_calls = flat(&policies)
-                .iter()
-                .any(|policy| matches!(policy, Policy::SlowCallRate(_)));
+            let asks_for_slow_calls = flat(&policies).iter().any(|policy| policy.name() == "slow-call rate");
             Config::new(name)
                 .slow_after(match slow_after {
                     // There is no backup in these tests.
@@ -43,10 +41,7 @@ pub(crate) fn config(most: u64) -> impl Strategy<Value = Config> {
 
 /// The single policies of a combination.
 pub(crate) fn flat(policy: &Policy) -> Vec<Policy> {
-    match policy {
-        Policy::AnyOf(all) => all.iter().flat_map(flat).collect(),
-        single => vec![single.clone()],
-    }
+    policy.parts().collect()
 }
 
 pub(crate) fn duration() -> impl Strategy<Value = Duration> {
@@ -67,7 +62,8 @@ fn excess() -> impl Strategy<Value = f64> {
 }
 
 fn policies(most: u64) -> impl Strategy<Value = Policy> {
-    policy(most).prop_recursive(2, 4, 3, |inner| collection::vec(inner, 1..=3).prop_map(Policy::AnyOf))
+    let any_of = |all: Vec<Policy>| all.into_iter().reduce(Policy::or).expect("it has at least one");
+    policy(most).prop_recursive(2, 4, 3, move |inner| collection::vec(inner, 1..=3).prop_map(any_of))
 }
 
 fn policy(most: u64) -> impl Strategy<Value = Policy> {

@@ -222,12 +222,9 @@ fn one_policy_stands_alone_and_several_in_a_list() {
 #[test]
 fn combined_policies_come_back_flat_and_sorted_by_kind() {
     let in_a_row = |count| Policy::from(ConsecutiveFailures::of(count));
-    let nested = Policy::AnyOf(vec![
-        in_a_row(9),
-        Policy::AnyOf(vec![in_a_row(3), Evidence::default().into()]),
-    ]);
+    let nested = in_a_row(9).or(in_a_row(3).or(Evidence::default()));
     let written = toml::to_string(&Config::default().trip_when(nested)).unwrap();
-    let flat = Policy::AnyOf(vec![Evidence::default().into(), in_a_row(9), in_a_row(3)]);
+    let flat = Evidence::default().or(in_a_row(9)).or(in_a_row(3));
     assert_eq!(read(&written), Config::default().trip_when(flat));
 }
 
@@ -511,27 +508,23 @@ fn a_policy_of_ones_own_cannot_be_written() {
 
 #[test]
 fn what_build_refuses_cannot_be_written() {
-    let config = Config::default().trip_when(Policy::AnyOf(vec![]));
+    let config = Config::default().trip_when(ConsecutiveFailures::of(0));
     assert_eq!(
         serde_json::to_value(&config).unwrap_err().to_string(),
-        "trip_when can't be empty: at least one policy is accepted"
+        "consecutive_failures must be 1 or more, but is 0"
     );
 }
 
 /// The same, with its policies flat and sorted by kind.
 fn sorted(config: &Config) -> Config {
     let mut all = flat(&config.settings().trip_when);
-    all.sort_by_key(|policy| match policy {
-        Policy::Evidence(_) => 0,
-        Policy::FailureRate(_) => 1,
-        Policy::SlowCallRate(_) => 2,
+    all.sort_by_key(|policy| match policy.name() {
+        "evidence" => 0,
+        "failure rate" => 1,
+        "slow-call rate" => 2,
         _ => 3,
     });
-    let policy = if all.len() == 1 {
-        all.remove(0)
-    } else {
-        Policy::AnyOf(all)
-    };
+    let policy = all.into_iter().reduce(Policy::or).unwrap();
     config.clone().trip_when(policy)
 }
 

@@ -81,7 +81,8 @@ fn a_breakers_settings_are_checked() {
         "instances = ['http://a']\nbreaker = { slow_after = '0s' }\n",
     ));
     assert!(
-        all[0].starts_with("7:") && all[0].contains("slow_after can't be 0ns"),
+        all[0].starts_with("7:")
+            && all[0].contains("slow_after must be a duration above 0 and up to 365 days, but is 0ns"),
         "{all:?}"
     );
     let all = mistakes(&with_service(

@@ -20,7 +20,7 @@ async fn the_share_can_be_set_anew() {
     call(&breakers[2], Outcome::Failure);
     assert_eq!(group.open(), 3);
     let error = group.set_max_open_percent(0).unwrap_err();
-    assert_eq!(error.to_string(), "max_open_percent can't be 0: 1 to 100 is accepted");
+    assert_eq!(error.to_string(), "max_open_percent must be 1 to 100, but is 0");
     assert_eq!(group.max_open_percent(), 75);
 }
 
@@ -237,14 +237,14 @@ fn bad_settings_are_refused() {
     let refused = |group: tower_breaker::group::GroupBuilder| group.build().unwrap_err().to_string();
     assert_eq!(
         refused(Group::builder().max_open_percent(0)),
-        "max_open_percent can't be 0: 1 to 100 is accepted"
+        "max_open_percent must be 1 to 100, but is 0"
     );
     assert_eq!(
         refused(Group::builder().max_open_percent(101)),
-        "max_open_percent can't be 101: 1 to 100 is accepted"
+        "max_open_percent must be 1 to 100, but is 101"
     );
     assert_eq!(
         refused(Group::builder().panic_below_percent(101)),
-        "panic_below_percent can't be 101: 0 to 100 is accepted"
+        "panic_below_percent must be 0 to 100, but is 101"
     );
 }

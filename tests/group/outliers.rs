@@ -123,19 +123,19 @@ fn bad_settings_are_refused() {
     let new = Outliers::new;
     assert_eq!(
         refused(new().minimum_breakers(2)),
-        "outliers.minimum_breakers can't be 2: at least 3 is accepted"
+        "outliers.minimum_breakers must be 3 or more, but is 2"
     );
     assert_eq!(
         refused(new().minimum_calls(0)),
-        "outliers.minimum_calls can't be 0: at least 1 is accepted"
+        "outliers.minimum_calls must be 1 or more, but is 0"
     );
     assert_eq!(
         refused(new().deviations(f64::NAN)),
-        "outliers.deviations can't be NaN: a number above 0 and up to 10 is accepted"
+        "outliers.deviations must be a number above 0 and up to 10, but is NaN"
     );
     assert_eq!(
         refused(new().minimum_excess(1.1)),
-        "outliers.minimum_excess can't be 1.1: 0 to 1 is accepted"
+        "outliers.minimum_excess must be 0 to 1, but is 1.1"
     );
-    assert!(refused(new().every(ms(0))).starts_with("outliers.every can't be 0ns"));
+    assert!(refused(new().every(ms(0))).starts_with("outliers.every must be a duration"));
 }

@@ -163,17 +163,17 @@ fn bad_settings_are_refused() {
     let refused = |error: tower_breaker::ConfigError| error.to_string();
     assert_eq!(
         refused(keyed().max_keys(0).build().unwrap_err()),
-        "max_keys can't be 0: at least 1 is accepted"
+        "max_keys must be 1 or more, but is 0"
     );
     assert_eq!(
         refused(keyed().idle_after(ms(999)).build().unwrap_err()),
-        "idle_after can't be 999ms: at least 1 second is accepted"
+        "idle_after must be at least 1 second, but is 999ms"
     );
     assert!(keyed().idle_after(secs(u64::MAX)).build().is_err());
     let longest = "x".repeat(234);
     assert_eq!(
         refused(keyed().name(longest.clone() + "x").build().unwrap_err()),
-        "name can't be of 235 bytes: 1 to 234 bytes, for the key has to fit in as well, is accepted"
+        "name must be 1 to 234 bytes long (the key has to fit in as well), but is 235 bytes long"
     );
     let layer = keyed().name(longest).build().unwrap();
     layer

@@ -1,17 +1,13 @@
 use tower_breaker::{
     Evidence, Outcome, State,
-    machine::{Machine, Settings},
+    machine::Machine,
     policy::{ConsecutiveFailures, Counts, FailureRate, Policy, SlidingWindow, SlowCallRate, TripPolicy, TripReason},
 };
 
 use crate::support::*;
 
 fn under(policy: impl Into<Policy>) -> Machine {
-    machine(Settings {
-        trip_when: policy.into(),
-        slow_after: ms(100).into(),
-        ..settings()
-    })
+    machine(settings().trip_when(policy).slow_after(ms(100)))
 }
 
 /// Calls that take no time, so many a second for so long, with this rate of failures. The
@@ -87,9 +83,9 @@ fn seven_bad_calls_are_not_enough_and_eight_are_once_they_have_lasted() {
         State::Closed,
         "three quarters of it have lasted since 500"
     );
-    machine.reconsider(at(999));
+    machine.evaluate(at(999));
     assert_eq!(machine.state(at(999)), State::Closed);
-    machine.reconsider(at(1000));
+    machine.evaluate(at(1000));
     assert_eq!(machine.state(at(1000)), State::Open);
     let reason = machine.view(at(1000)).last_trip.unwrap();
     assert_eq!(
@@ -112,9 +108,9 @@ fn hanging(calls: u64, last_good: u64) -> Machine {
 #[test]
 fn a_silence_is_no_outage_before_it_has_lasted_a_second() {
     let mut machine = hanging(20, 1000);
-    machine.reconsider(at(1999));
+    machine.evaluate(at(1999));
     assert_eq!(machine.state(at(1999)), State::Closed);
-    machine.reconsider(at(2000));
+    machine.evaluate(at(2000));
     assert_eq!(machine.state(at(2000)), State::Open);
 }
 
@@ -122,9 +118,9 @@ fn a_silence_is_no_outage_before_it_has_lasted_a_second() {
 fn the_first_good_answer_after_a_silence_begins_the_half_second_anew() {
     let mut machine = hanging(40, 1000);
     call(&mut machine, GOOD, at(1900));
-    machine.reconsider(at(2399));
+    machine.evaluate(at(2399));
     assert_eq!(machine.state(at(2399)), State::Closed);
-    machine.reconsider(at(2400));
+    machine.evaluate(at(2400));
     assert_eq!(machine.state(at(2400)), State::Open);
 }
 
@@ -132,9 +128,9 @@ fn the_first_good_answer_after_a_silence_begins_the_half_second_anew() {
 fn an_error_breaks_the_silence() {
     let mut machine = hanging(20, 1000);
     call(&mut machine, BAD, at(1200));
-    machine.reconsider(at(1599));
+    machine.evaluate(at(1599));
     assert_eq!(machine.state(at(1599)), State::Closed);
-    machine.reconsider(at(1600));
+    machine.evaluate(at(1600));
     assert_eq!(machine.state(at(1600)), State::Open);
 }
 

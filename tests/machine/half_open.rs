@@ -371,11 +371,9 @@ fn open_times_grow_and_are_forgotten_after_ten_closed_seconds() {
 
 #[test]
 fn many_refused_calls_end_the_open_time_early_but_not_at_once() {
-    let settings = Settings {
-        trip_when: ConsecutiveFailures::of(1).into(),
-        open_duration: OpenDuration::growing(Duration::from_secs(10), Duration::from_secs(10)).jitter(0.0),
-        ..Settings::default()
-    };
+    let settings = Settings::default()
+        .trip_when(ConsecutiveFailures::of(1))
+        .open_duration(OpenDuration::growing(Duration::from_secs(10), Duration::from_secs(10)).jitter(0.0));
     let mut machine = Machine::new(settings, 0).unwrap();
     call(&mut machine, BAD, at(0));
     for _ in 0..200 {
@@ -388,11 +386,9 @@ fn many_refused_calls_end_the_open_time_early_but_not_at_once() {
 #[test]
 fn jitter_also_spreads_how_many_refused_calls_are_enough() {
     let enough = |seed| {
-        let settings = Settings {
-            trip_when: ConsecutiveFailures::of(1).into(),
-            open_duration: OpenDuration::growing(Duration::from_secs(10), Duration::from_secs(10)),
-            ..Settings::default()
-        };
+        let settings = Settings::default()
+            .trip_when(ConsecutiveFailures::of(1))
+            .open_duration(OpenDuration::growing(Duration::from_secs(10), Duration::from_secs(10)));
         let mut machine = Machine::new(settings, seed).unwrap();
         call(&mut machine, BAD, at(0));
         (1..).find(|_| machine.admit(at(100)).is_ok()).unwrap()

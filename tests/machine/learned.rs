@@ -17,10 +17,7 @@ use crate::support::*;
 // `slow_after` sets itself.
 
 fn learning() -> Settings {
-    Settings {
-        slow_after: SlowAfter::Learned,
-        ..settings()
-    }
+    settings().slow_after(SlowAfter::Learned)
 }
 
 /// Good calls, each of which is learned from, and when the last one has come back.
@@ -387,11 +384,11 @@ fn a_probe_is_given_twice_the_yardstick() {
 #[test]
 fn jitter_is_the_same_whether_anything_is_learned_or_not() {
     let open_times = |slow_after| {
-        let mut machine = machine(Settings {
-            slow_after,
-            open_duration: OpenDuration::default().refused_before_trial(0),
-            ..settings()
-        });
+        let mut machine = machine(
+            settings()
+                .slow_after(slow_after)
+                .open_duration(OpenDuration::default().refused_before_trial(0)),
+        );
         let mut opened = Vec::new();
         for second in 0..500 {
             if let Ok(ticket) = machine.admit(at(second * 1000)) {
@@ -419,10 +416,7 @@ fn jitter_is_the_same_whether_anything_is_learned_or_not() {
 #[test]
 fn a_call_that_is_given_up_past_one_and_a_half_p99s_is_slow() {
     for slow_after in [SlowAfter::Learned, SlowAfter::After(ms(10_000))] {
-        let (mut machine, mut now) = taught(Settings {
-            slow_after,
-            ..settings()
-        });
+        let (mut machine, mut now) = taught(settings().slow_after(slow_after));
         let limit = p99(&machine, now).unwrap() * 3 / 2;
         let mut given_up = |after| {
             let ticket = machine.admit(now).unwrap();
@@ -443,10 +437,7 @@ fn a_call_that_is_given_up_says_nothing_where_nothing_was_learned() {
     for (slow_after, calls) in [(SlowAfter::Learned, 63), (SlowAfter::Never, 64)] {
         let mut machine = machine(learning());
         let now = teach(&mut machine, calls, ms(40), at(0));
-        let other = Settings {
-            slow_after,
-            ..settings()
-        };
+        let other = settings().slow_after(slow_after);
         machine.reconfigure(other, now).unwrap();
         let ticket = machine.admit(now).unwrap();
         let settled = machine.settle(ticket, Completion::Cancelled, now + Duration::from_secs(60));
@@ -456,10 +447,7 @@ fn a_call_that_is_given_up_says_nothing_where_nothing_was_learned() {
 
 #[test]
 fn given_up_calls_that_are_ignored_stay_so_past_any_p99() {
-    let (mut machine, now) = taught(Settings {
-        cancelled_calls: CancelledCalls::Ignore,
-        ..learning()
-    });
+    let (mut machine, now) = taught(learning().cancelled_calls(CancelledCalls::Ignore));
     let ticket = machine.admit(now).unwrap();
     assert_eq!(
         machine.settle(ticket, Completion::Cancelled, now + ms(150)),
@@ -593,10 +581,7 @@ fn a_streams_answer_is_what_is_learned_and_not_its_end() {
 
 #[test]
 fn recovery_by_permitted_calls_takes_a_learned_yardstick() {
-    let (mut machine, now) = taught(Settings {
-        recovery: Recovery::permitted_calls(1),
-        ..learning()
-    });
+    let (mut machine, now) = taught(learning().recovery(Recovery::permitted_calls(1)));
     for _ in 0..3 {
         call(&mut machine, BAD, now);
     }

@@ -82,10 +82,7 @@ impl Traffic {
     /// Under the default settings, but that `slow_after` is learned.
     pub(crate) fn new() -> Self {
         Self {
-            machine: machine(Settings {
-                slow_after: SlowAfter::Learned,
-                ..Settings::default()
-            }),
+            machine: machine(Settings::default().slow_after(SlowAfter::Learned)),
             chances: Chances::new(7),
             now: 0.0,
             in_flight: BinaryHeap::new(),

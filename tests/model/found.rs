@@ -8,7 +8,7 @@ use tower_breaker::{
     config::CancelledCalls,
     machine::{Completion, Machine, Settings, Settled, Ticket},
     observe::Transition,
-    policy::{ConsecutiveFailures, Policy, TripPolicy},
+    policy::{ConsecutiveFailures, TripPolicy},
     recovery::{OpenDuration, Recovery},
     snapshot::Mode,
 };
@@ -25,11 +25,9 @@ fn machine(settings: Settings) -> Machine {
 
 /// Trips at the first bad call, for a second.
 fn touchy() -> Settings {
-    Settings {
-        trip_when: ConsecutiveFailures::of(1).into(),
-        open_duration: ms(1000).into(),
-        ..Settings::default()
-    }
+    Settings::default()
+        .trip_when(ConsecutiveFailures::of(1))
+        .open_duration(ms(1000))
 }
 
 /// Half-open at 1 s, its trial to come.
@@ -57,21 +55,18 @@ fn breaker(config: Config) -> (Breaker, ManualClock) {
 
 #[test]
 fn a_probe_timeout_shorter_than_slow_after_comes_first() {
-    let mut machine = half_open(Settings {
-        slow_after: ms(10_000).into(),
-        recovery: Recovery::gradual().probe_timeout(ms(1000)),
-        ..touchy()
-    });
+    let mut machine = half_open(
+        touchy()
+            .slow_after(ms(10_000))
+            .recovery(Recovery::gradual().probe_timeout(ms(1000))),
+    );
     let probe = machine.admit(at(1000)).expect("it is the probe");
     assert_eq!(probe.due(at(1000)), Some(at(2000)));
 }
 
 #[test]
 fn a_call_from_before_a_mode_lapsed_is_not_overdue_after_it() {
-    let mut machine = machine(Settings {
-        slow_after: ms(100).into(),
-        ..touchy()
-    });
+    let mut machine = machine(touchy().slow_after(ms(100)));
     machine.set_mode(Mode::Disabled, "by hand".into(), Some(ms(50)), at(0));
     let _hangs = machine.admit(at(0)).expect("all calls flow");
     machine.overdue(at(100), at(200));
@@ -80,10 +75,7 @@ fn a_call_from_before_a_mode_lapsed_is_not_overdue_after_it() {
 
 #[test]
 fn a_promise_that_is_given_up_is_no_failure() {
-    let mut machine = half_open(Settings {
-        cancelled_calls: CancelledCalls::Failure,
-        ..touchy()
-    });
+    let mut machine = half_open(touchy().cancelled_calls(CancelledCalls::Failure));
     let ticket = reserve(&mut machine, at(1000));
     assert_eq!(
         machine.settle(ticket, Completion::Cancelled, at(1000)),
@@ -121,10 +113,7 @@ fn promises_that_run_out_together_leave_no_credit() {
 
 #[test]
 fn a_promise_does_not_hold_once_its_stage_has_passed() {
-    let mut machine = half_open(Settings {
-        recovery: Recovery::gradual().stages([50, 100]).stage_duration(ms(10)),
-        ..touchy()
-    });
+    let mut machine = half_open(touchy().recovery(Recovery::gradual().stages([50, 100]).stage_duration(ms(10))));
     call(&mut machine, GOOD, at(1000));
     let mut ticket = reserve(&mut machine, at(1000));
     let _refused = machine.admit(at(1000));
@@ -149,16 +138,13 @@ fn half_open_weighs_bad_calls_by_an_evidence_however_deep() {
     let lenient = Evidence::tolerating(0.8)
         .minimum_excess(1.0)
         .sustained_for(Duration::ZERO);
-    let nested = Policy::AnyOf(vec![
-        ConsecutiveFailures::of(1).into(),
-        Policy::AnyOf(vec![lenient.into()]),
-    ]);
+    let nested = ConsecutiveFailures::of(1).or(ConsecutiveFailures::of(1).or(lenient));
     for trip_when in [nested, ConsecutiveFailures::of(1).or(lenient)] {
-        let mut machine = half_open(Settings {
-            trip_when,
-            recovery: Recovery::gradual().stages([100]),
-            ..touchy()
-        });
+        let mut machine = half_open(
+            touchy()
+                .trip_when(trip_when)
+                .recovery(Recovery::gradual().stages([100])),
+        );
         call(&mut machine, GOOD, at(1000));
         // 4 × 0.25, far from the 3 that a stage stands; 4 × 1 would be as much as it takes.
         for _ in 0..4 {
@@ -171,10 +157,7 @@ fn half_open_weighs_bad_calls_by_an_evidence_however_deep() {
 /// a = 2/3, which no binary number is: three of them less two leave 2e-16.
 #[test]
 fn a_bucket_that_breaks_even_is_empty() {
-    let mut machine = machine(Settings {
-        trip_when: Evidence::tolerating(0.6).into(),
-        ..Settings::default()
-    });
+    let mut machine = machine(Settings::default().trip_when(Evidence::tolerating(0.6)));
     for completion in [BAD, BAD, GOOD, BAD, GOOD] {
         call(&mut machine, completion, at(0));
     }
@@ -185,13 +168,13 @@ fn a_bucket_that_breaks_even_is_empty() {
 /// a = 1/4, by way of 0.8: eighty of them come to 20 less 4e-15.
 #[test]
 fn a_bucket_that_reaches_its_threshold_trips() {
-    let mut machine = machine(Settings {
-        trip_when: Evidence::tolerating(0.8)
-            .sustained_for(Duration::ZERO)
-            .minimum_excess(20.0)
-            .into(),
-        ..Settings::default()
-    });
+    let mut machine = machine(
+        Settings::default().trip_when(
+            Evidence::tolerating(0.8)
+                .sustained_for(Duration::ZERO)
+                .minimum_excess(20.0),
+        ),
+    );
     for _ in 0..79 {
         call(&mut machine, BAD, at(0));
     }

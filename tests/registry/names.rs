@@ -37,7 +37,7 @@ fn a_name_is_taken_once_and_free_again_when_its_breaker_is_gone() {
     let layer = build().unwrap();
     assert_eq!(
         build().unwrap_err().to_string(),
-        "name can't be \"search\": a name that no other breaker of the registry has is accepted"
+        "name must be one that no other breaker of the registry has, but is \"search\""
     );
     assert!(keyed().name("search").registry(&registry).build().is_err());
     let handle = layer.breaker().clone();

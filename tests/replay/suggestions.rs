@@ -312,7 +312,7 @@ fn a_trace_with_too_few_calls_suggests_nothing() {
     let error = Suggest::new(0.5).run(&short).unwrap_err().to_string();
     assert_eq!(
         error,
-        "the trace can't be of 99 successful calls: one with 100 or more is accepted"
+        "the trace must be one with 100 or more, but is of 99 successful calls"
     );
     assert!(
         Suggest::new(0.5)

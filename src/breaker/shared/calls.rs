@@ -14,7 +14,7 @@ use crate::{
 impl Core {
     /// The ticket of a call that passed and isn't timed, which nobody watches.
     pub(in crate::breaker) fn stopped(&self, tag: Tag) -> (Ticket, Watched) {
-        (Ticket::passed(self.generation_of(tag), None, None), Watched::No)
+        (Ticket::batched(self.generation_of(tag), None, None), Watched::No)
     }
 
     /// The ticket of a timed call that passed, and where it is watched.
@@ -24,13 +24,13 @@ impl Core {
             Some(slot) if generation == self.machine.generation() => Watched::Passed { lane, slot },
             _ => Watched::No,
         };
-        let ticket = Ticket::passed(generation, Some(pass.started()), pass.slow_after());
+        let ticket = Ticket::batched(generation, Some(pass.started()), pass.slow_after());
         (ticket, watch)
     }
 
     fn generation_of(&self, tag: Tag) -> u64 {
         let generation = self.keeper.generation_of(tag, self.machine.generation());
-        generation.unwrap_or(Ticket::STALE)
+        generation.unwrap_or(Ticket::UNTRACKED)
     }
 
     /// The ticket, and where its call is watched.

@@ -99,12 +99,8 @@ impl UnavailableBuilder {
             (Ok(name), Ok(value)) => {
                 self.answer.headers.append(name, value);
             }
-            (Err(_), _) => self.note("unavailable.header (its name)", name, "a header name (RFC 9110, 5.1)"),
-            (_, Err(_)) => self.note(
-                "unavailable.header (its value)",
-                value,
-                "visible ASCII, spaces and tabs",
-            ),
+            (Err(_), _) => self.note("unavailable.header.name", name, "a header name (RFC 9110, 5.1)"),
+            (_, Err(_)) => self.note("unavailable.header.value", value, "visible ASCII, spaces and tabs"),
         }
         self
     }
@@ -120,6 +116,6 @@ impl UnavailableBuilder {
 
     fn note(&mut self, field: &'static str, value: &str, accepted: &'static str) {
         self.mistake
-            .get_or_insert_with(|| ConfigError::new(field, format!("{value:?}"), accepted));
+            .get_or_insert_with(|| ConfigError::out_of_range(field, format!("{value:?}"), accepted));
     }
 }

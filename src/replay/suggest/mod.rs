@@ -112,7 +112,7 @@ impl Suggest {
         let latencies = Latencies::of(trace);
         if latencies.calls() < ENOUGH {
             let problem = format!("of {} successful calls", latencies.calls());
-            return Err(ConfigError::new(
+            return Err(ConfigError::out_of_range(
                 "the trace",
                 problem,
                 format!("one with {ENOUGH} or more"),

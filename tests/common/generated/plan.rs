@@ -95,13 +95,12 @@ pub(crate) enum FormPlan {
 
 impl Plan {
     pub(crate) fn settings(&self) -> Settings {
-        Settings {
-            slow_after: self.slow_after,
-            trip_when: self.policy(),
-            open_duration: self.open.build(),
-            recovery: self.recovery.build(),
-            cancelled_calls: self.cancelled,
-        }
+        Settings::default()
+            .slow_after(self.slow_after)
+            .trip_when(self.policy())
+            .open_duration(self.open.build())
+            .recovery(self.recovery.build())
+            .cancelled_calls(self.cancelled)
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -116,7 +115,7 @@ impl Plan {
     fn policy(&self) -> Policy {
         let mut policies = self.policies.iter().map(PolicyPlan::build);
         if self.nested {
-            let join = |inner, outer| Policy::AnyOf(vec![outer, inner]);
+            let join = |inner, outer: Policy| outer.or(inner);
             policies.rev().reduce(join).expect("a plan has at least one policy")
         } else {
             let first = policies.next().expect("a plan has at least one policy");
@@ -368,6 +367,7 @@ impl RatePlan {
         match self.window {
             SlidingWindow::Calls(calls) => calls as u64,
             SlidingWindow::Time(_) => u64::MAX,
+            _ => unreachable!("there is no third kind of window"),
         }
     }
 }

@@ -57,6 +57,7 @@ impl Memory {
                 &self.log[self.log.iter().take_while(gone).count()..]
             }
             None => &self.log,
+            Some(_) => unreachable!("there is no third kind of window"),
         }
     }
 

@@ -1,17 +1,30 @@
+//! Recovery: how long the breaker stays open, and how access to the primary returns.
+//!
+//! The settings are [`Recovery`], here, and [`OpenDuration`](open_duration::OpenDuration).
+//! [`HalfOpen`](half_open::HalfOpen) is the state that they lead through: it decides which calls
+//! are let through, and when half-open ends.
+
+mod error_diffusion;
+pub(in crate::machine) mod half_open;
+pub(in crate::machine) mod open_duration;
+mod reservation;
+
 use std::{fmt::Write as _, time::Duration};
 
-use super::invalid::ConfigError;
+use super::error::ConfigError;
 
-/// How access returns once the breaker has been open long enough.
+/// A setting that says how access returns once the breaker has been open for long enough.
 ///
-/// [`gradual`](Self::gradual), the default: one probe; then 20, 40, 80 and 100 % of the calls, spread evenly, the rest refused.
-/// A stage is passed on 5 good calls in a row and 0.25 s, or on 1 s with a good call and no bad ones outstanding; the last one, with all calls,
-/// lasts 2 s. Evidence of max(3, 2·√(a·n)) (see [`Evidence`](super::Evidence)) halves the share, and reopens the breaker at the lowest.
+/// [`gradual`](Self::gradual), the default: one probe; then 20, 40, 80 and 100 % of the calls,
+/// spread evenly, the rest refused. A stage is passed on 5 good calls in a row and 0.25 s, or on 1
+/// s with a good call and no bad ones outstanding; the last one, with all calls, lasts 2 s.
+/// Evidence of max(3, 2·√(a·n)) (see [`Evidence`](super::Evidence)) halves the share, and reopens
+/// the breaker at the lowest.
 ///
 /// [`permitted_calls`](Self::permitted_calls) is the classical form.
 ///
-/// Either way half-open ends: a call that never comes back counts as bad when its time is up, and ten calls in a row (over
-/// a second or more) that were ignored or cancelled reopen the breaker.
+/// Either way half-open ends: a call that never comes back counts as bad when its time is up, and
+/// ten calls in a row (over a second or more) that were ignored or cancelled reopen the breaker.
 ///
 /// ```
 /// use tower_breaker::recovery::Recovery;
@@ -23,19 +36,22 @@ use super::invalid::ConfigError;
 pub struct Recovery {
     pub(crate) form: Form,
     pub(crate) probe_timeout: Option<Duration>,
-    /// A setting of the other form.
+    /// A setting that belongs to the other form.
     misplaced: Option<&'static str>,
 }
 
+/// One of the two ways in which access returns.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Form {
     Gradual(Gradual),
     PermittedCalls { calls: u32, bad_rate: f64 },
 }
 
-/// So many times as long as the others lasts the last stage: all calls flow, and less evidence of a relapse is enough than once it is closed.
+/// How many times as long as the others the last stage lasts. All calls flow in it, and less
+/// evidence of a relapse is enough than once the breaker is closed.
 const PROBATION: u32 = 8;
 
+/// The settings of a gradual recovery.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Gradual {
     pub(crate) stages: Vec<u8>,
@@ -64,18 +80,18 @@ impl Gradual {
                 let comma = if shown.is_empty() { "" } else { ", " };
                 let _ = write!(shown, "{comma}{stage}");
             }
-            return Err(ConfigError::new(
+            return Err(ConfigError::out_of_range(
                 "recovery.stages",
                 format!("[{shown}]"),
                 "a list of percentages that starts above 0, rises, and ends at 100",
             ));
         }
         if self.successes == 0 {
-            return Err(ConfigError::new("recovery.successes", 0, "1 or more"));
+            return Err(ConfigError::out_of_range("recovery.successes", 0, "1 or more"));
         }
         ConfigError::check_duration("recovery.stage_duration", self.stage_duration)?;
         if !(self.net_failures >= 1.0 && self.net_failures <= 1e9) {
-            return Err(ConfigError::new(
+            return Err(ConfigError::out_of_range(
                 "recovery.net_failures",
                 self.net_failures,
                 "a number from 1 to 1e9",
@@ -84,8 +100,8 @@ impl Gradual {
         Ok(())
     }
 
-    /// How long a stage lasts at least; and after how long a single good call is enough.
-    pub(super) fn durations(&self, stage: usize) -> (Duration, Duration) {
+    /// Returns how long a stage lasts at least, and after how long a single good call passes it.
+    fn durations(&self, stage: usize) -> (Duration, Duration) {
         let enough = self.stage_duration.saturating_mul(4);
         if stage + 1 < self.stages.len() {
             (self.stage_duration, enough)
@@ -95,15 +111,15 @@ impl Gradual {
         }
     }
 
-    /// The largest stage at or below half of the share of `stage`.
-    pub(super) fn halved(&self, stage: usize) -> Option<usize> {
+    /// Returns the largest stage at or below half of the share of `stage`.
+    fn halved(&self, stage: usize) -> Option<usize> {
         let half = self.stages[stage] / 2;
         self.stages.iter().rposition(|share| *share <= half)
     }
 }
 
 impl Recovery {
-    /// One probe, then rising shares of the calls.
+    /// Lets one probe through, then rising shares of the calls.
     #[must_use]
     pub fn gradual() -> Self {
         Self {
@@ -113,9 +129,10 @@ impl Recovery {
         }
     }
 
-    /// The classical form: so many calls, then a verdict. The breaker closes, or reopens where half of them or more were bad.
+    /// Lets so many calls through, then decides: the classical form. The breaker closes, or reopens
+    /// where half of them or more were bad.
     ///
-    /// The verdict doesn't wait for calls that can no longer change it. From 1 to 1,000,000 calls.
+    /// The decision doesn't wait for calls that can no longer change it. From 1 to 1,000,000 calls.
     #[must_use]
     pub fn permitted_calls(calls: u32) -> Self {
         Self {
@@ -125,7 +142,8 @@ impl Recovery {
         }
     }
 
-    /// For [`permitted_calls`](Self::permitted_calls): the rate of bad calls that reopens; above 0 and up to 1. Default: 0.5.
+    /// Sets the rate of bad calls that reopens the breaker, for
+    /// [`permitted_calls`](Self::permitted_calls); above 0 and up to 1. Default: 0.5.
     #[must_use]
     pub fn bad_rate(mut self, rate: f64) -> Self {
         match &mut self.form {
@@ -135,35 +153,41 @@ impl Recovery {
         self
     }
 
-    /// The shares of the calls, in percent, after the probe: rising, the last one 100. Default: 20, 40, 80, 100.
+    /// Sets the shares of the calls, in percent, after the probe: rising, the last one 100.
+    /// Default: 20, 40, 80, 100.
     #[must_use]
     pub fn stages(self, percents: impl Into<Vec<u8>>) -> Self {
         let stages = percents.into();
         self.with_gradual("recovery.stages", |gradual| gradual.stages = stages)
     }
 
-    /// Good calls in a row that pass a stage, once it has lasted its [`stage_duration`](Self::stage_duration). Default: 5.
+    /// Sets how many good calls in a row pass a stage, once it has lasted its
+    /// [`stage_duration`](Self::stage_duration). Default: 5.
     #[must_use]
     pub fn successes(self, calls: u32) -> Self {
         self.with_gradual("recovery.successes", |gradual| gradual.successes = calls)
     }
 
-    /// How long a stage lasts at least; the last one, eight times as long. After four times as long (the last one, after eight), a single good
-    /// call passes it. Default: 250 ms.
+    /// Sets how long a stage lasts at least; the last one, eight times as long. After four times as
+    /// long (the last one, after eight), a single good call passes it. Default: 250 ms.
     #[must_use]
     pub fn stage_duration(self, duration: Duration) -> Self {
         self.with_gradual("recovery.stage_duration", |gradual| gradual.stage_duration = duration)
     }
 
-    /// How far bad calls may outweigh good ones in a stage, at the least, before it steps back. At least 1. Default: 3.
+    /// Sets how far bad calls may outweigh good ones in a stage, at the least, before it steps
+    /// back. At least 1. Default: 3.
     #[must_use]
     pub fn net_failures(self, excess: f64) -> Self {
         self.with_gradual("recovery.net_failures", |gradual| gradual.net_failures = excess)
     }
 
-    /// After how long a half-open call that hasn't come back counts as bad, where no `slow_after` says so earlier, and how long a
-    /// readiness promise is kept. Default: max(1 s, 2 × `slow_after`); with none, or none learned yet, 1 s × 1.5ᵏ up to
-    /// 60 s, k being the number of failed attempts, so that a slow but healthy service does come back.
+    /// Sets after how long a half-open call that hasn't come back counts as bad, where no
+    /// `slow_after` says so earlier, and how long a reservation is kept.
+    ///
+    /// Default: max(1 s, 2 × `slow_after`). With no `slow_after`, or none learned yet: 1 s × 1.5ᵏ
+    /// up to 60 s, k being the number of failed attempts, so that a slow but healthy service does
+    /// come back.
     #[must_use]
     pub fn probe_timeout(mut self, timeout: Duration) -> Self {
         self.probe_timeout = Some(timeout);
@@ -178,12 +202,15 @@ impl Recovery {
         self
     }
 
-    /// How long a half-open call or promise may take, at attempt number `attempt`.
-    pub(super) fn lease(&self, slow_after: Option<Duration>, attempt: u32) -> Duration {
+    /// Returns how long a half-open call or a reservation may take, at attempt number `attempt`:
+    /// the
+    /// [`probe_timeout`](Self::probe_timeout), or its default.
+    pub(super) fn time_limit(&self, slow_after: Option<Duration>, attempt: u32) -> Duration {
         match (self.probe_timeout, slow_after) {
             (Some(timeout), _) => timeout,
             (None, Some(slow_after)) => slow_after.saturating_mul(2).max(Duration::from_secs(1)),
-            // Asked at each call: at the first attempt, without a power.
+            // Every half-open call asks this. The first attempt, which is the common one, needs no
+            // power.
             (None, None) if attempt == 0 => Duration::from_secs(1),
             (None, None) => Duration::from_secs_f64(1.5_f64.powf(f64::from(attempt)).min(60.0)),
         }
@@ -191,20 +218,16 @@ impl Recovery {
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         if let Some(field) = self.misplaced {
-            return Err(ConfigError::new(
-                field,
-                "set",
-                match self.form {
-                    Form::Gradual(_) => "it with `permitted_calls` only; nothing here",
-                    Form::PermittedCalls { .. } => "it with a gradual recovery only; nothing here",
-                },
-            ));
+            return Err(match self.form {
+                Form::Gradual(_) => ConfigError::requires(field, "permitted_calls"),
+                Form::PermittedCalls { .. } => ConfigError::conflicts(field, "permitted_calls"),
+            });
         }
         match &self.form {
             Form::Gradual(gradual) => gradual.check()?,
             Form::PermittedCalls { calls, bad_rate } => {
                 if !(1..=1_000_000).contains(calls) {
-                    return Err(ConfigError::new(
+                    return Err(ConfigError::out_of_range(
                         "recovery.permitted_calls",
                         calls,
                         "1 to 1000000 calls",

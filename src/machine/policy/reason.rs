@@ -1,23 +1,28 @@
+//! The reasons for a trip: what was measured, and the threshold that it reached.
+//!
+//! Policies, trials in half-open, agents and groups give them. Their names are the causes that
+//! logs, metrics and the console show.
+
 use std::{fmt, time::Duration};
 
-use super::time::HumanDuration;
+use crate::machine::time::HumanDuration;
 
-/// Why a breaker tripped: what was measured, and the threshold that it reached.
+/// A reason for a trip: what was measured, and the threshold that it reached.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum TripReason {
     /// Bad calls outweighed good ones: see [`Evidence`](super::Evidence).
     #[non_exhaustive]
     Evidence {
-        /// What the bucket held.
+        /// The level of the bucket.
         level: f64,
-        /// What it may not reach.
+        /// The level at which it trips.
         threshold: f64,
         /// Bad calls since the bucket left 0.
         bad: u64,
         /// Calls judged since then.
         calls: u64,
-        /// How long ago that was.
+        /// How long ago the bucket left 0.
         over: Duration,
     },
     /// Too many calls failed.
@@ -25,7 +30,7 @@ pub enum TripReason {
     FailureRate {
         /// Failed calls ÷ calls.
         rate: f64,
-        /// What it may not reach.
+        /// The rate at which it trips.
         threshold: f64,
         /// The calls in the window.
         calls: u64,
@@ -35,7 +40,7 @@ pub enum TripReason {
     SlowCallRate {
         /// Slow calls ÷ calls.
         rate: f64,
-        /// What it may not reach.
+        /// The rate at which it trips.
         threshold: f64,
         /// The calls in the window.
         calls: u64,
@@ -45,10 +50,10 @@ pub enum TripReason {
     ConsecutiveFailures {
         /// How many.
         count: u64,
-        /// What it may not reach.
+        /// The number at which it trips.
         threshold: u64,
     },
-    /// The trial in half-open went badly.
+    /// The trial in half-open failed.
     #[non_exhaustive]
     TrialFailed {
         /// Bad calls of the trial.
@@ -63,7 +68,7 @@ pub enum TripReason {
     NoVerdict {
         /// How many in a row.
         calls: u64,
-        /// What it may not reach.
+        /// The number at which it trips.
         threshold: u64,
     },
     /// The agent's checks of the instance failed, one after the other.
@@ -71,35 +76,36 @@ pub enum TripReason {
     Checks {
         /// How many.
         failed: u64,
-        /// What that may not reach.
+        /// The number at which it trips.
         threshold: u64,
     },
-    /// It fails more often than the others of its group: see `Group`.
+    /// The breaker's calls fail more often than those of the others of its group: see
+    /// [`Outliers`](crate::group::Outliers).
     #[non_exhaustive]
     Outlier {
         /// Failed calls ÷ calls.
         rate: f64,
-        /// What it may not reach.
+        /// The rate at which it trips.
         threshold: f64,
         /// The group's mean rate.
         mean: f64,
-        /// How many breakers that is of.
+        /// The number of breakers that the mean is taken over.
         breakers: u64,
     },
     /// A user's own policy.
     #[non_exhaustive]
     Custom {
-        /// What the policy looks at, in a word or two.
+        /// What the policy goes by, in a word or two.
         name: &'static str,
-        /// What it measured.
+        /// The value that it measured.
         measured: f64,
-        /// What that may not reach.
+        /// The value at which it trips.
         threshold: f64,
     },
 }
 
 impl TripReason {
-    /// The reason that a user's own policy gives.
+    /// Returns the reason of a user's own policy.
     #[must_use]
     pub const fn custom(name: &'static str, measured: f64, threshold: f64) -> Self {
         Self::Custom {
@@ -109,7 +115,7 @@ impl TripReason {
         }
     }
 
-    /// What was measured, in a few words that never vary: fit for a metric's label.
+    /// Returns what was measured, in a few words that never vary: fit for a metric's label.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -125,7 +131,7 @@ impl TripReason {
         }
     }
 
-    /// The value that was measured.
+    /// Returns the value that was measured.
     #[must_use]
     pub const fn measured(&self) -> f64 {
         match *self {
@@ -139,7 +145,7 @@ impl TripReason {
         }
     }
 
-    /// The threshold that it reached.
+    /// Returns the threshold that it reached.
     #[must_use]
     pub const fn threshold(&self) -> f64 {
         match *self {
@@ -157,7 +163,7 @@ impl TripReason {
 }
 
 impl fmt::Display for TripReason {
-    /// One line for whoever is on call.
+    /// Writes one line for the operator on call.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Evidence {

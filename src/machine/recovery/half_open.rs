@@ -1,10 +1,21 @@
+//! The half-open state: which calls are let through, and when half-open ends.
+//!
+//! It begins with a [`Trial`]. A gradual recovery then goes through [`Stage`]s. Nothing changes the
+//! state of the machine from here: each step returns a [`Progress`], which the machine follows.
+//! Half-open always ends, because every call that it admits is judged, given back, or overdue in
+//! time.
+
 use std::time::Duration;
 
-use super::{
-    Assessment, Timestamp,
-    evidence::{Bucket, Evidence, reaches, threshold},
-    reason::TripReason,
-    recovery::{Form, Gradual, Recovery},
+use super::{Form, Gradual, Recovery, error_diffusion::ErrorDiffusion, reservation::Reservations};
+use crate::machine::{
+    completion::Assessment,
+    policy::{
+        bucket::Bucket,
+        evidence::{Evidence, reaches, threshold},
+        reason::TripReason,
+    },
+    time::Timestamp,
 };
 
 /// Standard deviations of chance that the evidence has to exceed in a stage.
@@ -15,11 +26,11 @@ const NO_VERDICT_FOR: Duration = Duration::from_secs(1);
 
 /// The half-open state: how far access has returned.
 #[derive(Clone, Debug)]
-pub(super) struct HalfOpen {
+pub(in crate::machine) struct HalfOpen {
     evidence: Evidence,
     step: Step,
-    leases: Vec<Lease>,
-    next_lease: u64,
+    reservations: Reservations,
+    /// Calls in a row that ended with no verdict.
     undecided: u64,
     decided_at: Timestamp,
 }
@@ -30,7 +41,7 @@ enum Step {
     Stage(Stage),
 }
 
-/// A fixed number of calls; `taken` of them are promised, in flight or judged.
+/// A fixed number of calls; `taken` of them are reserved, in flight or judged.
 #[derive(Clone, Debug)]
 struct Trial {
     calls: u64,
@@ -40,11 +51,12 @@ struct Trial {
     bad: u64,
 }
 
+/// A stage of a gradual recovery: a share of the calls goes to the primary.
 #[derive(Clone, Debug)]
 struct Stage {
     index: usize,
     since: Timestamp,
-    /// It isn't passed before.
+    /// The stage isn't passed before then.
     passed_from: Timestamp,
     good: u64,
     good_in_a_row: u64,
@@ -52,16 +64,9 @@ struct Stage {
     spread: ErrorDiffusion,
 }
 
-/// A place that was promised to a caller who hasn't called yet.
-#[derive(Clone, Debug)]
-struct Lease {
-    id: u64,
-    until: Timestamp,
-}
-
-/// What a half-open outcome, or time, leads to.
+/// A step that a half-open outcome, or time, leads to.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Progress {
+pub(in crate::machine) enum Progress {
     Stays,
     Moves { to: usize, reason: Option<TripReason> },
     Closes,
@@ -69,90 +74,78 @@ pub(super) enum Progress {
 }
 
 impl HalfOpen {
-    pub(super) fn new(recovery: &Recovery, evidence: Evidence, now: Timestamp) -> Self {
+    pub(in crate::machine) fn new(recovery: &Recovery, evidence: Evidence, now: Timestamp) -> Self {
         Self {
             evidence,
             step: Step::Trial(Trial::new(&recovery.form)),
-            leases: Vec::new(),
-            next_lease: 0,
+            reservations: Reservations::default(),
             undecided: 0,
             decided_at: now,
         }
     }
 
-    /// The percentage of the calls that is let through; 0 during the trial.
-    pub(super) fn share(&self, recovery: &Recovery) -> u8 {
+    /// Returns the percentage of the calls that is let through; 0 during the trial.
+    pub(in crate::machine) fn share(&self, recovery: &Recovery) -> u8 {
         match (&self.step, &recovery.form) {
             (Step::Stage(stage), Form::Gradual(gradual)) => gradual.stages[stage.index],
             _ => 0,
         }
     }
 
-    pub(super) fn is_trial(&self) -> bool {
+    pub(in crate::machine) fn is_trial(&self) -> bool {
         matches!(self.step, Step::Trial(_))
     }
 
-    pub(super) fn admit(&mut self) -> bool {
+    /// Returns whether the next call goes to the primary. If so, its place is taken.
+    pub(in crate::machine) fn admit(&mut self) -> bool {
         match &mut self.step {
             Step::Trial(trial) => {
                 let free = trial.taken < trial.calls;
                 trial.taken += u64::from(free);
                 free
             }
-            Step::Stage(stage) => stage.spread.ask(),
+            Step::Stage(stage) => stage.spread.admit(),
         }
     }
 
-    /// Admits a call that will be made later, if it is made before `until`.
-    pub(super) fn lease(&mut self, until: Timestamp) -> Option<u64> {
-        self.admit().then(|| {
-            self.next_lease += 1;
-            self.leases.push(Lease {
-                id: self.next_lease,
-                until,
-            });
-            self.next_lease
-        })
+    /// Admits a call that will be made later, if it is made before `until`. Returns its
+    /// reservation.
+    pub(in crate::machine) fn reserve(&mut self, until: Timestamp) -> Option<u64> {
+        self.admit().then(|| self.reservations.add(until))
     }
 
-    /// Turns a lease into a call; `false` where it has run out.
-    pub(super) fn claim(&mut self, id: u64) -> bool {
-        let before = self.leases.len();
-        self.leases.retain(|lease| lease.id != id);
-        self.leases.len() < before
+    /// Turns a reservation into a call. Returns `false` where it has lapsed, or is void.
+    pub(in crate::machine) fn claim(&mut self, id: u64) -> bool {
+        self.reservations.claim(id)
     }
 
-    /// Gives back the place of a call or promise that was never used.
-    pub(super) fn give_back(&mut self) {
+    /// Gives back the place of a call or reservation that was never used.
+    pub(in crate::machine) fn give_back(&mut self) {
         match &mut self.step {
             Step::Trial(trial) => trial.taken = trial.taken.saturating_sub(1),
             Step::Stage(stage) => stage.spread.give_back(),
         }
     }
 
-    pub(super) fn drop_lapsed_leases(&mut self, now: Timestamp) {
-        if self.leases.is_empty() {
-            return;
-        }
-        let before = self.leases.len();
-        self.leases.retain(|lease| lease.until > now);
-        for _ in self.leases.len()..before {
+    /// Gives back the places of reservations that have lapsed.
+    pub(in crate::machine) fn drop_lapsed_reservations(&mut self, now: Timestamp) {
+        for _ in 0..self.reservations.drop_lapsed(now) {
             self.give_back();
         }
     }
 
-    /// Whether this promise still holds at `now`.
-    pub(super) fn holds(&self, id: u64, now: Timestamp) -> bool {
-        self.leases.iter().any(|lease| lease.id == id && lease.until > now)
+    /// Returns whether a reservation is still valid at `now`.
+    pub(in crate::machine) fn is_valid(&self, id: u64, now: Timestamp) -> bool {
+        self.reservations.is_valid(id, now)
     }
 
-    /// When the last promise that is out runs out.
-    pub(super) fn next_lapse(&self) -> Option<Timestamp> {
-        self.leases.iter().map(|lease| lease.until).min()
+    /// Returns when the earliest reservation lapses.
+    pub(in crate::machine) fn next_lapse(&self) -> Option<Timestamp> {
+        self.reservations.next_lapse()
     }
 
-    /// Takes a verdict on a call that was bad from `at`, or good.
-    pub(super) fn judge(
+    /// Records a call that was bad from `at` on, or good. Returns what that leads to.
+    pub(in crate::machine) fn record(
         &mut self,
         recovery: &Recovery,
         assessment: Assessment,
@@ -162,7 +155,7 @@ impl HalfOpen {
         self.undecided = 0;
         self.decided_at = now;
         match &mut self.step {
-            Step::Trial(trial) => match (trial.judge(assessment), &recovery.form) {
+            Step::Trial(trial) => match (trial.record(assessment), &recovery.form) {
                 (None, _) => Progress::Stays,
                 (Some(Err(reason)), _) => Progress::Reopens(reason),
                 (Some(Ok(())), Form::Gradual(_)) => Progress::Moves { to: 0, reason: None },
@@ -178,8 +171,9 @@ impl HalfOpen {
         }
     }
 
-    /// A call ended with no verdict: its place in a trial is free again.
-    pub(super) fn undecided(&mut self, now: Timestamp) -> Progress {
+    /// Records a call that ended with no verdict. Its place in a trial is free again. Returns what
+    /// that leads to.
+    pub(in crate::machine) fn record_undecided(&mut self, now: Timestamp) -> Progress {
         if let Step::Trial(_) = self.step {
             self.give_back();
         }
@@ -193,18 +187,19 @@ impl HalfOpen {
         Progress::Stays
     }
 
-    /// What time alone leads to.
-    pub(super) fn progress(&self, recovery: &Recovery, now: Timestamp) -> Progress {
+    /// Returns what time alone leads to.
+    pub(in crate::machine) fn progress(&self, recovery: &Recovery, now: Timestamp) -> Progress {
         match (&self.step, &recovery.form) {
             (Step::Stage(stage), Form::Gradual(gradual)) => stage.progress(gradual, now),
             _ => Progress::Stays,
         }
     }
 
-    /// Moves to a stage. What was promised in the step before is void: each stage keeps to its own share.
-    pub(super) fn move_to(&mut self, recovery: &Recovery, stage: usize, now: Timestamp) {
+    /// Moves to a stage. Reservations of the step before are void: each stage keeps to its own
+    /// share.
+    pub(in crate::machine) fn move_to(&mut self, recovery: &Recovery, stage: usize, now: Timestamp) {
         if let Form::Gradual(gradual) = &recovery.form {
-            self.leases.clear();
+            self.reservations.clear();
             self.step = Step::Stage(Stage {
                 index: stage,
                 since: now,
@@ -223,7 +218,8 @@ impl Trial {
         let (calls, too_many_bad) = match *form {
             Form::Gradual(_) => (1, 1),
             Form::PermittedCalls { calls, bad_rate } => {
-                // The least count whose rate reaches `bad_rate`; the product may have been rounded up past it.
+                // The least count whose rate reaches `bad_rate`. The product may have been rounded
+                // up past it.
                 let count = (f64::from(calls) * bad_rate).ceil().max(1.0);
                 let enough = (count - 1.0) / f64::from(calls) >= bad_rate && count > 1.0;
                 (calls.into(), if enough { count - 1.0 } else { count } as u64)
@@ -238,8 +234,8 @@ impl Trial {
         }
     }
 
-    /// The verdict, as soon as the calls that are still out can't change it.
-    fn judge(&mut self, assessment: Assessment) -> Option<Result<(), TripReason>> {
+    /// Records a call. Returns the verdict as soon as the calls that are still out can't change it.
+    fn record(&mut self, assessment: Assessment) -> Option<Result<(), TripReason>> {
         self.judged += 1;
         self.bad += u64::from(assessment.is_bad());
         if self.bad >= self.too_many_bad {
@@ -258,16 +254,16 @@ impl Stage {
     fn record(&mut self, assessment: Assessment, at: Timestamp, now: Timestamp) {
         if assessment.is_bad() {
             self.good_in_a_row = 0;
-            self.bucket.bad(assessment, at);
+            self.bucket.record_bad(assessment, at);
         } else {
             self.good += 1;
             self.good_in_a_row += 1;
-            self.bucket.good(now);
+            self.bucket.record_good(now);
         }
     }
 
     fn progress(&self, gradual: &Gradual, now: Timestamp) -> Progress {
-        // As long as it goes well, that is all.
+        // Most calls find the bucket below the minimum, and need no root.
         if self.bucket.holds(gradual.net_failures) {
             if let Some(reason) = self.relapse(gradual, now) {
                 return match gradual.halved(self.index) {
@@ -293,7 +289,7 @@ impl Stage {
         }
     }
 
-    /// The evidence that the primary isn't healthy yet, where there is enough.
+    /// Returns the evidence that the primary isn't healthy yet, where there is enough.
     fn relapse(&self, gradual: &Gradual, now: Timestamp) -> Option<TripReason> {
         let bucket = self.bucket.view(now);
         let threshold = threshold(gradual.net_failures, SIGMAS, bucket.weight, bucket.judged);
@@ -304,36 +300,5 @@ impl Stage {
             calls: bucket.judged,
             over: bucket.above_zero_for,
         })
-    }
-}
-
-/// Spreads a share of the calls evenly (error diffusion): of any n calls in a row it admits at most ⌈n × share⌉.
-#[derive(Clone, Debug)]
-struct ErrorDiffusion {
-    percent: u32,
-    credit: u32,
-}
-
-impl ErrorDiffusion {
-    /// The first call of a stage is let through, so that rare traffic gets an answer at each stage.
-    fn new(percent: u8) -> Self {
-        Self {
-            percent: percent.into(),
-            credit: 100 - u32::from(percent),
-        }
-    }
-
-    fn ask(&mut self) -> bool {
-        self.credit = self.credit.saturating_add(self.percent);
-        let admitted = self.credit >= 100;
-        if admitted {
-            self.credit -= 100;
-        }
-        admitted
-    }
-
-    /// Undoes an ask that was granted. What it was refused to others for is gone: many that are undone at once make no burst.
-    fn give_back(&mut self) {
-        self.credit = (self.credit + 100 - self.percent) % 100;
     }
 }

@@ -1,13 +1,21 @@
+//! How long the breaker stays open: as a setting, and as the state of an open breaker.
+//!
+//! [`OpenDuration`] is the setting. It begins a [`Cooldown`] at each opening, which ends with time,
+//! with refused calls, or with an operator's word.
+
 use std::time::Duration;
 
-use super::{Timestamp, invalid::ConfigError};
+use crate::machine::{error::ConfigError, time::Timestamp};
 
-/// How long the breaker stays open before it tries the primary again.
+/// A setting that says how long the breaker stays open before it tries the primary again.
 ///
-/// The default grows: 0.5 s × 1.5ᵏ up to 3 s, times a random factor between 0.5 and 1, where k counts the openings that no
-/// ten closed seconds lay between. It also wants 10 + k calls to have been refused before a trial (or 60 s × 1.5ᵏ to have
-/// passed, at most ten minutes), so that rare traffic isn't asked to pay for a probe at every other call; and 200 calls, times that factor,
-/// are enough whatever the time, so that busy traffic doesn't lose more by waiting than a probe would cost.
+/// The default grows: 0.5 s × 1.5ᵏ up to 3 s, times a random factor between 0.5 and 1, where k
+/// counts the openings that no ten closed seconds lay between.
+///
+/// It also asks that 10 + k calls have been refused before a trial (or 60 s × 1.5ᵏ have passed, at
+/// most ten minutes), so that rare traffic doesn't pay for a probe at every other call. And 200
+/// calls, times that factor, are enough whatever the time, so that busy traffic doesn't lose more
+/// by waiting than a probe would cost.
 ///
 /// A bare [`Duration`] is [`fixed`](Self::fixed):
 ///
@@ -15,7 +23,8 @@ use super::{Timestamp, invalid::ConfigError};
 /// use std::time::Duration;
 /// use tower_breaker::recovery::OpenDuration;
 ///
-/// let growing = OpenDuration::growing(Duration::from_secs(1), Duration::from_secs(30)).factor(2.0);
+/// let [second, minute] = [1, 60].map(Duration::from_secs);
+/// let growing = OpenDuration::growing(second, minute).factor(2.0);
 /// let fixed: OpenDuration = Duration::from_secs(5).into();
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,16 +38,18 @@ pub struct OpenDuration {
     pub(crate) retry_after_cap: Option<Duration>,
 }
 
-/// After this long, at the first opening, a trial needs no more refused calls; later after longer, up to ten times as long.
+/// After this long, at the first opening, a trial needs no more refused calls. At each opening that
+/// follows it is longer by [`PATIENCE_GROWS`], up to [`MOST_PATIENCE`].
 const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_GROWS: f64 = 1.5;
 const MOST_PATIENCE: Duration = Duration::from_secs(600);
 
-/// However many calls are refused, the primary is left alone for so long.
+/// The primary gets no calls for so long, however many are refused.
 const SHORTEST: Duration = Duration::from_millis(100);
 
 impl OpenDuration {
-    /// Always this long, with no jitter, however few or many calls are refused. Above 0, at most 365 days.
+    /// Stays open for always this long, with no jitter, however few or many calls are refused.
+    /// Above 0, at most 365 days.
     #[must_use]
     pub const fn fixed(duration: Duration) -> Self {
         Self {
@@ -52,7 +63,8 @@ impl OpenDuration {
         }
     }
 
-    /// `initial` at first, growing by a factor of 1.5 at each opening that follows, up to `max`.
+    /// Stays open for `initial` at first, growing by a factor of 1.5 at each opening that follows,
+    /// up to `max`.
     #[must_use]
     pub const fn growing(initial: Duration, max: Duration) -> Self {
         Self {
@@ -66,19 +78,21 @@ impl OpenDuration {
         }
     }
 
-    /// By how much it grows; 1 to 100. Default: 1.5.
+    /// Sets the factor by which it grows; 1 to 100. Default: 1.5.
     #[must_use]
     pub const fn factor(self, factor: f64) -> Self {
         Self { factor, ..self }
     }
 
-    /// How much of it is random: with 0.5, the duration is multiplied by something between 0.5 and 1. From 0 to 1. Default: 0.5.
+    /// Sets how much of it is random: with 0.5, the duration is multiplied by a factor between 0.5
+    /// and 1. From 0 to 1. Default: 0.5.
     #[must_use]
     pub const fn jitter(self, jitter: f64) -> Self {
         Self { jitter, ..self }
     }
 
-    /// How many calls must have been refused before the first trial; one more for each opening that follows. Default: 10.
+    /// Sets how many calls must have been refused before the first trial; one more for each opening
+    /// that follows. Default: 10.
     #[must_use]
     pub const fn refused_before_trial(self, calls: u32) -> Self {
         Self {
@@ -87,8 +101,9 @@ impl OpenDuration {
         }
     }
 
-    /// Ends it as soon as so many calls have been refused, times the random factor, but after 100 ms at the soonest: where calls are many,
-    /// waiting loses more of them than a probe costs. With 0, time alone decides. Default: 200; for [`fixed`](Self::fixed), 0.
+    /// Ends it as soon as so many calls have been refused, times the random factor, but after 100
+    /// ms at the soonest. Where calls are many, waiting loses more of them than a probe costs. With
+    /// 0, time alone decides. Default: 200; for [`fixed`](Self::fixed), 0.
     #[must_use]
     pub const fn ends_after_refusals(self, calls: u32) -> Self {
         Self {
@@ -97,8 +112,8 @@ impl OpenDuration {
         }
     }
 
-    /// Stays open for as long as the primary asks, in a `Retry-After`, where that is longer; but no longer than `cap`. Above 0, at
-    /// most 365 days. Default: what the primary asks for is ignored.
+    /// Stays open for as long as the primary asks, in a `Retry-After`, where that is longer; but no
+    /// longer than `cap`. Above 0, at most 365 days. Default: what the primary asks for is ignored.
     #[must_use]
     pub const fn honor_retry_after(self, cap: Duration) -> Self {
         Self {
@@ -107,12 +122,21 @@ impl OpenDuration {
         }
     }
 
-    /// Opening number `attempt`, which begins `now`, and its time, for a `rng` between 0 and 1 and a primary that `asked_for` so long.
-    pub(super) fn begin(self, attempt: u32, rng: f64, asked_for: Duration, now: Timestamp) -> (Cooldown, Duration) {
+    /// Begins opening number `attempt` at `now`. Returns it with its length.
+    ///
+    /// `random` is a number from 0 to 1, for the jitter; `asked_for` is the pause that the primary
+    /// asked for.
+    pub(in crate::machine) fn begin(
+        self,
+        attempt: u32,
+        random: f64,
+        asked_for: Duration,
+        now: Timestamp,
+    ) -> (Cooldown, Duration) {
         let max = self.max.as_secs_f64();
-        // Infinite long before `attempt` is; `min` takes care of that.
+        // The power becomes infinite for large attempts; `min` takes care of that.
         let grown = (self.initial.as_secs_f64() * self.factor.powf(f64::from(attempt))).min(max);
-        let factor = 1.0 - self.jitter * rng;
+        let factor = 1.0 - self.jitter * random;
         let own = Duration::from_secs_f64(grown * factor);
         let asked_for = self.retry_after_cap.map_or(Duration::ZERO, |cap| asked_for.min(cap));
         let open_for = own.max(asked_for);
@@ -134,21 +158,25 @@ impl OpenDuration {
         (cooldown, open_for)
     }
 
-    pub(super) fn check(self) -> Result<(), ConfigError> {
+    pub(in crate::machine) fn check(self) -> Result<(), ConfigError> {
         ConfigError::check_duration("open_duration", self.initial)?;
         ConfigError::check_duration("open_duration.max", self.max)?;
         if self.max < self.initial {
-            return Err(ConfigError::new(
+            return Err(ConfigError::out_of_range(
                 "open_duration.max",
                 format!("{:?}", self.max),
-                format!("at least the initial duration, {:?},", self.initial),
+                format!("at least the initial duration, {:?}", self.initial),
             ));
         }
         if !(self.factor >= 1.0 && self.factor <= 100.0) {
-            return Err(ConfigError::new("open_duration.factor", self.factor, "1 to 100"));
+            return Err(ConfigError::out_of_range(
+                "open_duration.factor",
+                self.factor,
+                "1 to 100",
+            ));
         }
         if !(self.jitter >= 0.0 && self.jitter <= 1.0) {
-            return Err(ConfigError::new("open_duration.jitter", self.jitter, "0 to 1"));
+            return Err(ConfigError::out_of_range("open_duration.jitter", self.jitter, "0 to 1"));
         }
         if let Some(cap) = self.retry_after_cap {
             ConfigError::check_duration("open_duration.retry_after_cap", cap)?;
@@ -169,17 +197,18 @@ impl From<Duration> for OpenDuration {
     }
 }
 
-/// What an open breaker waits for before a trial.
+/// An opening: what an open breaker waits for before a trial.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cooldown {
+pub(in crate::machine) struct Cooldown {
     until: Timestamp,
     early: Option<Early>,
-    /// Calls still to be refused before a trial, unless it has waited for them for long enough.
+    /// Calls still to be refused before a trial.
     refusals: u32,
+    /// From then on a trial doesn't wait for them any more.
     patient_until: Timestamp,
 }
 
-/// Its time is up early where so many more calls are refused, from some moment on.
+/// An early end of a cooldown: once so many more calls have been refused, but not before `from`.
 #[derive(Clone, Copy, Debug)]
 struct Early {
     refusals: u32,
@@ -187,62 +216,47 @@ struct Early {
 }
 
 impl Cooldown {
-    /// One that nothing but an operator ends.
-    pub(super) const ENDLESS: Self = Self {
+    /// A cooldown that only an operator ends.
+    pub(in crate::machine) const ENDLESS: Self = Self {
         until: Timestamp::from_nanos(u64::MAX),
         early: None,
         refusals: 0,
         patient_until: Timestamp::START,
     };
 
-    /// One that is over.
-    pub(super) fn over(now: Timestamp) -> Self {
+    /// Returns a cooldown that is over.
+    pub(in crate::machine) fn over(now: Timestamp) -> Self {
         Self {
             until: now,
             ..Self::ENDLESS
         }
     }
 
-    pub(super) fn refused(&mut self, calls: u32) {
+    /// Counts refused calls.
+    pub(in crate::machine) fn record_rejections(&mut self, calls: u32) {
         self.refusals = self.refusals.saturating_sub(calls);
         if let Some(early) = &mut self.early {
             early.refusals = early.refusals.saturating_sub(calls);
         }
     }
 
-    /// Until then calls are refused however many there are.
-    pub(super) fn refuses_until(&self) -> Timestamp {
+    /// Returns until when calls are refused, however many there are.
+    pub(in crate::machine) fn refuses_until(&self) -> Timestamp {
         self.early.map_or(self.until, |early| self.until.min(early.from))
     }
 
-    pub(super) fn until(&self) -> Timestamp {
+    /// Returns when its time is up, unless it ends early.
+    pub(in crate::machine) fn until(&self) -> Timestamp {
         self.until
     }
 
-    pub(super) fn time_is_up(&self, now: Timestamp) -> bool {
+    /// Returns whether its time is up. A trial may still wait for more refused calls.
+    pub(in crate::machine) fn time_is_up(&self, now: Timestamp) -> bool {
         self.until <= now || self.early.is_some_and(|early| early.refusals == 0 && early.from <= now)
     }
 
-    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+    /// Returns whether the next call may be the trial.
+    pub(in crate::machine) fn is_over(&self, now: Timestamp) -> bool {
         self.time_is_up(now) && (self.refusals == 0 || self.patient_until <= now)
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): jitter needs no more, and the same seed gives the same waits.
-#[derive(Clone, Debug)]
-pub(crate) struct SplitMix64(u64);
-
-impl SplitMix64 {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// Something from 0 to 1, 1 excluded.
-    pub(crate) fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }

@@ -1,12 +1,20 @@
+//! Sliding windows: as a setting, and as the memory behind it.
+//!
+//! [`SlidingWindow`] is what a policy asks for. [`Window`] keeps that many calls, or that much
+//! time, and sums them up. Recording is O(1), and memory doesn't grow with traffic.
+
 use std::{borrow::Cow, collections::VecDeque, time::Duration};
 
-use super::{Assessment, Timestamp, evidence::BucketView, invalid::ConfigError};
+use super::counts::Sums;
+use crate::machine::{completion::Assessment, error::ConfigError, time::Timestamp};
 
-/// Which calls a rate is taken over: the last N calls, or those of the last T.
+/// A choice of the calls that a rate is taken over: the last N calls, or those of the last T.
 ///
-/// A window slides: what leaves it no longer counts, whatever its number. Memory doesn't grow with traffic: about ten bytes a
-/// call for [`last_calls`](Self::last_calls), [`SlidingWindow::SLICES`] sums for [`last`](Self::last).
+/// A window slides: what leaves it no longer counts, whatever its number. Memory doesn't grow with
+/// traffic: about ten bytes a call for [`last_calls`](Self::last_calls), [`SlidingWindow::SLICES`]
+/// sums for [`last`](Self::last).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SlidingWindow {
     /// The last N calls: 1 to [`SlidingWindow::MAX_CALLS`].
     Calls(usize),
@@ -17,16 +25,16 @@ pub enum SlidingWindow {
 impl SlidingWindow {
     /// The largest window of calls.
     pub const MAX_CALLS: usize = 1_000_000;
-    /// Into how many slices a window of time is divided.
+    /// The number of slices that a window of time is divided into.
     pub const SLICES: usize = 20;
 
-    /// The last `calls` calls.
+    /// Takes the last `calls` calls: 1 to [`MAX_CALLS`](Self::MAX_CALLS).
     #[must_use]
     pub const fn last_calls(calls: usize) -> Self {
         Self::Calls(calls)
     }
 
-    /// The calls of the last `duration`.
+    /// Takes the calls of the last `duration`: 1 ms to 365 days.
     #[must_use]
     pub const fn last(duration: Duration) -> Self {
         Self::Time(duration)
@@ -35,97 +43,19 @@ impl SlidingWindow {
     pub(super) fn check(self, field: impl Into<Cow<'static, str>>) -> Result<(), ConfigError> {
         match self {
             Self::Calls(1..=Self::MAX_CALLS) => Ok(()),
-            Self::Calls(calls) => Err(ConfigError::new(field, calls, "1 to 1000000 calls")),
-            Self::Time(time) if time < Duration::from_millis(1) => {
-                Err(ConfigError::new(field, format!("{time:?}"), "1 ms to 365 days"))
-            }
+            Self::Calls(calls) => Err(ConfigError::out_of_range(field, calls, "1 to 1000000 calls")),
+            Self::Time(time) if time < Duration::from_millis(1) => Err(ConfigError::out_of_range(
+                field,
+                format!("{time:?}"),
+                "1 ms to 365 days",
+            )),
             Self::Time(time) => ConfigError::check_duration(field, time),
         }
     }
 }
 
-/// What a [`TripPolicy`](super::TripPolicy) is asked about: the calls in its window, and the failure bucket.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Calls judged: in the policy's window, or since the breaker closed where it has none.
-    pub calls: u64,
-    /// Those that failed.
-    pub failed: u64,
-    /// Those that took longer than `slow_after`, are still in flight past it, or were given up when they had taken longer than most. A slow
-    /// failure counts in both.
-    pub slow: u64,
-    /// Those that were bad: failed, slow, or both.
-    pub bad: u64,
-    /// How many calls have been bad in a row, up to now.
-    pub bad_in_a_row: u64,
-    /// The failure bucket, for [`Evidence`](super::Evidence).
-    pub bucket: Option<BucketView>,
-}
-
-impl Counts {
-    /// Failed calls ÷ calls; `None` where there are none.
-    #[must_use]
-    pub fn failure_rate(&self) -> Option<f64> {
-        self.rate(self.failed)
-    }
-
-    /// Slow calls ÷ calls; `None` where there are none.
-    #[must_use]
-    pub fn slow_call_rate(&self) -> Option<f64> {
-        self.rate(self.slow)
-    }
-
-    fn rate(&self, part: u64) -> Option<f64> {
-        (self.calls > 0).then(|| part as f64 / self.calls as f64)
-    }
-}
-
-/// How many calls, and of which kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sums {
-    pub(super) calls: u64,
-    pub(super) failed: u64,
-    pub(super) slow: u64,
-    pub(super) bad: u64,
-}
-
-impl Sums {
-    /// One of the calls that were slow, and hadn't failed as far as was known, has. `false` where there is none.
-    pub(super) fn overdue_failed(&mut self) -> bool {
-        let any = self.bad > self.failed;
-        self.failed += u64::from(any);
-        any
-    }
-
-    pub(super) fn add(&mut self, assessment: Assessment) {
-        self.calls += 1;
-        self.failed += u64::from(assessment.failed);
-        self.slow += u64::from(assessment.slow);
-        self.bad += u64::from(assessment.is_bad());
-    }
-
-    fn remove(&mut self, other: Self) {
-        self.calls -= other.calls;
-        self.failed -= other.failed;
-        self.slow -= other.slow;
-        self.bad -= other.bad;
-    }
-}
-
-impl From<Sums> for Counts {
-    fn from(sums: Sums) -> Self {
-        Self {
-            calls: sums.calls,
-            failed: sums.failed,
-            slow: sums.slow,
-            bad: sums.bad,
-            ..Self::default()
-        }
-    }
-}
-
-/// The memory behind a [`SlidingWindow`]. Recording is O(1); a gap of any length costs at most one pass over the slices.
+/// The memory behind a [`SlidingWindow`]. Recording is O(1); a gap of any length costs at most one
+/// pass over the slices.
 #[derive(Clone, Debug)]
 pub(super) enum Window {
     Calls(CallWindow),
@@ -147,15 +77,16 @@ impl Window {
         }
     }
 
-    /// Takes good calls, the last of which came back at `last`; a window of time takes them all for that late.
-    pub(super) fn good_calls(&mut self, calls: u64, last: Timestamp) {
+    /// Records good calls, the last of which came back at `last`. A window of time takes all of
+    /// them as having come back then.
+    pub(super) fn record_successes(&mut self, calls: u64, last: Timestamp) {
         match self {
-            Self::Calls(window) => window.good_calls(calls),
-            Self::Time(window) => window.good_calls(calls, last),
+            Self::Calls(window) => window.record_successes(calls),
+            Self::Time(window) => window.record_successes(calls, last),
         }
     }
 
-    /// Until when a window of time adds calls to the same slice as at `now`.
+    /// Returns until when a window of time adds calls to the same slice as at `now`.
     pub(super) fn slice_ends(&self, now: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Calls(_) => None,
@@ -163,7 +94,8 @@ impl Window {
         }
     }
 
-    /// A call that was recorded as slow has failed as well. Which one it was doesn't matter to a sum: the oldest that there is.
+    /// Counts a call that was recorded as slow as failed, too. Which one it was doesn't matter to a
+    /// sum: it is the oldest in the window.
     pub(super) fn overdue_failed(&mut self, now: Timestamp) {
         match self {
             Self::Calls(window) => window.overdue_failed(),
@@ -178,7 +110,8 @@ impl Window {
         }
     }
 
-    /// The window of another size, with as much of this one's content as fits; empty where the two kinds differ.
+    /// Returns a window of another size, with as much of this one's content as fits. It is empty
+    /// where the two kinds differ.
     pub(super) fn resized(self, to: SlidingWindow, now: Timestamp) -> Self {
         match (self, to) {
             (Self::Calls(old), SlidingWindow::Calls(capacity)) => {
@@ -194,6 +127,7 @@ impl Window {
     }
 }
 
+/// The last calls, one by one.
 #[derive(Clone, Debug)]
 pub(super) struct CallWindow {
     capacity: usize,
@@ -201,7 +135,8 @@ pub(super) struct CallWindow {
     sums: Sums,
     /// How many calls have left the window.
     left: u64,
-    /// The calls that were only slow, by their number since the window was made; those that have left it may be among them.
+    /// The calls that were only slow, by their number since the window was made. Calls that have
+    /// left the window may be among them.
     only_slow: VecDeque<u64>,
 }
 
@@ -235,10 +170,10 @@ impl CallWindow {
         self.sums.add(assessment);
     }
 
-    fn good_calls(&mut self, calls: u64) {
+    fn record_successes(&mut self, calls: u64) {
         let calls = usize::try_from(calls).unwrap_or(usize::MAX);
         if self.sums.bad > 0 {
-            // Among the last ones as many as make up the window, what came before is of no interest.
+            // More calls than the window holds leave nothing of what came before.
             for _ in 0..calls.min(self.capacity) {
                 self.record(Assessment::default());
             }
@@ -257,7 +192,8 @@ impl CallWindow {
     }
 }
 
-/// Time is cut into numbered slices; slice `n` lives in place `n % SLICES` until slice `n + SLICES` needs it.
+/// The sums of the last slices of time. Time is cut into numbered slices; slice `n` lives in place
+/// `n % SLICES` until slice `n + SLICES` needs it.
 #[derive(Clone, Debug)]
 pub(super) struct TimeWindow {
     slice_nanos: u64,
@@ -284,12 +220,12 @@ impl TimeWindow {
     fn record(&mut self, assessment: Assessment, now: Timestamp) {
         let slice = now.as_nanos() / self.slice_nanos;
         self.roll(slice);
-        // A call from a slice that has already been left counts in the newest: late is better than never.
+        // A call from an older slice counts in the newest one: late is better than never.
         self.slices[Self::place(self.newest)].add(assessment);
         self.sums.add(assessment);
     }
 
-    fn good_calls(&mut self, calls: u64, last: Timestamp) {
+    fn record_successes(&mut self, calls: u64, last: Timestamp) {
         self.roll(last.as_nanos() / self.slice_nanos);
         self.slices[Self::place(self.newest)].calls += calls;
         self.sums.calls += calls;
@@ -300,6 +236,7 @@ impl TimeWindow {
         Timestamp::from_nanos(slice.saturating_add(1).saturating_mul(self.slice_nanos))
     }
 
+    /// Empties the slices that have left the window once `slice` is in it.
     fn roll(&mut self, slice: u64) {
         for step in 1..=self.passed(slice) {
             let place = Self::place(self.newest.wrapping_add(step));
@@ -319,12 +256,12 @@ impl TimeWindow {
         }
     }
 
-    /// How many slices have left the window once `slice` is in it.
+    /// Returns how many slices leave the window once `slice` is in it.
     fn passed(&self, slice: u64) -> u64 {
         slice.saturating_sub(self.newest).min(SlidingWindow::SLICES as u64)
     }
 
-    /// The sums as they would be at `now`, with nothing changed.
+    /// Returns the sums as they would be at `now`. Nothing changes.
     fn sums_at(&self, now: Timestamp) -> Sums {
         let slice = now.as_nanos() / self.slice_nanos;
         let mut sums = self.sums;
@@ -340,13 +277,8 @@ impl TimeWindow {
         for slice in oldest..=self.newest {
             new.roll(slice.saturating_mul(self.slice_nanos) / new.slice_nanos);
             let moved = self.slices[Self::place(slice)];
-            let target = &mut new.slices[Self::place(new.newest)];
-            for sums in [target, &mut new.sums] {
-                sums.calls += moved.calls;
-                sums.failed += moved.failed;
-                sums.slow += moved.slow;
-                sums.bad += moved.bad;
-            }
+            new.slices[Self::place(new.newest)].add_all(moved);
+            new.sums.add_all(moved);
         }
         new.roll(now.as_nanos() / new.slice_nanos);
         new
