@@ -117,10 +117,11 @@ pub mod snapshot {
     };
 }
 
-/// The futures that the services of this crate return.
+/// The future that the services of this crate return, [`ResponseFuture`](future::ResponseFuture), and
+/// what it is made of.
 pub mod future {
     pub use crate::{
-        layer::ResponseFuture,
-        on_open::{BackupFuture, RejectFuture, RespondFuture},
+        layer::future::{CallFuture, ResponseFuture, WaitingCall},
+        on_open::{backup::BackupFuture, fail_over::RetainedCall, reject::RejectFuture, respond::RespondFuture},
     };
 }

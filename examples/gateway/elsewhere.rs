@@ -109,19 +109,19 @@ impl ReplayElsewhere {
 }
 
 impl RetainRequest<Request<Body>, Response<Body>, BoxError> for ReplayElsewhere {
-    type Kept = <Kept as RetainRequest<Request<Body>, Response<Body>, BoxError>>::Kept;
+    type Retained = <Kept as RetainRequest<Request<Body>, Response<Body>, BoxError>>::Retained;
 
-    fn keep(&self, request: Request<Body>) -> (Request<Body>, Option<Self::Kept>) {
+    fn retain(&self, request: Request<Body>) -> (Request<Body>, Option<Self::Retained>) {
         let journey = request.extensions().get::<Journey>();
         if journey.is_none_or(Journey::is_over) {
             // Its caller gets whatever this instance answers.
             return (request, None);
         }
-        RetainRequest::<_, Response<Body>, BoxError>::keep(&self.0, request)
+        RetainRequest::<_, Response<Body>, BoxError>::retain(&self.0, request)
     }
 
-    fn replay(kept: Self::Kept, failure: Result<&Response<Body>, &BoxError>) -> Option<Request<Body>> {
-        Kept::replay(kept, failure)
+    fn restore(retained: Self::Retained, failure: Result<&Response<Body>, &BoxError>) -> Option<Request<Body>> {
+        Kept::restore(retained, failure)
     }
 }
 

@@ -288,7 +288,7 @@ impl<B, C> CircuitBreakerLayerBuilder<B, C> {
             Some(registry) => registry.add(config, make)?,
             None => make(config)?,
         };
-        Ok(CircuitBreakerLayer::new(breaker, on_open, classify))
+        Ok(CircuitBreakerLayer::from_parts(breaker, on_open, classify))
     }
 }
 
