@@ -1,7 +1,8 @@
 //! [`KeyedCircuitBreaker`]: a service that asks a key's breaker for each call.
 //!
-//! The key is known only in `call`. So `poll_ready` polls the primary for whichever call comes next,
-//! and reports an error to none: a call finds out in its own future, with its key's breaker at hand.
+//! The key is known only in `call`. So `poll_ready` polls the primary for whichever call comes
+//! next, and reports an error to none: a call finds out in its own future, with its key's breaker
+//! at hand.
 
 use std::{
     fmt,
@@ -26,9 +27,9 @@ use crate::{
 /// [`KeyedCircuitBreakerLayer`](super::KeyedCircuitBreakerLayer) makes it.
 ///
 /// It is always ready, since only a request says which key, and so which breaker, decides. A call
-/// waits for the primary's readiness in its own future, and its key's breaker counts an error there.
-/// (Only a panic in the primary's `poll_ready` counts in no breaker, if it happens before the call.)
-/// If the primary can be unready for long, put a limit outside on how many calls wait.
+/// waits for the primary's readiness in its own future, and its key's breaker counts an error
+/// there. (Only a panic in the primary's `poll_ready` counts in no breaker, if it happens before
+/// the call.) If the primary can be unready for long, put a limit outside on how many calls wait.
 pub struct KeyedCircuitBreaker<S, F, K, B = Reject, C = ErrorsAsFailures> {
     primary: PrimaryHandle<S>,
     key: F,
@@ -75,7 +76,8 @@ where
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         if !self.primary.is_ready() && matches!(self.primary.poll_ready(cx), Poll::Ready(Err(_))) {
-            // The call finds out, on a handle that still works: then it is known whose breaker counts it.
+            // The call finds out, on a handle that still works: then it is known whose breaker
+            // counts it.
             self.primary.release();
         }
         Poll::Ready(Ok(()))

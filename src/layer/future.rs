@@ -4,8 +4,8 @@
 //! these services counts as a failure of the call. A future that is dropped drops its permit, which
 //! is a cancelled call.
 //!
-//! The state of a healthy call is small, and its permit is written once, to where it stays. The rare
-//! state, to wait for the primary's readiness, is boxed.
+//! The state of a healthy call is small, and its permit is written once, to where it stays. The
+//! rare state, to wait for the primary's readiness, is boxed.
 
 use std::{
     fmt,
@@ -33,8 +33,9 @@ use crate::{
 /// from when it became ready.
 ///
 /// This is an alias. The struct behind it, [`CallFuture`], has no bounds, so that it is `Send` in
-/// coroutines, too: a bound `S: Service<Req>` on a struct that is held across an `.await` fails where
-/// the types contain boxed errors (rust-lang/rust#110338). Name the alias in your own services:
+/// coroutines, too: a bound `S: Service<Req>` on a struct that is held across an `.await` fails
+/// where the types contain boxed errors (rust-lang/rust#110338). Name the alias in your own
+/// services:
 ///
 /// ```
 /// use std::task::{Context, Poll};
@@ -111,8 +112,8 @@ where
     /// Calls the primary, which is ready and may have the call.
     pub(crate) fn primary(primary: &mut S, request: Req, on_open: &B, permit: Permit, classify: C) -> Self {
         let (request, retained) = on_open.retain(request);
-        // The permit is written to its final place at once: moving it right after it was written takes
-        // longer than all else here.
+        // The permit is written to its final place at once: moving it right after it was written
+        // takes longer than all else here.
         let mut call = Self {
             state: State::Answered,
             permit: Some(permit),
@@ -140,7 +141,8 @@ where
         }
     }
 
-    /// Begins to answer a call that the breaker refuses. `permit` is that of the call to the backup.
+    /// Begins to answer a call that the breaker refuses. `permit` is that of the call to the
+    /// backup.
     #[inline(always)]
     pub(crate) fn refused(
         request: Req,
@@ -186,8 +188,8 @@ where
             let result = match this.state.as_mut().project() {
                 StateProj::Primary { future } => {
                     let result = ready!(failing_on_panic(this.permit, || future.poll(cx)));
-                    // Most calls end here: nothing is retained, and the permit isn't moved. To share the
-                    // end with the other calls, which is much the same, costs 3 ns of 8.
+                    // Most calls end here: nothing is retained, and the permit isn't moved. To
+                    // share the end with the other calls, which is much the same, costs 3 ns of 8.
                     if this.retained.is_none() {
                         let permit = Permit::take_passed(this.permit).or_else(|| this.permit.take());
                         let permit = permit.expect("polled after it was ready");
@@ -323,8 +325,8 @@ impl<S, Req, B> WaitingCall<S, Req, B> {
                     permit.release();
                 }
                 match breaker.acquire_waiting(B::HAS_BACKUP) {
-                    // A permit that isn't expected is no reservation: too few of the group are healthy,
-                    // for example. The call is made all the same.
+                    // A permit that isn't expected is no reservation: too few of the group are
+                    // healthy, for example. The call is made all the same.
                     Ok(renewed) => {
                         if permit.insert(renewed).is_expected() {
                             continue;
@@ -357,8 +359,8 @@ impl<S, Req, B> WaitingCall<S, Req, B> {
         })
     }
 
-    /// Polls the primary for the first time, while the permit is new. Most often it is ready, and the
-    /// breaker need not be asked again.
+    /// Polls the primary for the first time, while the permit is new. Most often it is ready, and
+    /// the breaker need not be asked again.
     fn poll_at_once(&mut self, cx: &mut Context<'_>, permit: &mut Option<Permit>) -> Option<Result<(), S::Error>>
     where
         S: Service<Req>,

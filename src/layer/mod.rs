@@ -1,8 +1,8 @@
 //! The layer, its builder, and the service that the layer makes: how Tower sees a breaker.
 //!
 //! The layer holds one breaker, and hands a clone of its handle to each service. A service asks the
-//! breaker for a permit, and its future ends the permit. `keyed` has the same pair for many breakers,
-//! and shares the future, the handle to the primary, and the builder.
+//! breaker for a permit, and its future ends the permit. `keyed` has the same pair for many
+//! breakers, and shares the future, the handle to the primary, and the builder.
 
 mod builder;
 pub(crate) mod future;
@@ -36,8 +36,8 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let payments = service_fn(|order: u32| async move { Ok::<_, Infallible>(format!("order {order} paid")) });
-/// let cached_payments = service_fn(|order: u32| async move { Ok(format!("order {order} noted")) });
+/// let payments = service_fn(|_order: u32| async { Ok::<_, Infallible>("paid") });
+/// let cached_payments = service_fn(|_order: u32| async { Ok("noted") });
 ///
 /// let layer = CircuitBreakerLayer::builder()
 ///     .name("payments")
@@ -47,9 +47,9 @@ use crate::{
 /// let breaker = layer.breaker().clone();
 /// let mut service = ServiceBuilder::new().layer(layer).service(payments);
 ///
-/// assert_eq!(service.ready().await?.call(1).await?, "order 1 paid");
+/// assert_eq!(service.ready().await?.call(1).await?, "paid");
 /// breaker.force_open("an example", None);
-/// assert_eq!(service.ready().await?.call(2).await?, "order 2 noted");
+/// assert_eq!(service.ready().await?.call(2).await?, "noted");
 /// # Ok(())
 /// # }
 /// ```
@@ -61,11 +61,11 @@ pub struct CircuitBreakerLayer<B = Reject, C = ErrorsAsFailures> {
 }
 
 impl CircuitBreakerLayer {
-    /// Returns a layer with the defaults, under this name: errors are failures, and calls are rejected
-    /// while the breaker is open.
+    /// Returns a layer with the defaults, under this name: errors are failures, and calls are
+    /// rejected while the breaker is open.
     ///
-    /// It can't fail. A name has 1 to 256 bytes; an empty one becomes "breaker", and a longer one is
-    /// cut at the last character that fits. ([`builder`](Self::builder) refuses both.)
+    /// It can't fail. A name has 1 to 256 bytes; an empty one becomes "breaker", and a longer one
+    /// is cut at the last character that fits. ([`builder`](Self::builder) refuses both.)
     ///
     /// ```
     /// use tower_breaker::CircuitBreakerLayer;

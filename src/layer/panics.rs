@@ -17,8 +17,8 @@ pub(crate) fn failing_on_panic<R>(permit: &mut Option<Permit>, run: impl FnOnce(
     })
 }
 
-/// Runs `run`, and also `then` if it panics. The panic goes on. If it doesn't panic, `then` is neither
-/// run nor dropped.
+/// Runs `run`, and also `then` if it panics. The panic goes on. If it doesn't panic, `then` is
+/// neither run nor dropped.
 pub(crate) fn on_panic<R>(run: impl FnOnce() -> R, then: impl FnOnce()) -> R {
     struct Guard<F: FnOnce()>(Option<F>);
 

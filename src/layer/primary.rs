@@ -1,9 +1,9 @@
 //! A service's own handle to the primary, and what is known of its readiness.
 //!
-//! Tower's services track readiness per clone: one that was polled may hold a place in a queue, or a
-//! slot that it was ready for. A breaker that then sends the call elsewhere has to give that up, or
-//! no other task gets it: it replaces the handle by a fresh clone. Both services, `CircuitBreaker` and
-//! `KeyedCircuitBreaker`, do so here.
+//! Tower's services track readiness per clone: one that was polled may hold a place in a queue, or
+//! a slot that it was ready for. A breaker that then sends the call elsewhere has to give that up,
+//! or no other task gets it: it replaces the handle by a fresh clone. Both services,
+//! `CircuitBreaker` and `KeyedCircuitBreaker`, do so here.
 
 use std::{
     fmt,
@@ -52,7 +52,8 @@ impl<S> PrimaryHandle<S> {
         self.readiness == Readiness::Ready
     }
 
-    /// Polls the primary. An error leaves the handle unusable until it is [released](Self::release).
+    /// Polls the primary. An error leaves the handle unusable until it is
+    /// [released](Self::release).
     #[inline]
     pub(crate) fn poll_ready<Req>(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>>
     where
@@ -100,8 +101,8 @@ impl<S: Clone> PrimaryHandle<S> {
         self.service.clone()
     }
 
-    /// Returns the handle that was polled, with the place that it may have in a queue, and continues
-    /// with a fresh one.
+    /// Returns the handle that was polled, with the place that it may have in a queue, and
+    /// continues with a fresh one.
     #[cfg(feature = "keyed")]
     pub(crate) fn take_polled(&mut self) -> S {
         let fresh = self.fresh();

@@ -33,8 +33,8 @@ pub(crate) struct ReadinessWaiter {
 
 /// The shortest time between two evaluations: short enough for any decision, and no busy loop.
 const EARLIEST_EVALUATION: Duration = Duration::from_millis(1);
-/// The longest time between two evaluations. Calls that start or fail while the task waits may bring
-/// the next decision forward, and the task isn't notified of that.
+/// The longest time between two evaluations. Calls that start or fail while the task waits may
+/// bring the next decision forward, and the task isn't notified of that.
 const LATEST_EVALUATION: Duration = Duration::from_millis(250);
 
 impl ReadinessWaiter {
@@ -57,7 +57,8 @@ impl ReadinessWaiter {
         self.breaker.wake_at_change(&mut self.place, cx.waker())
     }
 
-    /// Notes that the primary isn't ready. Is ready itself when it is time to evaluate the breaker again.
+    /// Notes that the primary isn't ready. Is ready itself when it is time to evaluate the breaker
+    /// again.
     pub(crate) fn poll_evaluation(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.since.get_or_insert_with(|| self.breaker.now());
         self.timer = Handle::try_current().is_ok().then(|| {

@@ -34,9 +34,9 @@ use crate::{
 /// A service behind a circuit breaker, as [`CircuitBreakerLayer`](crate::CircuitBreakerLayer) makes
 /// it.
 ///
-/// In a tokio runtime, a caller that waits for the primary's readiness also sets a timer, so that the
-/// breaker notices calls that hang even while all other callers wait. The runtime's timers have to
-/// be enabled. Outside a tokio runtime there is no such timer.
+/// In a tokio runtime, a caller that waits for the primary's readiness also sets a timer, so that
+/// the breaker notices calls that hang even while all other callers wait. The runtime's timers have
+/// to be enabled. Outside a tokio runtime there is no such timer.
 ///
 /// # Spawning
 ///
@@ -120,8 +120,8 @@ impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
         )
     }
 
-    /// Counts an error from the primary's `poll_ready`. Where refused calls are diverted, the caller
-    /// doesn't see it: the next call goes to the backup.
+    /// Counts an error from the primary's `poll_ready`. Where refused calls are diverted, the
+    /// caller doesn't see it: the next call goes to the backup.
     fn readiness_failed<Err>(&mut self, error: Err, diverts: bool) -> Result<(), Err> {
         self.breaker.note_readiness_error();
         match self.reservation.take() {
@@ -139,8 +139,8 @@ impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
         Ok(())
     }
 
-    /// Returns whether the primary may have the next call: all calls flow, or a reservation is still
-    /// valid. Releases a reservation that isn't.
+    /// Returns whether the primary may have the next call: all calls flow, or a reservation is
+    /// still valid. Releases a reservation that isn't.
     fn is_granted(&mut self) -> bool {
         if self
             .reservation
@@ -221,7 +221,8 @@ where
             if self.is_granted() {
                 ready!(self.waiter.poll_evaluation(cx));
             } else if replace(&mut has_lost_its_grant, true) {
-                // Reservations may expire faster than the primary is polled. Let others use the thread.
+                // Reservations may expire faster than the primary is polled. Let others use the
+                // thread.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }

@@ -38,7 +38,6 @@ impl<T> fmt::Debug for Backup<T> {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<Req, T> OnOpen<Req, T::Response, T::Error> for Backup<T>
 where
     T: Service<Req> + Clone,

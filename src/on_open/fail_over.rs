@@ -1,7 +1,8 @@
 //! Failing over: a call that failed on the primary goes to the backup as well.
 //!
-//! [`RetainRequest`] retains each request for this, and a [`FailOverBudget`] limits how many calls the
-//! backup gets in addition. `layer::future` asks for both, at the call's start and at its failure.
+//! [`RetainRequest`] retains each request for this, and a [`FailOverBudget`] limits how many calls
+//! the backup gets in addition. `layer::future` asks for both, at the call's start and at its
+//! failure.
 
 use std::{
     fmt,
@@ -57,6 +58,8 @@ pub trait RetainRequest<Req, Res, Err>: Clone {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CloneRequests;
 
+// Makes the compiler report the message of the trait, not a bound of this impl.
+#[diagnostic::do_not_recommend]
 impl<Req: Clone, Res, Err> RetainRequest<Req, Res, Err> for CloneRequests {
     type Retained = Req;
 
@@ -69,8 +72,8 @@ impl<Req: Clone, Res, Err> RetainRequest<Req, Res, Err> for CloneRequests {
     }
 }
 
-/// A limit on what failing over adds to the backup's load: a percentage of the calls to the primary,
-/// and a number of calls at once. Default: 10 %, and 10 at once.
+/// A limit on what failing over adds to the backup's load: a percentage of the calls to the
+/// primary, and a number of calls at once. Default: 10 %, and 10 at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailOverBudget {
     percent: u8,
@@ -78,13 +81,15 @@ pub struct FailOverBudget {
 }
 
 impl FailOverBudget {
-    /// Lets this many failed calls for each hundred calls to the primary go to the backup: 1 to 100.
+    /// Lets this many failed calls for each hundred calls to the primary go to the backup: 1 to
+    /// 100.
     #[must_use]
     pub const fn percent(percent: u8) -> Self {
         Self { percent, at_once: 10 }
     }
 
-    /// Lets this many calls fail over at once after a time without failures: at least 1. Default: 10.
+    /// Lets this many calls fail over at once after a time without failures: at least 1. Default:
+    /// 10.
     #[must_use]
     pub const fn at_once(self, calls: u16) -> Self {
         Self { at_once: calls, ..self }
@@ -108,8 +113,8 @@ impl Default for FailOverBudget {
     }
 }
 
-/// A token bucket in hundredths of a call: each call to the primary puts `percent` in, and each call
-/// that fails over takes 100 out.
+/// A token bucket in hundredths of a call: each call to the primary puts `percent` in, and each
+/// call that fails over takes 100 out.
 #[derive(Debug)]
 struct Budget {
     settings: FailOverBudget,
@@ -152,7 +157,6 @@ impl<T, R> FailOver<T, R> {
 
 impl<T, R> Sealed for FailOver<T, R> {}
 
-#[diagnostic::do_not_recommend]
 impl<Req, T, R> OnOpen<Req, T::Response, T::Error> for FailOver<T, R>
 where
     T: Service<Req> + Clone,
@@ -202,7 +206,8 @@ impl<T, R> fmt::Debug for FailOver<T, R> {
     }
 }
 
-/// What a call of a [`FailOver`] retains while it is in flight: the backup `T`, and `R` of the request.
+/// What a call of a [`FailOver`] retains while it is in flight: the backup `T`, and `R` of the
+/// request.
 pub struct RetainedCall<T, R> {
     service: T,
     budget: Arc<Budget>,

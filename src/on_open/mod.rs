@@ -1,16 +1,46 @@
-//! What a breaker does with a call that the primary must not have: it *diverts* the call to a backup
-//! or to a response of your own, *rejects* it with an error, or *waits*.
+//! What a breaker does with a call that the primary must not have.
 //!
-//! | with | a refused call | the builder's method |
-//! |---|---|---|
-//! | [`Reject`] | ends in a [`CircuitOpen`] error (the default) | [`reject`](crate::layer::CircuitBreakerLayerBuilder::reject) |
-//! | [`Backup`] | goes to another service | [`backup`](crate::layer::CircuitBreakerLayerBuilder::backup) |
-//! | [`FailOver`] | goes to another service, and so does a call that failed | [`fail_over`](crate::layer::CircuitBreakerLayerBuilder::fail_over) |
-//! | [`Respond`] | gets a response that is made on the spot | [`respond`](crate::layer::CircuitBreakerLayerBuilder::respond) |
-//! | [`Wait`] | isn't made: `poll_ready` is pending | [`wait`](crate::layer::CircuitBreakerLayerBuilder::wait) |
+//! - [`Reject`], the default: the call ends in a [`CircuitOpen`] error.
+//! - [`Backup`]: the call goes to another service.
+//! - [`FailOver`]: the call goes to another service, and so does one that failed on the primary.
+//! - [`Respond`]: the call gets a response that is made on the spot.
+//! - [`Wait`]: no call is made, since `poll_ready` is pending.
 //!
-//! [`CircuitBreaker`](crate::CircuitBreaker) picks by the type: the compiler checks that the choice
-//! fits the service, see [`OnOpen`].
+//! The builder's methods [`reject`], [`backup`], [`fail_over`], [`respond`] and [`wait`] choose
+//! one. `layer::service` and `layer::future` act by it, through [`OnOpen`].
+//!
+//! # When the compiler says that it isn't a `Service`
+//!
+//! The compiler checks that the choice fits the service. This is what it says where something
+//! doesn't fit, why, and what to do. A test holds each message.
+//!
+//! - ``the circuit breaker has no answer for calls that it refuses``: the error isn't
+//!   `From<CircuitOpen>`. Give the layer a `.backup` or a `.respond`, or put
+//!   `.map_err(BoxError::from)` below it.
+//! - ``to be a future that resolves to `Result<…>`, but it resolves to `Result<…>` ``: the backup,
+//!   an `async` closure, has another response or error than the primary. Convert them there.
+//! - ``type mismatch resolving `<… as Service<…>>::Response == …` ``: so has a backup of another
+//!   type. Convert them with `.map_response(…)` or `.map_err(…)`.
+//! - ``…: Clone` is not satisfied``: the primary isn't `Clone`. Put a `tower::buffer::Buffer`
+//!   around it.
+//! - ``type mismatch in closure arguments``: the classifier takes something other than
+//!   `Result<&Response, &Error>`. Write its signature as the note says.
+//! - ``does not classify calls with the response `…` and the error `…` ``: the classifier isn't one
+//!   for this service. Choose another, or implement [`Classify`](crate::classify::Classify).
+//! - ``does not respond to a request `…` with a `…` ``: the closure of `.respond` takes or returns
+//!   something else. Write its signature as the note says.
+//! - ``does not retain requests of the type `…` ``: the request isn't `Clone`. Fail over with
+//!   another [`RetainRequest`].
+//! - ``exists for struct `CircuitBreaker<…>`, but its trait bounds were not satisfied``: one of
+//!   these. The compiler doesn't say which, where a method is called on the service. Pass the
+//!   service to a function that wants one, and it does: `fn is_service(_: impl
+//!   tower::Service<Request>) {}`.
+//!
+//! [`reject`]: crate::layer::CircuitBreakerLayerBuilder::reject
+//! [`backup`]: crate::layer::CircuitBreakerLayerBuilder::backup
+//! [`fail_over`]: crate::layer::CircuitBreakerLayerBuilder::fail_over
+//! [`respond`]: crate::layer::CircuitBreakerLayerBuilder::respond
+//! [`wait`]: crate::layer::CircuitBreakerLayerBuilder::wait
 
 pub(crate) mod backup;
 pub(crate) mod fail_over;

@@ -1,4 +1,5 @@
-//! [`Reject`]: a refused call ends in an error. The only choice that asks something of the error type.
+//! [`Reject`]: a refused call ends in an error. The only choice that asks something of the error
+//! type.
 
 use std::{
     convert::Infallible,
@@ -33,6 +34,7 @@ pub struct Reject;
 
 impl Sealed for Reject {}
 
+// Makes the compiler report the message of the trait, not a bound of this impl.
 #[diagnostic::do_not_recommend]
 impl<Req, Res, Err> OnOpen<Req, Res, Err> for Reject
 where

@@ -25,10 +25,13 @@ pub struct Respond<R> {
     note = "`.respond` takes a closure `|request: {Req}, open: CircuitOpen|` that returns a `{Res}`"
 )]
 pub trait Answer<Req, Res> {
-    /// Returns the response to this request. `open` says which breaker refused it, and for how long.
+    /// Returns the response to this request. `open` says which breaker refused it, and for how
+    /// long.
     fn answer(&self, request: Req, open: CircuitOpen) -> Res;
 }
 
+// Makes the compiler report the message of the trait, not a bound of this impl.
+#[diagnostic::do_not_recommend]
 impl<F, Req, Res> Answer<Req, Res> for F
 where
     F: Fn(Req, CircuitOpen) -> Res,
@@ -46,7 +49,6 @@ impl<R> Respond<R> {
 
 impl<R> Sealed for Respond<R> {}
 
-#[diagnostic::do_not_recommend]
 impl<Req, Res, Err, R> OnOpen<Req, Res, Err> for Respond<R>
 where
     R: Answer<Req, Res>,

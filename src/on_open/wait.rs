@@ -24,6 +24,8 @@ pub struct Wait;
 
 impl Sealed for Wait {}
 
+// Keeps the compiler from listing this one, which is for balancers only, among the remedies.
+#[diagnostic::do_not_recommend]
 impl<Req, Res, Err> OnOpen<Req, Res, Err> for Wait {
     type Future = Infallible;
     type Retained = Infallible;
