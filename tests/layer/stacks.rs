@@ -104,7 +104,7 @@ async fn a_boxed_service_is_spawned_with_oneshot_too() {
 /// that the two boxed errors are the same.
 #[tokio::test]
 async fn boxed_services_run_in_spawned_coroutines() {
-    let boxed = BoxCloneSyncService::new(primary(Behaviour::Answers).0);
+    let boxed = BoxCloneSyncService::new(primary(Behavior::Answers).0);
     let mut plain = builder().build().unwrap().layer(boxed.clone());
     let mut backed = builder().backup(boxed.clone()).build().unwrap().layer(boxed.clone());
     let mut failing_over = builder()
@@ -148,7 +148,7 @@ where
 #[tokio::test]
 async fn a_future_is_named_by_the_service_its_request_and_the_choice() {
     let layer = builder().backup(Spare).build().unwrap();
-    let named = Named(layer.layer(primary(Behaviour::Answers).0));
+    let named = Named(layer.layer(primary(Behavior::Answers).0));
     assert_eq!(call(named).await.unwrap(), "primary");
 }
 
