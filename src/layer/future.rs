@@ -1,8 +1,8 @@
 //! The future of a call, which owns the call's permit, and ends it.
 //!
-//! Polling it runs the services' code: the primary's, the backup's, and the classifier. A panic in
-//! these services counts as a failure of the call. A future that is dropped drops its permit, which
-//! is a cancelled call.
+//! Polling it runs the primary and the backup, where a panic counts as a failure of the call, and
+//! then the classifier, which gets the permit. A future that is dropped drops its permit, which is
+//! a cancelled call.
 //!
 //! The state of a healthy call is small, and its permit is written once, to where it stays. The
 //! rare state, to wait for the primary's readiness, is boxed.

@@ -73,6 +73,7 @@ impl CircuitBreakerLayer {
     /// let layer = CircuitBreakerLayer::new("payments");
     /// assert_eq!(layer.breaker().name(), "payments");
     /// ```
+    #[must_use]
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self::builder()
             .config(Config::new(fitting(name.into())))

@@ -1,5 +1,6 @@
 //! Panics of the services that a call runs: each is a failure of its call, no matter which code
-//! catches it. `layer::service` and `layer::future` run the primary, the backup and readiness here.
+//! catches it. `layer::service` and `layer::future` run the primary and the backup here, and
+//! `protocol::http` the bodies of their responses.
 
 use std::mem::forget;
 
