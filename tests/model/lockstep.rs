@@ -561,7 +561,7 @@ impl Lockstep {
             Mistake::NoTimeAtAll => settings.slow_after = Duration::ZERO.into(),
             Mistake::NotANumber => settings.open_duration = settings.open_duration.factor(f64::NAN),
             Mistake::StagesThatFall => {
-                settings.recovery = tower_breaker::recovery::Recovery::gradual().stages([40, 20, 100])
+                settings.recovery = tower_breaker::recovery::Recovery::gradual().stages([40, 20, 100]);
             }
             Mistake::NoPermittedCalls => settings.recovery = tower_breaker::recovery::Recovery::permitted_calls(0),
         }
