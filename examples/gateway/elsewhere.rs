@@ -94,13 +94,13 @@ fn nobody() -> Response<Body> {
     response
 }
 
-/// Keeps a request as [`RetainRequests`] does, where there is somebody else to send it to.
+/// Retains a request like [`RetainRequests`], but only if there is another instance to send it to.
 #[derive(Clone)]
-pub(crate) struct ReplayElsewhere(Kept);
+pub(crate) struct RetainElsewhere(Retain);
 
-type Kept = RetainRequests<fn(RetainedBody<Body>) -> Body, fn(&BoxError) -> bool>;
+type Retain = RetainRequests<fn(RetainedBody<Body>) -> Body, fn(&BoxError) -> bool>;
 
-impl ReplayElsewhere {
+impl RetainElsewhere {
     pub(crate) fn new() -> Self {
         let rebuild: fn(RetainedBody<Body>) -> Body = |body| body.boxed_unsync();
         let unsent: fn(&BoxError) -> bool = is_unsent;
@@ -108,8 +108,8 @@ impl ReplayElsewhere {
     }
 }
 
-impl RetainRequest<Request<Body>, Response<Body>, BoxError> for ReplayElsewhere {
-    type Retained = <Kept as RetainRequest<Request<Body>, Response<Body>, BoxError>>::Retained;
+impl RetainRequest<Request<Body>, Response<Body>, BoxError> for RetainElsewhere {
+    type Retained = <Retain as RetainRequest<Request<Body>, Response<Body>, BoxError>>::Retained;
 
     fn retain(&self, request: Request<Body>) -> (Request<Body>, Option<Self::Retained>) {
         let journey = request.extensions().get::<Journey>();
@@ -121,13 +121,13 @@ impl RetainRequest<Request<Body>, Response<Body>, BoxError> for ReplayElsewhere 
     }
 
     fn restore(retained: Self::Retained, failure: Result<&Response<Body>, &BoxError>) -> Option<Request<Body>> {
-        Kept::restore(retained, failure)
+        Retain::restore(retained, failure)
     }
 }
 
-impl fmt::Debug for ReplayElsewhere {
+impl fmt::Debug for RetainElsewhere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ReplayElsewhere")
+        f.write_str("RetainElsewhere")
     }
 }
 
