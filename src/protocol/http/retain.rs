@@ -107,9 +107,9 @@ where
     F: Fn(RetainedBody<B>) -> B + Clone,
     U: Unsent<Err>,
 {
-    type Kept = RetainedRequest<B, F, U>;
+    type Retained = RetainedRequest<B, F, U>;
 
-    fn keep(&self, request: Request<B>) -> (Request<B>, Option<Self::Kept>) {
+    fn retain(&self, request: Request<B>) -> (Request<B>, Option<Self::Retained>) {
         let size = request.body().size_hint();
         let fits = size.lower() <= self.cap && size.upper().is_none_or(|most| most <= self.cap);
         let idempotent = request.method().is_idempotent();
@@ -130,7 +130,7 @@ where
         (Request::from_parts(parts, (self.rebuild)(body)), Some(kept))
     }
 
-    fn replay(kept: Self::Kept, failure: Result<&Res, &Err>) -> Option<Request<B>> {
+    fn restore(kept: Self::Retained, failure: Result<&Res, &Err>) -> Option<Request<B>> {
         let unsent = failure.err().is_some_and(|error| kept.unsent.is_unsent(error));
         let again = kept.body.is_untouched() && (kept.idempotent || unsent) || kept.idempotent && kept.body.is_whole();
         again.then(|| Request::from_parts(kept.parts, (kept.rebuild)(kept.body)))
