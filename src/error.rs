@@ -1,4 +1,4 @@
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use crate::{
     breaker_name::BreakerName,
@@ -91,6 +91,15 @@ impl fmt::Display for CircuitOpen {
 }
 
 impl Error for CircuitOpen {}
+
+/// Returns the first 200 bytes of what an error says, cut between two characters.
+pub(crate) fn error_text(error: &dyn fmt::Display) -> Arc<str> {
+    const LONGEST: usize = 200;
+    let mut text = error.to_string();
+    let end = (0..=LONGEST.min(text.len())).rfind(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or(0));
+    text.into()
+}
 
 #[cfg(test)]
 mod tests {

@@ -68,6 +68,7 @@ pub mod guide;
 #[cfg(feature = "keyed")]
 pub mod keyed;
 pub mod layer;
+mod lock;
 #[cfg(feature = "unstable-machine")]
 pub mod machine;
 #[cfg(not(feature = "unstable-machine"))]
