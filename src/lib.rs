@@ -100,8 +100,8 @@ pub use self::{
 /// When a breaker trips: the policies, what they are asked about, and the reasons that they give.
 pub mod policy {
     pub use crate::machine::{
-        BucketView, ConsecutiveFailures, Counts, CustomPolicy, Evidence, FailureRate, Policy, PolicyReading,
-        SlidingWindow, SlowCallRate, TripPolicy, TripReason,
+        BucketView, ConsecutiveFailures, Counts, CustomPolicy, Evidence, FailureRate, Measurement, Policy,
+        PolicyReading, SlidingWindow, SlowCallRate, TripPolicy, TripReason,
     };
 }
 

@@ -178,11 +178,11 @@ impl Shown {
                 .policies
                 .iter()
                 .filter_map(|policy| {
-                    let (measured, threshold) = policy.measured()?;
+                    let measured = policy.measured()?;
                     Some(Reading {
                         name: policy.name(),
-                        measured: rounded(measured),
-                        threshold: rounded(threshold),
+                        measured: rounded(measured.value),
+                        threshold: rounded(measured.threshold),
                     })
                 })
                 .collect(),

@@ -66,7 +66,7 @@ pub use self::{
     settings::{CancelledCalls, Settings, SlowAfter},
     ticket::{Assessment, Completion, Outcome, Refusal, Settled, Ticket},
     time::Timestamp,
-    view::{Mode, PolicyReading, State, Transition, View},
+    view::{Measurement, Mode, PolicyReading, State, Transition, View},
     window::{Counts, SlidingWindow},
 };
 

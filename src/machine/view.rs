@@ -20,7 +20,10 @@ pub enum State {
 }
 
 impl State {
-    /// "closed", "open", "ready to probe" or "half-open".
+    /// Every state, for what lists them: metrics have a series for each.
+    pub const ALL: [Self; 4] = [Self::Closed, Self::Open, Self::ReadyToProbe, Self::HalfOpen];
+
+    /// Returns "closed", "open", "ready to probe" or "half-open".
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -54,7 +57,10 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// "automatic", "forced open", "disabled" or "shadow".
+    /// Every mode, for what lists them: metrics have a series for each.
+    pub const ALL: [Self; 4] = [Self::Automatic, Self::ForcedOpen, Self::Disabled, Self::Shadow];
+
+    /// Returns "automatic", "forced open", "disabled" or "shadow".
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -159,6 +165,91 @@ pub enum Transition {
     Evicted,
 }
 
+/// The one vocabulary for what a transition led to and why: the log, the metrics and the console use
+/// these words, so that an operator who goes from one to the next finds the same ones.
+///
+/// | transition | [`origin`](Self::origin) | [`target`](Self::target) | [`cause`](Self::cause) |
+/// |---|---|---|---|
+/// | [`Opened`](Self::Opened) | its `from` | `open` | [`TripReason::name`] |
+/// | [`HalfOpened`](Self::HalfOpened) | `open` | `half-open` | `open time is up` |
+/// | [`ShareChanged`](Self::ShareChanged) | `half-open` | `half-open` | `stage passed`, or [`TripReason::name`] |
+/// | [`Closed`](Self::Closed) | `half-open` | `closed` | `recovered` |
+/// | [`ModeChanged`](Self::ModeChanged) | the mode before | the mode now | `operator` |
+/// | [`Reset`](Self::Reset) | none | `closed` | `reset` |
+/// | [`WouldHaveTripped`](Self::WouldHaveTripped) | none | `would have tripped` | [`TripReason::name`] |
+/// | [`HeldBack`](Self::HeldBack) | none | `held back` | [`TripReason::name`] |
+/// | [`Reconfigured`](Self::Reconfigured) | none | `reconfigured` | `operator` |
+/// | [`Evicted`](Self::Evicted) | none | `evicted` | `idle` |
+impl Transition {
+    /// Returns the state or mode that the breaker is in afterwards, in the words of [`State::name`]
+    /// and [`Mode::name`]. Where neither changes, it is what happened instead.
+    #[must_use]
+    pub const fn target(&self) -> &'static str {
+        match self {
+            Self::Opened { .. } => State::Open.name(),
+            Self::HalfOpened { .. } | Self::ShareChanged { .. } => State::HalfOpen.name(),
+            Self::Closed | Self::Reset { .. } => State::Closed.name(),
+            Self::ModeChanged { to, .. } => to.name(),
+            Self::WouldHaveTripped { .. } => "would have tripped",
+            Self::HeldBack { .. } => "held back",
+            Self::Reconfigured => "reconfigured",
+            Self::Evicted => "evicted",
+        }
+    }
+
+    /// Returns why it happened, in a few words that never vary: fit for a metric's label.
+    #[must_use]
+    pub const fn cause(&self) -> &'static str {
+        match self {
+            Self::Opened { reason, .. }
+            | Self::WouldHaveTripped { reason }
+            | Self::HeldBack { reason }
+            | Self::ShareChanged {
+                reason: Some(reason), ..
+            } => reason.name(),
+            Self::ShareChanged { reason: None, .. } => "stage passed",
+            Self::HalfOpened { .. } => "open time is up",
+            Self::Closed => "recovered",
+            Self::ModeChanged { .. } | Self::Reconfigured => "operator",
+            Self::Reset { .. } => "reset",
+            Self::Evicted => "idle",
+        }
+    }
+
+    /// Returns the state or mode before. `None` where neither changes, and for a reset, which may
+    /// come from any.
+    #[must_use]
+    pub const fn origin(&self) -> Option<&'static str> {
+        match self {
+            Self::Opened { from, .. } => Some(from.name()),
+            Self::HalfOpened { .. } => Some(State::Open.name()),
+            Self::ShareChanged { .. } | Self::Closed => Some(State::HalfOpen.name()),
+            Self::ModeChanged { from, .. } => Some(from.name()),
+            Self::Reset { .. }
+            | Self::WouldHaveTripped { .. }
+            | Self::HeldBack { .. }
+            | Self::Reconfigured
+            | Self::Evicted => None,
+        }
+    }
+
+    /// Returns what was measured, and the threshold that it reached: for a trip, one that did not
+    /// happen, and a share that went down.
+    #[must_use]
+    pub const fn trip_reason(&self) -> Option<&TripReason> {
+        match self {
+            Self::Opened { reason, .. } | Self::WouldHaveTripped { reason } | Self::HeldBack { reason } => Some(reason),
+            Self::ShareChanged { reason, .. } => reason.as_ref(),
+            Self::HalfOpened { .. }
+            | Self::Closed
+            | Self::ModeChanged { .. }
+            | Self::Reset { .. }
+            | Self::Reconfigured
+            | Self::Evicted => None,
+        }
+    }
+}
+
 impl fmt::Display for Transition {
     /// One line for whoever is on call.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -230,18 +321,30 @@ impl PolicyReading {
     /// What is measured now, and the threshold that it may not reach: of evidence the level, of rates a number from 0 to 1. `None` for a policy of a
     /// user's own, and for a rate of no calls.
     #[must_use]
-    pub fn measured(&self) -> Option<(f64, f64)> {
+    pub fn measured(&self) -> Option<Measurement> {
         let counts = &self.counts;
-        match &self.policy {
-            Policy::Evidence(evidence) => counts
-                .bucket
-                .map(|bucket| (bucket.level, evidence.threshold(bucket.judged))),
-            Policy::FailureRate(policy) => Some((counts.failure_rate()?, policy.0.threshold)),
-            Policy::SlowCallRate(policy) => Some((counts.slow_call_rate()?, policy.0.threshold)),
-            Policy::ConsecutiveFailures(policy) => Some((counts.bad_in_a_row as f64, policy.0 as f64)),
-            Policy::Custom(_) | Policy::AnyOf(_) => None,
-        }
+        let (value, threshold) = match &self.policy {
+            Policy::Evidence(evidence) => {
+                let bucket = counts.bucket?;
+                (bucket.level, evidence.threshold(bucket.judged))
+            }
+            Policy::FailureRate(policy) => (counts.failure_rate()?, policy.0.threshold),
+            Policy::SlowCallRate(policy) => (counts.slow_call_rate()?, policy.0.threshold),
+            Policy::ConsecutiveFailures(policy) => (counts.bad_in_a_row as f64, policy.0 as f64),
+            Policy::Custom(_) | Policy::AnyOf(_) => return None,
+        };
+        Some(Measurement { value, threshold })
     }
+}
+
+/// A measured value, and the threshold at which its policy trips.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Measurement {
+    /// The value now: a level for evidence, a rate from 0 to 1, or a number of calls.
+    pub value: f64,
+    /// The policy trips when the value reaches this.
+    pub threshold: f64,
 }
 
 /// What the machine is like at some moment. Looking changes nothing.

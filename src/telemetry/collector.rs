@@ -201,10 +201,10 @@ impl Row<'_> {
         for reading in &snapshot.policies {
             // Of two policies of a kind, the first: two samples can't have the same labels.
             let name = reading.name();
-            if let Some((measured, threshold)) = reading.measured().filter(|_| !seen.contains(&name)) {
+            if let Some(measured) = reading.measured().filter(|_| !seen.contains(&name)) {
                 seen.push(name);
-                self.push(&series::MEASURED, [name, ""], measured);
-                self.push(&series::THRESHOLD, [name, ""], threshold);
+                self.push(&series::MEASURED, [name, ""], measured.value);
+                self.push(&series::THRESHOLD, [name, ""], measured.threshold);
             }
         }
     }
