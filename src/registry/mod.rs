@@ -180,7 +180,7 @@ impl Registry {
 
     pub(crate) fn observer(&self) -> Box<dyn Observer> {
         let shared = self.shared.clone();
-        Box::new(move |event: &Event| shared.streams.tell(event))
+        Box::new(move |event: &Event| shared.streams.send(event))
     }
 
     pub(crate) fn add(

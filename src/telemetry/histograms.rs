@@ -34,12 +34,12 @@ impl Observer for Histograms {
 
     fn on_call(&self, call: &CallRecord) {
         if call.started.is_some() {
-            record(&call.breaker, "primary", call.outcome, call.latency());
+            record(&call.breaker, "primary", call.completion, call.latency());
         }
     }
 
     fn on_backup_call(&self, call: &BackupRecord) {
-        record(&call.breaker, "backup", call.outcome, call.latency);
+        record(&call.breaker, "backup", call.completion, call.latency);
     }
 }
 
