@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use super::{Clock, TokioClock};
 
-/// A clock that reads the processor's timestamp counter, through the crate quanta. It saves about 40 ns a timed call.
+/// A clock that reads the processor's timestamp counter, through the crate quanta. It saves about
+/// 40 ns a timed call.
 ///
-/// The first one in a process takes up to 0.2 s to calibrate. If the processor has no reliable counter, quanta asks the
-/// operating system. A clock that is made under tokio's paused clock (as in `#[tokio::test(start_paused = true)]`)
-/// follows that one instead, so that a test drives the breaker.
+/// The first one in a process takes up to 0.2 s to calibrate. If the processor has no reliable
+/// counter, quanta asks the operating system. A clock that is made under tokio's paused clock (as
+/// in `#[tokio::test(start_paused = true)]`) follows that one instead, so that a test drives the
+/// breaker.
 ///
 /// ```
 /// use tower_breaker::{CircuitBreakerLayer, clock::FastClock};

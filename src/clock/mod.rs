@@ -1,7 +1,8 @@
 //! The clock of a breaker: where it takes the time from.
 //!
-//! A [`Clock`] returns the time since a start of its own. The breaker's shared handle reads it, and passes the time to
-//! the pure machine, which reads no clock. The default is tokio's, which a test may pause.
+//! A [`Clock`] returns the time since a start of its own. The breaker's shared handle reads it, and
+//! passes the time to the pure machine, which reads no clock. The default is tokio's, which a test
+//! may pause.
 
 #[cfg(feature = "fast-clock")]
 mod fast;
@@ -14,8 +15,9 @@ pub use crate::machine::Timestamp;
 
 /// A source of time for a breaker.
 ///
-/// The default is tokio's clock, so a test under `#[tokio::test(start_paused = true)]` drives the breaker too. A clock
-/// that stands still or goes back does no harm: the breaker's time then stands still.
+/// The default is tokio's clock, so a test under `#[tokio::test(start_paused = true)]` drives the
+/// breaker too. A clock that stands still or goes back does no harm: the breaker's time then stands
+/// still.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Returns the time since a moment that never changes, such as when this clock was made.
     fn now(&self) -> Duration;

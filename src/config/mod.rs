@@ -1,8 +1,9 @@
 //! The configuration of a breaker: its name and settings.
 //!
-//! A [`Config`] is a value: [`check`](Config::check) says whether a breaker can have it, and the layer's builder checks
-//! it once more. With feature `serde` it is read and written by any serde format. The settings themselves are the
-//! machine's; this module depends on it and on nothing else of the crate.
+//! A [`Config`] is a value: [`check`](Config::check) says whether a breaker can have it, and the
+//! layer's builder checks it once more. With feature `serde` it is read and written by any serde
+//! format. The settings themselves are the machine's; this module depends on it and on nothing else
+//! of the crate.
 
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ mod serde;
 #[cfg(feature = "serde")]
 pub(crate) mod value;
 
-/// A breaker's name and the settings that it decides by. With feature `serde` it is read from TOML, JSON or YAML.
+/// A breaker's name and the settings that it decides by. With feature `serde` it is read from TOML,
+/// JSON or YAML.
 ///
 /// ```
 /// use std::time::Duration;
@@ -63,11 +65,12 @@ impl Config {
         &self.settings
     }
 
-    /// Sets after how long a call is slow, and so counts as bad, whether it has ended or is still in flight.
+    /// Sets after how long a call is slow, and so counts as bad, whether it has ended or is still
+    /// in flight.
     ///
-    /// Takes a [`Duration`](std::time::Duration) above 0 and at most 365 days, or [`SlowAfter::Learned`]; `None` is
-    /// [`SlowAfter::Never`]. Default: [`SlowAfter::Auto`], which learns it if refused calls go to a backup service, and
-    /// otherwise is never.
+    /// Takes a [`Duration`](std::time::Duration) above 0 and at most 365 days, or
+    /// [`SlowAfter::Learned`]; `None` is [`SlowAfter::Never`]. Default: [`SlowAfter::Auto`], which
+    /// learns it if refused calls go to a backup service, and otherwise is never.
     #[must_use]
     pub fn slow_after(mut self, slow_after: impl Into<SlowAfter>) -> Self {
         self.settings.slow_after = slow_after.into();
@@ -81,8 +84,8 @@ impl Config {
         self
     }
 
-    /// Sets how long to stay open: a [`Duration`](std::time::Duration), or an [`OpenDuration`] that grows.
-    /// Default: one that grows from 0.5 s to 3 s.
+    /// Sets how long to stay open: a [`Duration`](std::time::Duration), or an [`OpenDuration`] that
+    /// grows. Default: one that grows from 0.5 s to 3 s.
     #[must_use]
     pub fn open_duration(mut self, duration: impl Into<OpenDuration>) -> Self {
         self.settings.open_duration = duration.into();
@@ -96,7 +99,8 @@ impl Config {
         self
     }
 
-    /// Sets what a call counts as if its caller gave up. Default: [`CancelledCalls::SlowIfOverdue`].
+    /// Sets what a call counts as if its caller gave up. Default:
+    /// [`CancelledCalls::SlowIfOverdue`].
     #[must_use]
     pub fn cancelled_calls(mut self, cancelled: CancelledCalls) -> Self {
         self.settings.cancelled_calls = cancelled;
@@ -105,8 +109,9 @@ impl Config {
 
     /// Checks that a breaker can have this configuration.
     ///
-    /// It isn't known here whether there is a backup. So only [`build`](crate::layer::CircuitBreakerLayerBuilder::build)
-    /// refuses a policy that asks which calls are slow, with [`SlowAfter::Auto`] and no backup.
+    /// It isn't known here whether there is a backup. So only
+    /// [`build`](crate::layer::CircuitBreakerLayerBuilder::build) refuses a policy that asks which
+    /// calls are slow, with [`SlowAfter::Auto`] and no backup.
     ///
     /// # Errors
     ///

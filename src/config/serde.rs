@@ -1,8 +1,9 @@
 //! Reads and writes a [`Config`] by serde, in the form that people write.
 //!
-//! Each type of a configuration implements [`ConfigValue`] here, beside the helper structs (`…Fields`) that mirror its
-//! table. Names of fields and accepted words are part of the public interface. What is read is checked before it is
-//! returned, and what is written is checked before it is written.
+//! Each type of a configuration implements [`ConfigValue`] here, beside the helper structs
+//! (`…Fields`) that mirror its table. Names of fields and accepted words are part of the public
+//! interface. What is read is checked before it is returned, and what is written is checked before
+//! it is written.
 
 use std::time::Duration;
 
@@ -19,8 +20,9 @@ use crate::machine::{
     SlidingWindow, SlowAfter, SlowCallRate, policy::Rate, recovery::Form,
 };
 
-/// Reads each setting under its own name, with durations such as `"300ms"`. A setting that is missing has its default.
-/// An unknown setting is an error, and so is what [`Config::check`] refuses.
+/// Reads each setting under its own name, with durations such as `"300ms"`. A setting that is
+/// missing has its default. An unknown setting is an error, and so is what [`Config::check`]
+/// refuses.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -68,11 +70,13 @@ impl<'de> Deserialize<'de> for Config {
     }
 }
 
-/// Writes every setting, including defaults. The result reads as the same configuration, except that combined policies
-/// come back as one flat list, in the order evidence, failure rates, slow-call rates, consecutive failures.
+/// Writes every setting, including defaults. The result reads as the same configuration, except
+/// that combined policies come back as one flat list, in the order evidence, failure rates,
+/// slow-call rates, consecutive failures.
 ///
-/// A custom trip policy can't be written, nor can what [`Config::check`] refuses. Two formats have limits: TOML has no
-/// whole numbers from 2⁶³ on, and `serde_json` reads long fractions exactly only with its feature `float_roundtrip`.
+/// A custom trip policy can't be written, nor can what [`Config::check`] refuses. Two formats have
+/// limits: TOML has no whole numbers from 2⁶³ on, and `serde_json` reads long fractions exactly
+/// only with its feature `float_roundtrip`.
 impl Serialize for Config {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.check().map_err(S::Error::custom)?;
@@ -171,7 +175,8 @@ impl ConfigValue for PoliciesByKind {
 }
 
 impl PoliciesByKind {
-    /// Adds a policy and those that it combines. Fails with a custom policy, which has no written form.
+    /// Adds a policy and those that it combines. Fails with a custom policy, which has no written
+    /// form.
     fn add<'p>(&mut self, policy: &'p Policy) -> Result<(), &'p CustomPolicy> {
         match policy {
             Policy::Evidence(evidence) => self.evidence.push(*evidence),

@@ -1,9 +1,9 @@
 //! The values of a configuration, and how serde reads and writes them.
 //!
-//! A [`ConfigValue`] says in words which forms it accepts, and is read by a [`ValueVisitor`] that knows its
-//! [`FieldPath`]. So an error names the field in any format (TOML, JSON, YAML), and says what is accepted there.
-//! [`fields!`] reads and writes a table: an unknown or duplicate field is an error. Used by [`super::serde`] and the
-//! registry's configurations.
+//! A [`ConfigValue`] says in words which forms it accepts, and is read by a [`ValueVisitor`] that
+//! knows its [`FieldPath`]. So an error names the field in any format (TOML, JSON, YAML), and says
+//! what is accepted there. [`fields!`] reads and writes a table: an unknown or duplicate field is
+//! an error. Used by [`super::serde`] and the registry's configurations.
 
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
@@ -45,8 +45,8 @@ pub(crate) trait ConfigValue: Sized {
     }
 }
 
-/// Implements [`ConfigValue`]'s writing and reading of a table, from the names of its fields. A field that is missing
-/// keeps its default, unless it is required.
+/// Implements [`ConfigValue`]'s writing and reading of a table, from the names of its fields. A
+/// field that is missing keeps its default, unless it is required.
 macro_rules! fields {
     ($default:expr; $($field:ident $(in $parent:tt)?),+ $(; requires $required:ident)?) => {
         fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -196,7 +196,8 @@ impl ConfigValue for Duration {
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        // A number of more than 18 digits is out of any range, and humantime 2.4 panics at some of them.
+        // A number of more than 18 digits is out of any range, and humantime 2.4 panics at some of
+        // them.
         let is_too_long = text
             .split(|c: char| !c.is_ascii_digit())
             .any(|number| number.len() > 18);

@@ -6,8 +6,8 @@ use crate::machine::{Timestamp, Transition};
 
 /// A change of one breaker: what changed, and when.
 ///
-/// Observers on several threads may see events out of order; [`sequence`](Self::sequence) is their order. `Display`
-/// writes one line for the operator.
+/// Observers on several threads may see events out of order; [`sequence`](Self::sequence) is their
+/// order. `Display` writes one line for the operator.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Event {

@@ -1,8 +1,9 @@
 //! Logs each event by `tracing`, in fields that a log query can filter by.
 //!
-//! The fields `from`, `to` and `reason` use the vocabulary of [`Transition::origin`], [`Transition::target`] and
-//! [`Transition::cause`], as the metrics' labels and the console do. Where an operator gave a reason, `reason` is
-//! in the operator's own words. A field that has no value for a transition is absent.
+//! The fields `from`, `to` and `reason` use the vocabulary of [`Transition::origin`],
+//! [`Transition::target`] and [`Transition::cause`], as the metrics' labels and the console do.
+//! Where an operator gave a reason, `reason` is in the operator's own words. A field that has no
+//! value for a transition is absent.
 
 use super::event::Event;
 use crate::machine::{Transition, TripReason};

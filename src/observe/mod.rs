@@ -1,8 +1,8 @@
 //! Observers, event streams and the log: how a breaker reports what it does.
 //!
-//! [`EventSinks`] holds the receivers of one breaker's events: the [`Observers`] that its layer was built with, the
-//! [`Subscribers`] that read a stream, and the log. A breaker notifies them after its state is stored and its lock
-//! released. An observer's panic is caught, and goes no further.
+//! [`EventSinks`] holds the receivers of one breaker's events: the [`Observers`] that its layer was
+//! built with, the [`Subscribers`] that read a stream, and the log. A breaker notifies them after
+//! its state is stored and its lock released. An observer's panic is caught, and goes no further.
 
 mod call_record;
 mod event;
@@ -22,17 +22,19 @@ pub use self::{
     stream::Events,
 };
 
-/// An observer of a breaker's events and, if it asks for them, of its calls. A closure will do for events.
+/// An observer of a breaker's events and, if it asks for them, of its calls. A closure will do for
+/// events.
 ///
-/// The breaker calls it on the task that caused the event, outside every lock and after the state is stored. It
-/// should not block. If it panics, the panic is caught and logged.
+/// The breaker calls it on the task that caused the event, outside every lock and after the state
+/// is stored. It should not block. If it panics, the panic is caught and logged.
 pub trait Observer: Send + Sync + 'static {
     /// Receives an event: the breaker has changed.
     fn on_event(&self, event: &Event);
 
     /// Returns whether this observer wants a record of each call. Default: no.
     ///
-    /// The breaker asks once, when it is built. If no observer wants calls, recording costs them nothing.
+    /// The breaker asks once, when it is built. If no observer wants calls, recording costs them
+    /// nothing.
     fn observes_calls(&self) -> bool {
         false
     }
@@ -42,15 +44,16 @@ pub trait Observer: Send + Sync + 'static {
         let _ = call;
     }
 
-    /// Receives a call to the backup that has ended, if this observer [wants calls](Self::observes_calls).
+    /// Receives a call to the backup that has ended, if this observer [wants
+    /// calls](Self::observes_calls).
     fn on_backup_call(&self, call: &BackupRecord) {
         let _ = call;
     }
 
     /// Receives an evaluation, if this observer [wants calls](Self::observes_calls).
     ///
-    /// The breaker evaluated between the starts and ends of calls, and found calls that were overdue, or a change
-    /// that was due.
+    /// The breaker evaluated between the starts and ends of calls, and found calls that were
+    /// overdue, or a change that was due.
     fn on_evaluation(&self, evaluation: &Evaluation) {
         let _ = evaluation;
     }

@@ -1,8 +1,9 @@
 //! Streams of events: each reader has a bounded queue, to which the breaker sends without waiting.
 //!
-//! A queue belongs to its reader ([`Events`]); the breaker holds it weakly, so that a reader that is dropped ends its
-//! queue. A full queue drops its oldest event and counts it as lost: a slow reader never slows a breaker down. Wakers
-//! run, and are dropped, outside the lock, since they may run any code.
+//! A queue belongs to its reader ([`Events`]); the breaker holds it weakly, so that a reader that
+//! is dropped ends its queue. A full queue drops its oldest event and counts it as lost: a slow
+//! reader never slows a breaker down. Wakers run, and are dropped, outside the lock, since they may
+//! run any code.
 
 use std::{
     collections::VecDeque,
@@ -18,8 +19,8 @@ use crate::lock::lock;
 
 /// A stream of a breaker's events. It ends when the breaker does.
 ///
-/// It holds up to [`CAPACITY`](Self::CAPACITY) unread events. Beyond that the oldest are dropped, and
-/// [`lost`](Self::lost) counts them.
+/// It holds up to [`CAPACITY`](Self::CAPACITY) unread events. Beyond that the oldest are dropped,
+/// and [`lost`](Self::lost) counts them.
 ///
 /// ```
 /// use futures::StreamExt;
