@@ -228,7 +228,7 @@ impl ConfigValue for SlidingWindow {
     }
 
     fn from_table<'de, A: MapAccess<'de>>(table: A, visitor: ValueVisitor<'_, Self>) -> Result<Self, A::Error> {
-        let refused = |what| Err(A::Error::invalid_value(Unexpected::Other(what), &visitor));
+        let refused = |found| Err(A::Error::invalid_value(Unexpected::Other(found), &visitor));
         let window = WindowFields::from_table(table, ValueVisitor::at(visitor.path))?;
         match (window.calls, window.time) {
             (Some(calls), None) => Ok(Self::Calls(calls)),

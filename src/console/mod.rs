@@ -83,7 +83,7 @@ pub struct ConsoleBuilder {
     authorize: Option<AuthorizeHook>,
 }
 
-/// What all clones of a console share.
+/// The state that all clones of a console share.
 struct Shared {
     registry: Registry,
     authorize: Option<AuthorizeHook>,

@@ -49,7 +49,7 @@ pub(super) struct Sampler {
     pub(super) readers: AtomicUsize,
 }
 
-/// What the latest sample has found, and the events before it.
+/// A sample of all breakers, with the recent events.
 struct LatestSample {
     events: Events,
     recent_events: VecDeque<EventLine>,

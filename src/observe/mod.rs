@@ -1,8 +1,8 @@
 //! Observers, event streams and the log: how a breaker reports what it does.
 //!
-//! [`EventSinks`] holds the receivers of one breaker's events: the [`Observers`] that its layer was
-//! built with, the [`Subscribers`] that read a stream, and the log. A breaker notifies them after
-//! its state is stored and its lock released. An observer's panic is caught, and goes no further.
+//! A breaker notifies its [`Observer`]s, sends its events to the readers of [`Events`], and logs them by
+//! `tracing`. It does so on the task that caused the event, after its state is stored and its lock
+//! released. An observer's panic is caught and logged.
 
 mod call_record;
 mod event;
