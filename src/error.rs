@@ -92,11 +92,11 @@ impl fmt::Display for CircuitOpen {
 
 impl Error for CircuitOpen {}
 
-/// Returns the first 200 bytes of what an error says, cut between two characters.
-pub(crate) fn error_text(error: &dyn fmt::Display) -> Arc<str> {
-    const LONGEST: usize = 200;
+/// Returns the text of an error, cut to its first 200 bytes at a boundary of characters.
+pub(crate) fn shortened(error: &dyn fmt::Display) -> Arc<str> {
+    const MAX_BYTES: usize = 200;
     let mut text = error.to_string();
-    let end = (0..=LONGEST.min(text.len())).rfind(|end| text.is_char_boundary(*end));
+    let end = (0..=MAX_BYTES.min(text.len())).rfind(|end| text.is_char_boundary(*end));
     text.truncate(end.unwrap_or(0));
     text.into()
 }

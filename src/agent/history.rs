@@ -1,6 +1,6 @@
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
-use crate::{error::error_text, machine::Timestamp};
+use crate::{error::shortened, machine::Timestamp};
 
 /// One look at an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl fmt::Display for CheckFailure {
 
 impl CheckFailure {
     pub(super) fn error(error: &dyn fmt::Display) -> Self {
-        Self::Error(error_text(error))
+        Self::Error(shortened(error))
     }
 }
 
