@@ -1,6 +1,6 @@
 //! [`CircuitOpen`], the error of a refused call: small, since every refused call makes one.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use crate::{
     breaker_name::BreakerName,
@@ -96,6 +96,15 @@ impl fmt::Display for CircuitOpen {
 }
 
 impl Error for CircuitOpen {}
+
+/// Returns the text of an error, cut to its first 200 bytes at a boundary of characters.
+pub(crate) fn shortened(error: &dyn fmt::Display) -> Arc<str> {
+    const MAX_BYTES: usize = 200;
+    let mut text = error.to_string();
+    let end = (0..=MAX_BYTES.min(text.len())).rfind(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or(0));
+    text.into()
+}
 
 #[cfg(test)]
 mod tests {

@@ -93,6 +93,7 @@ pub mod guide;
 #[cfg(feature = "keyed")]
 pub mod keyed;
 pub mod layer;
+mod lock;
 #[cfg(feature = "unstable-machine")]
 pub mod machine;
 #[cfg(not(feature = "unstable-machine"))]

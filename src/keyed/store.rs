@@ -9,7 +9,7 @@ use std::{
     collections::VecDeque,
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -19,6 +19,7 @@ use super::{entry::Entry, name};
 use crate::{
     breaker::{Breaker, BreakerFactory},
     config::Config,
+    lock::lock,
     machine::{ConfigError, Settings, Timestamp},
     registry::Registry,
 };
@@ -205,6 +206,6 @@ where
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Entry<K>>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 }

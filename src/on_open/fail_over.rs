@@ -7,7 +7,7 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll},
 };
 
@@ -15,6 +15,7 @@ use tower::Service;
 
 use crate::{
     error::CircuitOpen,
+    lock::lock,
     machine::ConfigError,
     on_open::{
         OnOpen,
@@ -130,13 +131,13 @@ impl Budget {
     }
 
     fn deposit(&self) {
-        let mut hundredths = self.hundredths.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hundredths = lock(&self.hundredths);
         let most = u32::from(self.settings.at_once) * 100;
         *hundredths = most.min(*hundredths + u32::from(self.settings.percent));
     }
 
     fn withdraw(&self) -> bool {
-        let mut hundredths = self.hundredths.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hundredths = lock(&self.hundredths);
         let enough = *hundredths >= 100;
         if enough {
             *hundredths -= 100;

@@ -1,7 +1,7 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, ready},
 };
 
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, request::Parts};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::on_open::RetainRequest;
+use crate::{lock::lock, on_open::RetainRequest};
 
 /// Keeps HTTP requests, so that those that fail on the primary can go to the backup: see
 /// [`CircuitBreakerLayerBuilder::fail_over`](crate::layer::CircuitBreakerLayerBuilder::fail_over).
@@ -229,7 +229,7 @@ impl<B: Body<Data = Bytes>> RetainedBody<B> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared<B>> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared)
     }
 }
 
@@ -255,7 +255,7 @@ impl<B: Body<Data = Bytes>> Body for RetainedBody<B> {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
-        let mut shared = this.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = lock(&this.shared);
         if let Some(kept) = shared.kept.get(this.read) {
             this.read += 1;
             return Poll::Ready(Some(Ok(kept.frame())));
