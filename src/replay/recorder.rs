@@ -1,7 +1,7 @@
 //! The recorder: an observer that writes a trace of a live breaker.
 //!
-//! Rows are written under a lock of the recorder's own, from the thread whose call ended. An error of
-//! the writer loses rows, which are counted, but never reaches the call.
+//! Rows are written under a lock of the recorder's own, from the thread whose call ended. An error
+//! of the writer loses rows, which are counted, but never reaches the call.
 
 use std::{
     fmt,
@@ -20,8 +20,8 @@ use crate::observe::{CallRecord, Evaluation, Event, Observer};
 /// the counts.
 ///
 /// A recorded breaker takes a lock at each call. It also rounds the time at which a call becomes
-/// slow differently, by at most 1/16 of `slow_after` either way. So it may trip at another call than
-/// it would have unrecorded. A replay trips where the recorded breaker did.
+/// slow differently, by at most 1/16 of `slow_after` either way. So it may trip at another call
+/// than it would have unrecorded. A replay trips where the recorded breaker did.
 ///
 /// To choose parameters by a trace, record in [shadow mode](crate::Breaker::shadow), or while the
 /// breaker stays closed: a trace can't tell what would have become of a refused call.
@@ -88,7 +88,8 @@ impl Recorder {
 
     /// Writes the buffered rows.
     ///
-    /// The recorder does so by itself when 64 KiB have gathered, and when its last clone is dropped.
+    /// The recorder does so by itself when 64 KiB have gathered, and when its last clone is
+    /// dropped.
     ///
     /// # Errors
     ///

@@ -84,8 +84,8 @@ const DEFAULT_MINIMUM_EVIDENCE: f64 = 8.0;
 impl Trip {
     /// Returns whether the trip cost more than it saved, for a backup of this worth.
     ///
-    /// That is so if the calls of [`while_open`](Self::while_open) would have been good at a rate of
-    /// at least `worth`. Returns `None` if none of these is known.
+    /// That is so if the calls of [`while_open`](Self::while_open) would have been good at a rate
+    /// of at least `worth`. Returns `None` if none of these is known.
     #[must_use]
     pub fn is_false(&self, worth: f64) -> Option<bool> {
         let good_rate = self.while_open.good_rate()?;
@@ -96,8 +96,8 @@ impl Trip {
     ///
     /// That is so if two things hold. In hindsight there was no evidence against the primary: bad
     /// calls outweighed good ones by less than 8, the default policy's minimum. And the calls until
-    /// the first trial would have been good at a rate of at least `worth`. A trip that only came too
-    /// late is [false](Self::is_false), but wasn't on a healthy primary.
+    /// the first trial would have been good at a rate of at least `worth`. A trip that only came
+    /// too late is [false](Self::is_false), but wasn't on a healthy primary.
     #[must_use]
     pub fn was_healthy(&self, worth: f64) -> bool {
         let good_rate = self.before_first_trial.good_rate();

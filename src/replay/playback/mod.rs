@@ -29,7 +29,8 @@ use crate::{
 /// Given all that a [`Recorder`](super::Recorder) wrote, with the same configuration and
 /// [seed](Self::seed), it trips where the live breaker did, to the nanosecond. A trace lacks four
 /// things, after which the two may differ: an operator's control of the breaker,
-/// [`Wait`](crate::on_open::Wait), a `Retry-After`, and calls in flight at the end of the recording.
+/// [`Wait`](crate::on_open::Wait), a `Retry-After`, and calls in flight at the end of the
+/// recording.
 ///
 /// ```
 /// use std::time::Duration;
@@ -65,9 +66,9 @@ pub struct Replay {
 impl Replay {
     /// Returns a replay under this configuration.
     ///
-    /// [`SlowAfter::Auto`] means [`Learned`](SlowAfter::Learned), as for a breaker with a backup. For
-    /// a breaker without one, set [`Never`](SlowAfter::Never). Each replay starts to learn anew, so
-    /// no call is slow at first.
+    /// [`SlowAfter::Auto`] means [`Learned`](SlowAfter::Learned), as for a breaker with a backup.
+    /// For a breaker without one, set [`Never`](SlowAfter::Never). Each replay starts to learn
+    /// anew, so no call is slow at first.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {

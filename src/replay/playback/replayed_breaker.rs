@@ -1,7 +1,7 @@
 //! A breaker that replays one key of a trace, or all of it.
 //!
-//! It is a real breaker over a clock that the trace sets. It takes the steps one by one, follows the
-//! breaker's events, and writes what they mean into the report.
+//! It is a real breaker over a clock that the trace sets. It takes the steps one by one, follows
+//! the breaker's events, and writes what they mean into the report.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

@@ -51,8 +51,8 @@ struct Merit {
 const EQUAL_WITHIN: f64 = 0.02;
 
 impl Merit {
-    /// Returns whether these are fewer trips on a healthy primary, or as many and clearly fewer lost
-    /// answers.
+    /// Returns whether these are fewer trips on a healthy primary, or as many and clearly fewer
+    /// lost answers.
     fn is_better_than(self, other: Self) -> bool {
         match self.healthy_trips.cmp(&other.healthy_trips) {
             Ordering::Less => true,

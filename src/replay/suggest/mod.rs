@@ -31,9 +31,9 @@ use crate::{
 ///
 /// - The tolerated rate of bad calls is θ = min(0.5, 1 − worth of the backup's answer).
 /// - `slow_after` is the value whose replay loses the fewest answers. The candidates are
-///   [learned](SlowAfter::Learned), some multiples of the latency quantiles of successful calls, the
-///   objective, and [never](SlowAfter::Never). A good answer of the primary within the objective
-///   counts 1, an answer of the backup counts its worth, any other 0.
+///   [learned](SlowAfter::Learned), some multiples of the latency quantiles of successful calls,
+///   the objective, and [never](SlowAfter::Never). A good answer of the primary within the
+///   objective counts 1, an answer of the backup counts its worth, any other 0.
 /// - A candidate that [trips on healthy calls](super::Trip::was_healthy) more often than another
 ///   loses to it. Among those that lose the same number of answers, to 2 %, learned wins because it
 ///   needs no upkeep, and otherwise the longest value.
@@ -47,7 +47,8 @@ use crate::{
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let mut csv = String::from("time,outcome,latency\n");
 /// # for call in 0..4000 {
-/// #     let latency = if (1000..2000).contains(&call) { 0.7 } else { 0.02 + f64::from(call % 97) / 4000.0 };
+/// #     let healthy = 0.02 + f64::from(call % 97) / 4000.0;
+/// #     let latency = if (1000..2000).contains(&call) { 0.7 } else { healthy };
 /// #     csv += &format!("{},success,{latency:.6}\n", f64::from(call) / 100.0);
 /// # }
 /// let trace = Trace::read_csv(csv.as_bytes())?;
@@ -106,8 +107,8 @@ impl Suggest {
     ///
     /// # Errors
     ///
-    /// Returns an error if the worth or the objective is out of range, or if the trace has fewer than
-    /// 100 successful calls.
+    /// Returns an error if the worth or the objective is out of range, or if the trace has fewer
+    /// than 100 successful calls.
     pub fn run(&self, trace: &Trace) -> Result<Suggestion, SuggestError> {
         self.run_with(trace, |_| ())
     }
@@ -117,8 +118,8 @@ impl Suggest {
     ///
     /// # Errors
     ///
-    /// Returns an error if the worth or the objective is out of range, or if the trace has fewer than
-    /// 100 successful calls.
+    /// Returns an error if the worth or the objective is out of range, or if the trace has fewer
+    /// than 100 successful calls.
     pub fn run_with(&self, trace: &Trace, mut on_replay: impl FnMut(usize)) -> Result<Suggestion, SuggestError> {
         check_worth(self.worth)?;
         if let Some(objective) = self.objective {

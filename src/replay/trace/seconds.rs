@@ -1,7 +1,7 @@
 //! Seconds as decimal text, exact to the nanosecond.
 //!
-//! An `f64` holds seconds since 1970 only to the nearest 200 ns, and the order of calls can depend on
-//! less. The reader, the recorder and the report use this instead.
+//! An `f64` holds seconds since 1970 only to the nearest 200 ns, and the order of calls can depend
+//! on less. The reader, the recorder and the report use this instead.
 
 /// Decimal digits of a nanosecond in seconds.
 const DIGITS: i64 = 9;
