@@ -1,4 +1,4 @@
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use crate::{
     breaker_name::BreakerName,
@@ -114,4 +114,13 @@ mod tests {
         // Longer than can be said, which isn't the same as never.
         assert!(CircuitOpen::new(name, Some(Duration::MAX)).retry_after().is_some());
     }
+}
+
+/// Returns the text of an error, cut to its first 200 bytes at a boundary of characters.
+pub(crate) fn shortened(error: &dyn fmt::Display) -> Arc<str> {
+    const MAX_BYTES: usize = 200;
+    let mut text = error.to_string();
+    let end = (0..=MAX_BYTES.min(text.len())).rfind(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or(0));
+    text.into()
 }
