@@ -92,6 +92,15 @@ impl fmt::Display for CircuitOpen {
 
 impl Error for CircuitOpen {}
 
+/// Returns the text of an error, cut to its first 200 bytes at a boundary of characters.
+pub(crate) fn shortened(error: &dyn fmt::Display) -> Arc<str> {
+    const MAX_BYTES: usize = 200;
+    let mut text = error.to_string();
+    let end = (0..=MAX_BYTES.min(text.len())).rfind(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or(0));
+    text.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,13 +123,4 @@ mod tests {
         // Longer than can be said, which isn't the same as never.
         assert!(CircuitOpen::new(name, Some(Duration::MAX)).retry_after().is_some());
     }
-}
-
-/// Returns the text of an error, cut to its first 200 bytes at a boundary of characters.
-pub(crate) fn shortened(error: &dyn fmt::Display) -> Arc<str> {
-    const MAX_BYTES: usize = 200;
-    let mut text = error.to_string();
-    let end = (0..=MAX_BYTES.min(text.len())).rfind(|end| text.is_char_boundary(*end));
-    text.truncate(end.unwrap_or(0));
-    text.into()
 }

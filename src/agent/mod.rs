@@ -21,7 +21,10 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let breaker = CircuitBreakerLayer::builder().name("payments-1").build()?.breaker().clone();
 //!
-//! let agent = Agent::builder().every(Duration::from_secs(5)).timeout(Duration::from_secs(1)).build()?;
+//! let agent = Agent::builder()
+//!     .every(Duration::from_secs(5))
+//!     .timeout(Duration::from_secs(1))
+//!     .build()?;
 //! agent.watch(&breaker, service_fn(|()| async { Ok::<_, Infallible>("healthy") }))?;
 //!
 //! tokio::time::sleep(Duration::from_secs(12)).await;

@@ -31,10 +31,16 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_breaker::ConfigError> {
-//! # let layer = CircuitBreakerLayer::builder().classify(grpc::ByGrpcStatus::new()).respond(grpc::Unavailable).build()?;
+//! # let layer = CircuitBreakerLayer::builder()
+//! #     .classify(grpc::ByGrpcStatus::new())
+//! #     .respond(grpc::Unavailable)
+//! #     .build()?;
 //! # let channel = Channel::from_static("http://localhost:50051").connect_lazy();
 //! let client = HealthClient::new(ServiceBuilder::new().layer(layer).service(channel));
-//! # let layer = CircuitBreakerLayer::builder().classify(grpc::ByGrpcStatus::new()).respond(grpc::Unavailable).build()?;
+//! # let layer = CircuitBreakerLayer::builder()
+//! #     .classify(grpc::ByGrpcStatus::new())
+//! #     .respond(grpc::Unavailable)
+//! #     .build()?;
 //! # let (_, service) = health_reporter();
 //! let server = Server::builder().add_service(layer.named_layer(service));
 //! # Ok(())

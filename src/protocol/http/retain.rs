@@ -27,10 +27,16 @@ use crate::on_open::RetainRequest;
 ///
 /// ```
 /// use axum::body::Body;
-/// use tower_breaker::{CircuitBreakerLayer, on_open::FailOverBudget, protocol::http::{ByStatus, RetainRequests}};
+/// use tower_breaker::{
+///     CircuitBreakerLayer,
+///     on_open::FailOverBudget,
+///     protocol::http::{ByStatus, RetainRequests},
+/// };
 ///
 /// # fn main() -> Result<(), tower_breaker::ConfigError> {
-/// # let backup = tower::service_fn(|_: http::Request<Body>| async { Ok::<_, std::convert::Infallible>(http::Response::new(Body::empty())) });
+/// # let backup = tower::service_fn(|_: http::Request<Body>| async {
+/// #     Ok::<_, std::convert::Infallible>(http::Response::new(Body::empty()))
+/// # });
 /// let layer = CircuitBreakerLayer::builder()
 ///     .classify(ByStatus::new())
 ///     .backup(backup)
