@@ -94,7 +94,7 @@ impl Drop for TrialReservation {
     }
 }
 
-/// The task that checks one instance.
+/// A task that checks one instance.
 struct CheckLoop {
     config: Arc<AgentConfig>,
     schedule: Schedule,
@@ -130,8 +130,8 @@ impl CheckLoop {
         }
     }
 
-    /// Puts a check on record, logs it if it begins or ends a row of failures, and trips the
-    /// breaker if the row is long enough.
+    /// Adds a check to the log of checks, logs it if it begins or ends a row of failures, and trips
+    /// the breaker if the row is long enough.
     fn conclude(&self, check: Check) {
         let breaker = self.breaker.name();
         let failure = check.failure.clone();

@@ -12,7 +12,7 @@ use crate::{
     machine::{ConfigError, Timestamp, TripReason},
 };
 
-/// The numbers of calls of a breaker, and of failed ones among them.
+/// A count of a breaker's calls, and of the failed ones among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CallCounts {
     pub(crate) failed: u64,

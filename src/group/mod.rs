@@ -1,9 +1,8 @@
 //! Groups of breakers whose instances stand in for each other.
 //!
 //! A [`Group`] bounds how many of its breakers may be open by their own decision, uses all
-//! instances again when too few are closed, and trips [`Outliers`]. It knows its breakers only by
-//! what they tell of themselves: each breaker owns a `Member`, and implements `Candidate` to be
-//! compared.
+//! instances again when too few are closed, and trips [`Outliers`]. It doesn't depend on the
+//! breakers: each one owns a `Member` of its group, and implements `Candidate` to be compared.
 
 mod builder;
 mod detector;

@@ -15,7 +15,7 @@ use std::sync::{
 
 use super::detector::{Candidate, OutlierDetector};
 
-/// The shared state of a group: its settings, and counts of its breakers.
+/// A group's shared state: its settings, and counts of its breakers.
 pub(super) struct GroupState {
     pub(super) max_open_percent: AtomicUsize,
     pub(super) panic_below_percent: usize,

@@ -8,7 +8,7 @@ use serde::{
     ser::SerializeMap,
 };
 
-use super::{Configs, PartialConfig};
+use super::configs::{Configs, PartialConfig};
 use crate::{
     config::{
         Config,

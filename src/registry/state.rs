@@ -13,7 +13,7 @@ use crate::{
     machine::ConfigError,
 };
 
-/// The breakers of a registry, and what is configured for them.
+/// A list of the breakers of a registry, and what is configured for them.
 #[derive(Default)]
 pub(super) struct RegistryState {
     pub(super) configs: Configs,

@@ -17,7 +17,7 @@ use pin_project_lite::pin_project;
 use super::end_of_stream::{ClassifyEndOfStream, KnownOutcome};
 use crate::{breaker::Permit, layer::panics::failing_on_panic, machine::Outcome};
 
-/// The end of a call's latency, where its outcome is known at the end of the body.
+/// An end of a call's latency, where its outcome is known at the end of the body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Latency {

@@ -20,7 +20,7 @@ pub trait ClassifyEndOfStream: sealed::Sealed {
     fn end(&mut self) -> Outcome;
 }
 
-/// An outcome that the head of the response told. The end of the body doesn't change it.
+/// An outcome by the head of the response. The end of the body doesn't change it.
 #[derive(Clone, Copy, Debug)]
 pub struct KnownOutcome(pub(super) Outcome);
 

@@ -23,7 +23,7 @@ pub struct RetainedBody<B> {
     frames_read: usize,
 }
 
-/// The original body, and what has been read of it.
+/// An original body, and what has been read of it.
 struct BufferedSource<B> {
     body: Pin<Box<B>>,
     buffer: Vec<BufferedFrame>,

@@ -17,7 +17,7 @@ pub(crate) struct Step {
     pub(crate) event: StepEvent,
 }
 
-/// The kind of a step. Calls are given by their index in the trace.
+/// An event that the breaker sees. Calls are given by their index in the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StepEvent {
     /// The breaker re-evaluates its state.
@@ -32,7 +32,7 @@ pub(crate) enum StepEvent {
     End(u32),
 }
 
-/// The key by which steps are sorted, most significant field first.
+/// A key by which steps are sorted, most significant field first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct SortKey {
     /// The recorded breaker's number of the step, or 0 if it is unknown.

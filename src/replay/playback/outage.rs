@@ -26,7 +26,7 @@ impl OutageTracker {
         }
     }
 
-    /// Counts a call that started now. A call of unknown outcome changes nothing.
+    /// Counts a call that started at `start`. A call of unknown outcome changes nothing.
     pub(crate) fn count(&mut self, was_good: Option<bool>, start: Timestamp) {
         match was_good {
             Some(true) => {

@@ -36,7 +36,7 @@ pub(crate) struct ReplayedBreaker<'a> {
     objective: Option<Duration>,
 }
 
-/// The breaker's state by its events, with the index of the current trip in the report.
+/// A state of the breaker, by its events, with the index of the current trip in the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ReplayedState {
     Closed,

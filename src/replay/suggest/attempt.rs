@@ -39,7 +39,7 @@ impl Attempt {
     }
 }
 
-/// The figures by which attempts are compared.
+/// A pair of figures by which attempts are compared.
 #[derive(Clone, Copy, Debug)]
 struct Merit {
     healthy_trips: usize,

@@ -13,7 +13,7 @@ pub(crate) enum SlowAfterCandidate {
     Never,
 }
 
-/// The origin of a fixed value.
+/// An origin of a fixed value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum FixedOrigin {
     Objective,

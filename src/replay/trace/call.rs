@@ -26,7 +26,7 @@ pub struct Call {
     pub(crate) extra: Option<Box<ExtraPhases>>,
 }
 
-/// The phases of a call before its start and after its answer. Few calls have any.
+/// A pair of optional phases: before a call's start, and after its answer. Few calls have any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExtraPhases {
     /// The wait for the primary's readiness, which ends with the call's start.

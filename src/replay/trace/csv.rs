@@ -48,7 +48,7 @@ pub(crate) fn read(from: impl Read, mut on_row: impl FnMut(Row) -> Result<(), Tr
     }
 }
 
-/// The columns of the fields, as the header names them.
+/// A mapping of fields to columns, as the header names them.
 struct Columns {
     /// The index of each field's column, in the order of [`NAMES`].
     indices: [Option<usize>; NAMES.len()],

@@ -15,7 +15,7 @@ enum TraceErrorKind {
     Io(io::Error),
     Field {
         field: &'static str,
-        /// As [`quoted`], or `None` if the field is missing.
+        /// The value in quotes, or `None` if the field is missing.
         value: Option<String>,
         accepted: &'static str,
     },

@@ -15,11 +15,12 @@ pub(super) struct LineReader<R> {
     counter: LineCounter,
 }
 
-/// The line breaks in what a [`LineReader`] has read so far, shared with the reader of the trace.
+/// A counter of the line breaks that a [`LineReader`] has read, shared with the reader of the
+/// trace.
 #[derive(Clone, Default)]
 pub(super) struct LineCounter(Rc<RefCell<Chunk>>);
 
-/// The bytes of the last read, and what came before them.
+/// A chunk of input: the bytes of the last read, and the counts of all before.
 #[derive(Default)]
 struct Chunk {
     bytes: Vec<u8>,

@@ -17,7 +17,7 @@ pub(crate) struct Row {
     pub(crate) steps: Vec<u64>,
 }
 
-/// The kind of a row, by its `outcome` field.
+/// A kind of row, by its `outcome` field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RowKind {
     /// A call that ended like this.
@@ -26,7 +26,7 @@ pub(crate) enum RowKind {
     Evaluation,
 }
 
-/// The fields of a row, each as text.
+/// A row as fields of text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fields<T> {
     pub(crate) time: T,
