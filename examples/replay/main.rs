@@ -21,7 +21,7 @@ use std::{
 
 use tower_breaker::{
     Config,
-    replay::{Fate, Replay, Suggest, Trace},
+    replay::{Replay, ReplayedCall, Suggest, Trace},
 };
 
 use crate::{
@@ -85,9 +85,9 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let replay = if args.per_key { replay.per_key() } else { replay };
     let mut progress = Progress::new("replaying", trace.calls().len() as u64);
     let mut timeline = Timeline::new(&trace);
-    let report = replay.run_with(&trace, |fate: Fate<'_>| {
+    let report = replay.run_with(&trace, |call: ReplayedCall<'_>| {
         progress.step();
-        timeline.note(&fate);
+        timeline.note(&call);
     })?;
     progress.end();
     let whose = if own.is_some() {

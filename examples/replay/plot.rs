@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use tower_breaker::replay::{Fate, Report, Trace, Verdict};
+use tower_breaker::replay::{ReplayedCall, Report, Trace};
 
 /// The calls of each moment, by what would have become of them.
 pub(crate) struct Timeline {
@@ -51,14 +51,14 @@ impl Timeline {
         }
     }
 
-    pub(crate) fn note(&mut self, fate: &Fate<'_>) {
-        let column = (fate.call.start().as_nanos() - self.start) / self.length;
-        let kind = match (fate.verdict, fate.diverted) {
-            (Verdict::Good, false) => 0,
-            (Verdict::Bad, false) => 1,
-            (Verdict::Bad, true) => 2,
-            (Verdict::Good, true) => 3,
-            (Verdict::Unknown, _) => 4,
+    pub(crate) fn note(&mut self, replayed: &ReplayedCall<'_>) {
+        let column = (replayed.call.start().as_nanos() - self.start) / self.length;
+        let kind = match (replayed.was_good, replayed.diverted) {
+            (Some(true), false) => 0,
+            (Some(false), false) => 1,
+            (Some(false), true) => 2,
+            (Some(true), true) => 3,
+            (None, _) => 4,
         };
         self.columns[column as usize][kind] += 1;
     }

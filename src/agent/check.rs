@@ -1,42 +1,47 @@
-use std::{
-    fmt,
-    future::{Future, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    task::Poll,
-    time::Duration,
-};
+//! A finished check of an instance, and why it failed.
 
-use tokio::time::timeout;
-use tower::Service;
+use std::{fmt, sync::Arc, time::Duration};
 
-use super::history::CheckFailure;
+use crate::{error::shortened, machine::Timestamp};
 
-/// Checks once, with a service that is then of no more use: one that has failed, or hangs, may not work any more.
-pub(super) async fn check<C>(check: C, time_limit: Duration) -> Result<(), CheckFailure>
-where
-    C: Service<()>,
-    C::Error: fmt::Display,
-{
-    match timeout(time_limit, catching(call(check))).await {
-        Ok(Some(answer)) => answer.map_err(|error| CheckFailure::error(&error)),
-        Ok(None) => Err(CheckFailure::Panicked),
-        Err(_) => Err(CheckFailure::TimedOut),
+/// A check of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Check {
+    /// When the check began, by the breaker's clock.
+    pub at: Timestamp,
+    /// How long the check took.
+    pub latency: Duration,
+    /// Why the check failed, or `None` if it passed.
+    pub failure: Option<CheckFailure>,
+    /// Whether the check was a trial call of the breaker.
+    pub was_trial: bool,
+}
+
+/// A reason why a check failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CheckFailure {
+    /// The check returned this error, of which the first 200 bytes are kept.
+    Error(Arc<str>),
+    /// The check didn't return in time.
+    TimedOut,
+    /// The check panicked.
+    Panicked,
+}
+
+impl CheckFailure {
+    pub(super) fn error(error: &dyn fmt::Display) -> Self {
+        Self::Error(shortened(error))
     }
 }
 
-async fn call<C: Service<()>>(mut check: C) -> Result<(), C::Error> {
-    poll_fn(|cx| check.poll_ready(cx)).await?;
-    check.call(()).await.map(drop)
-}
-
-/// `None` where it panicked. It isn't polled again then.
-async fn catching<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
-        Ok(Poll::Pending) => Poll::Pending,
-        Err(_) => Poll::Ready(None),
-    })
-    .await
+impl fmt::Display for CheckFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Error(error) => write!(f, "{}", error.escape_debug()),
+            Self::TimedOut => f.write_str("it didn't answer in time"),
+            Self::Panicked => f.write_str("the check panicked"),
+        }
+    }
 }

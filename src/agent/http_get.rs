@@ -1,3 +1,5 @@
+//! A health check over HTTP: one request on a connection of its own.
+
 use std::{
     convert::Infallible,
     error::Error,
@@ -21,7 +23,10 @@ use tower::Service;
 
 use crate::machine::ConfigError;
 
-/// Gets a page over HTTP/1.1, on a connection of its own: a check for an [`Agent`](super::Agent). The instance is healthy if the status is 2xx.
+/// A check for an [`Agent`](super::Agent) that gets a page over HTTP/1.1, on a connection of its
+/// own.
+///
+/// The instance is healthy if the status is 2xx.
 ///
 /// ```
 /// use tower_breaker::agent::HttpGet;
@@ -38,24 +43,26 @@ pub struct HttpGet {
     uri: Uri,
 }
 
-/// Why it isn't healthy.
+/// An error of [`HttpGet`]: why the instance isn't healthy.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HttpGetError {
-    /// It can't be reached.
+    /// The instance can't be reached.
     Connect(std::io::Error),
-    /// It doesn't speak HTTP, or hangs up.
+    /// The instance doesn't speak HTTP, or hangs up.
     Http(hyper::Error),
-    /// It answered with this status.
+    /// The instance answered with this status, which isn't 2xx.
     Status(StatusCode),
 }
 
 impl HttpGet {
-    /// Of this address: `http://`, a host, and where it isn't 80, a port.
+    /// Returns a check of this address: `http://`, a host, a port unless it is 80, and a path.
+    ///
+    /// HTTPS isn't supported: use a [service](super::Agent::watch) of your own.
     ///
     /// # Errors
     ///
-    /// What isn't such an address. HTTPS is not supported: use a [service](super::Agent::watch) of your own.
+    /// Returns an error that names `uri` if it isn't such an address.
     pub fn new(uri: impl AsRef<str>) -> Result<Self, ConfigError> {
         let text = uri.as_ref();
         let refused = || {
@@ -64,7 +71,8 @@ impl HttpGet {
         };
         let uri: Uri = text.parse().map_err(|_| refused())?;
         let authority = uri.authority().ok_or_else(refused)?.clone();
-        // A user, or a port; `port` tells one that is out of range like none at all.
+        // An address with a user doesn't start with its host. After the host comes ":port", if
+        // anything; `port_u16` returns `None` for an invalid port as well as for none.
         let port = authority.as_str().strip_prefix(authority.host()).ok_or_else(refused)?;
         let has_valid_port = port.is_empty() || authority.port_u16().is_some();
         if uri.scheme() != Some(&Scheme::HTTP) || authority.host().is_empty() || !has_valid_port {
@@ -92,8 +100,7 @@ impl HttpGet {
         headers.insert(USER_AGENT, AGENT);
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         let answer = sender.send_request(request);
-        // The connection is driven here, and not in a task of its own that could outlive the check.
-        let status = answer_while(answer, connection).await.map_err(HttpGetError::Http)?;
+        let status = status_of(answer, connection).await.map_err(HttpGetError::Http)?;
         if status.is_success() {
             Ok(())
         } else {
@@ -104,15 +111,18 @@ impl HttpGet {
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("tower-breaker/", env!("CARGO_PKG_VERSION")));
 
-async fn answer_while<B>(
+/// Drives a connection until its answer is there, and returns the answer's status.
+///
+/// Driving it here rather than in a task means that it can't outlive the check.
+async fn status_of<B>(
     answer: impl Future<Output = hyper::Result<http::Response<B>>>,
     connection: impl Future<Output = hyper::Result<()>>,
 ) -> hyper::Result<StatusCode> {
     let (mut answer, mut connection) = (pin!(answer), pin!(connection));
-    let mut is_over = false;
+    let mut is_closed = false;
     std::future::poll_fn(|cx| {
-        // Its errors are the answer's, too.
-        is_over = is_over || connection.as_mut().poll(cx).is_ready();
+        // An error of the connection is also the answer's.
+        is_closed = is_closed || connection.as_mut().poll(cx).is_ready();
         answer.as_mut().poll(cx)
     })
     .await
@@ -133,7 +143,7 @@ impl Service<()> for HttpGet {
     }
 }
 
-/// No body.
+/// An empty body.
 struct Empty;
 
 impl Body for Empty {

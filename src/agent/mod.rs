@@ -1,13 +1,16 @@
-//! Watching instances that nobody calls.
+//! Checks instances on a schedule, whether they are called or not.
 //!
-//! Calls tell of an instance what there is to know, as long as there are calls. An [`Agent`] checks instances on a schedule, whether they are called or not:
+//! A breaker learns of an instance from its calls, as long as there are calls. An [`Agent`] adds
+//! health checks:
 //!
-//! - An instance that fails [several checks in a row](AgentBuilder::trip_after) has its breaker tripped, though nobody has called it.
-//! - While a breaker is open, its trial is the agent's: the first call to a sick instance is a check, and not a user's request
-//!   ([`gate_recovery`](AgentBuilder::gate_recovery)). Once one has passed, users' calls return in stages, as ever.
+//! - It trips the breaker of an instance that fails
+//!   [several checks in a row](AgentBuilder::trip_after), even without a single call.
+//! - While a breaker is open, the agent makes its trial, so the first call to a sick instance is a
+//!   check and not a user's request ([`gate_recovery`](AgentBuilder::gate_recovery)). After a check
+//!   has passed, users' calls return in stages as usual.
 //!
-//! Checks of a closed breaker's instance are apart from the calls: a health endpoint that answers well says nothing about the requests that fail, and
-//! mustn't make up for them.
+//! Checks of a closed breaker's instance don't count as calls: a health endpoint that answers well
+//! says nothing about requests that fail, and must not make up for them.
 //!
 //! ```
 //! use std::{convert::Infallible, time::Duration};
@@ -18,7 +21,10 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let breaker = CircuitBreakerLayer::builder().name("payments-1").build()?.breaker().clone();
 //!
-//! let agent = Agent::builder().every(Duration::from_secs(5)).timeout(Duration::from_secs(1)).build()?;
+//! let agent = Agent::builder()
+//!     .every(Duration::from_secs(5))
+//!     .timeout(Duration::from_secs(1))
+//!     .build()?;
 //! agent.watch(&breaker, service_fn(|()| async { Ok::<_, Infallible>("healthy") }))?;
 //!
 //! tokio::time::sleep(Duration::from_secs(12)).await;
@@ -30,12 +36,13 @@
 
 mod builder;
 mod check;
-mod history;
+mod check_log;
 #[cfg(feature = "http-check")]
 mod http_get;
 mod instance;
+mod run_check;
 mod schedule;
-mod watch;
+mod watched_instance;
 
 use std::{
     collections::BTreeMap,
@@ -51,45 +58,48 @@ use tower::Service;
 pub use self::http_get::{HttpGet, HttpGetError};
 pub use self::{
     builder::AgentBuilder,
-    history::{Check, CheckFailure},
+    check::{Check, CheckFailure},
     instance::Instance,
 };
-use self::{builder::Plan, watch::Watch};
+use self::{builder::AgentConfig, watched_instance::WatchedInstance};
 use crate::{breaker::Breaker, lock::lock};
 
-/// Checks instances on a schedule: see the [module](self). It stops when it is dropped.
+/// An agent that checks instances on a schedule, until it is dropped: see the [module](self).
 pub struct Agent {
-    plan: Arc<Plan>,
-    watched: Mutex<BTreeMap<Arc<str>, Watch>>,
+    config: Arc<AgentConfig>,
+    instances: Mutex<BTreeMap<Arc<str>, WatchedInstance>>,
 }
 
-/// Why an instance can't be watched.
+/// An error of [`Agent::watch`]: why an instance can't be watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WatchError {
-    /// One of this name is watched already.
+    /// The agent already watches an instance of this name.
     #[non_exhaustive]
     Taken {
         /// The name.
         name: Arc<str>,
     },
-    /// There is no tokio runtime here to run the checks in.
+    /// The caller isn't in a tokio runtime, which the checks need.
     NoRuntime,
 }
 
 impl Agent {
-    /// Starts from the defaults: a check every 5 s, which fails after 1 s; three failed ones in a row trip; trials are the agent's.
+    /// Returns a builder with the defaults: a check every 5 s with a time limit of 1 s, three
+    /// failed checks in a row trip, and trials are the agent's.
     pub fn builder() -> AgentBuilder {
         AgentBuilder::new()
     }
 
-    /// Checks the instance that this breaker is for, from now on: by calling `check`, a service like any other, which is healthy if it answers.
+    /// Starts to check the instance behind this breaker, by calling the service `check`.
     ///
-    /// The instance has the breaker's name. The agent keeps the breaker alive until it is told to [forget](Self::forget) it.
+    /// The instance is healthy if the check returns a response, and sick if it returns an error.
+    /// Its name is the breaker's. The agent keeps the breaker alive until [`forget`](Self::forget).
     ///
     /// # Errors
     ///
-    /// A breaker of that name is watched already; or this is called outside of a tokio runtime.
+    /// Returns an error if the agent already watches a breaker of this name, or if the caller isn't
+    /// in a tokio runtime.
     pub fn watch<C>(&self, breaker: &Breaker, check: C) -> Result<(), WatchError>
     where
         C: Service<()> + Clone + Send + 'static,
@@ -98,44 +108,44 @@ impl Agent {
     {
         let runtime = Handle::try_current().map_err(|_| WatchError::NoRuntime)?;
         let name: Arc<str> = breaker.name().into();
-        let mut watched = self.lock();
-        if watched.contains_key(&name) {
+        let mut instances = self.lock();
+        if instances.contains_key(&name) {
             return Err(WatchError::Taken { name });
         }
-        let watch = Watch::start(&runtime, &self.plan, breaker.clone(), check);
-        watched.insert(name, watch);
+        let instance = WatchedInstance::start(&runtime, &self.config, breaker.clone(), check);
+        instances.insert(name, instance);
         Ok(())
     }
 
-    /// Checks this one no more. Whether it was watched.
+    /// Stops checking an instance. Returns whether it was watched.
     pub fn forget(&self, name: &str) -> bool {
-        // Its end runs the check's destructors, which is nothing to do under a lock.
-        let watch = self.lock().remove(name);
-        watch.is_some()
+        // Dropping the instance may run the check's destructor: the lock must be free by then.
+        let instance = self.lock().remove(name);
+        instance.is_some()
     }
 
-    /// All that are watched, by name.
+    /// Returns all watched instances, in order of their names.
     #[must_use]
     pub fn instances(&self) -> Vec<Instance> {
-        self.lock().values().map(Watch::instance).collect()
+        self.lock().values().map(WatchedInstance::instance).collect()
     }
 
-    /// The one of this name.
+    /// Returns the watched instance of this name.
     #[must_use]
     pub fn instance(&self, name: &str) -> Option<Instance> {
-        self.lock().get(name).map(Watch::instance)
+        self.lock().get(name).map(WatchedInstance::instance)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Watch>> {
-        lock(&self.watched)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, WatchedInstance>> {
+        lock(&self.instances)
     }
 }
 
 impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Agent")
-            .field("plan", &self.plan)
-            .field("watched", &self.lock().keys())
+            .field("config", &self.config)
+            .field("instances", &self.lock().keys())
             .finish()
     }
 }

@@ -1,12 +1,14 @@
+//! When the checks of one instance are made. Pure: delays in, delays out.
+
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
 
-use super::builder::Plan;
+use super::builder::AgentConfig;
 use crate::machine::SplitMix64;
 
-/// When one instance is checked.
+/// A schedule of the checks of one instance.
 #[derive(Debug)]
 pub(super) struct Schedule {
     every: Duration,
@@ -14,31 +16,34 @@ pub(super) struct Schedule {
     rng: SplitMix64,
 }
 
-/// A breaker that is about to be ready for its trial is looked at no more often than this.
-const SHORTEST: Duration = Duration::from_millis(50);
+/// The shortest wait for a trial, so that checks don't spin while a breaker is about to be ready.
+const MIN_WAIT: Duration = Duration::from_millis(50);
 
 impl Schedule {
-    pub(super) fn new(plan: &Plan, name: &str) -> Self {
+    pub(super) fn new(config: &AgentConfig, name: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
         Self {
-            every: plan.every,
-            jitter: plan.jitter,
-            rng: SplitMix64::new(plan.seed ^ hasher.finish()),
+            every: config.every,
+            jitter: config.jitter,
+            rng: SplitMix64::new(config.seed ^ hasher.finish()),
         }
     }
 
-    /// How long to wait for the first check: any time up to the interval, so that many instances are spread over it.
+    /// Returns the wait before the first check: a random part of the interval, so that the checks
+    /// of many instances are spread over it.
     pub(super) fn first(&mut self) -> Duration {
         self.every.mul_f64(self.rng.next())
     }
 
-    /// How long to wait after a check that took so long, for a breaker that will have an open trial, if it has one, after `trial_in`.
+    /// Returns the wait after a check that took `took`.
+    ///
+    /// `trial_in` is the time until the breaker has a trial to make, if it waits for one.
     pub(super) fn next(&mut self, took: Duration, trial_in: Option<Duration>) -> Duration {
         let factor = 1.0 + self.jitter * (2.0 * self.rng.next() - 1.0);
         let regular = self.every.mul_f64(factor).saturating_sub(took);
         match trial_in {
-            Some(trial_in) => regular.min(trial_in.max(SHORTEST)),
+            Some(trial_in) => regular.min(trial_in.max(MIN_WAIT)),
             None => regular,
         }
     }
@@ -73,11 +78,11 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_comes_earlier_but_not_all_the_time() {
+    fn a_trial_comes_earlier_but_not_at_once() {
         let mut schedule = schedule(0.0);
         let mut next = |millis| schedule.next(Duration::ZERO, Some(Duration::from_millis(millis)));
         assert_eq!(next(700), Duration::from_millis(700));
-        assert_eq!(next(0), SHORTEST);
+        assert_eq!(next(0), MIN_WAIT);
         assert_eq!(next(60_000), Duration::from_secs(10));
     }
 }

@@ -60,7 +60,7 @@ impl BreakerFactory {
         let member = self.group.as_ref().map(Group::join);
         let inner = Inner::new(self, name, machine, member, lanes);
         if let Some(member) = &inner.member {
-            member.is_judged_as(Arc::downgrade(&inner) as _);
+            member.compare(Arc::downgrade(&inner) as _);
         }
         Ok(Breaker::new(&inner))
     }

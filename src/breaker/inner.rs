@@ -68,7 +68,7 @@ impl Inner {
             self.announce(announcement, now);
         }
         if let Some(member) = &self.member {
-            member.look_for_outliers();
+            member.sweep_if_due();
         }
         result
     }

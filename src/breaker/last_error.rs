@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use crate::machine::Timestamp;
+use crate::{error::shortened, machine::Timestamp};
 
 /// The last error of the primary that somebody has [noted](crate::Permit::note_error).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,10 +14,9 @@ pub struct LastError {
 
 impl LastError {
     pub(super) fn new(error: &dyn fmt::Display, at: Timestamp) -> Self {
-        const LONGEST: usize = 200;
-        let mut text = error.to_string();
-        let end = (0..=LONGEST.min(text.len())).rfind(|end| text.is_char_boundary(*end));
-        text.truncate(end.unwrap_or(0));
-        Self { text: text.into(), at }
+        Self {
+            text: shortened(error),
+            at,
+        }
     }
 }

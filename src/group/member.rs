@@ -1,3 +1,12 @@
+//! A breaker's membership in its group.
+//!
+//! The breaker owns its member. Its machine asks the member for a slot before it trips, and reports
+//! each change of state; the breaker calls the member after each step, so that outliers are found.
+//!
+//! **Memory ordering**: relaxed. `is_open` is written under the breaker's lock, and `has_left`
+//! changes once, by a swap, so that the breaker is counted out once. The counts of the group
+//! stand for themselves: see [`GroupState`].
+
 use std::{
     fmt,
     sync::{
@@ -6,19 +15,20 @@ use std::{
     },
 };
 
-use super::{Candidate, Shared};
+use super::{detector::Candidate, state::GroupState};
 use crate::{lock::lock, machine::OpenSlot};
 
-/// A breaker's place in its group, for as long as the breaker lives.
+/// A breaker's membership in its group, which lasts as long as the breaker.
 pub(crate) struct Member {
-    group: Arc<Shared>,
-    /// Whether it is open or half-open. Whoever has the breaker's lock writes it.
+    group: Arc<GroupState>,
+    /// Whether the breaker is counted as open or half-open. Written under the breaker's lock.
     is_open: AtomicBool,
     has_left: AtomicBool,
 }
 
 impl Member {
-    pub(super) fn of(group: Arc<Shared>) -> Self {
+    /// Joins the group: counts one more breaker.
+    pub(super) fn of(group: Arc<GroupState>) -> Self {
         group.breakers.fetch_add(1, Ordering::Relaxed);
         Self {
             group,
@@ -27,69 +37,71 @@ impl Member {
         }
     }
 
-    /// Has this breaker compared with the others, if the group looks for outliers.
-    pub(crate) fn is_judged_as(&self, judged: Weak<dyn Candidate>) {
-        if self.group.court.is_some() {
-            let mut members = lock(&self.group.members);
-            members.push(judged);
+    /// Has the group compare this breaker with the others, if it detects outliers.
+    pub(crate) fn compare(&self, candidate: Weak<dyn Candidate>) {
+        if self.group.detector.is_some() {
+            let mut candidates = lock(&self.group.candidates);
+            candidates.push(candidate);
         }
     }
 
-    /// The breaker counts no more.
+    /// Leaves the group: from now on the breaker isn't counted, and needs no slot to open.
     pub(crate) fn leave(&self) {
         if !self.has_left.swap(true, Ordering::Relaxed) {
-            self.count(false);
+            self.count_as_open(false);
             self.group.breakers.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    /// Whether a breaker that is open lets calls through all the same.
+    /// Returns whether an open breaker admits calls, because too few breakers are closed.
     pub(crate) fn is_panicking(&self) -> bool {
         self.group.is_panicking()
     }
 
-    /// Whether it ever may.
+    /// Returns whether [`is_panicking`](Self::is_panicking) can ever be true.
     pub(crate) fn may_panic(&self) -> bool {
         self.group.panic_below_percent > 0
     }
 
-    fn count(&self, out: bool) {
-        match (self.is_open.swap(out, Ordering::Relaxed), out) {
+    /// Compares the group's breakers and trips outliers, if a sweep is due.
+    ///
+    /// The caller must not hold a breaker's lock.
+    pub(crate) fn sweep_if_due(&self) {
+        if let Some(detector) = &self.group.detector {
+            detector.sweep_if_due(|| self.group.candidates());
+        }
+    }
+
+    fn count_as_open(&self, is_open: bool) {
+        match (self.is_open.swap(is_open, Ordering::Relaxed), is_open) {
             (false, true) => self.group.open.fetch_add(1, Ordering::Relaxed),
             (true, false) => self.group.open.fetch_sub(1, Ordering::Relaxed),
             _ => return,
         };
     }
-
-    /// Looks for outliers, if it is time.
-    pub(crate) fn look_for_outliers(&self) {
-        if let Some(court) = &self.group.court {
-            court.sit_if_due(|| self.group.members());
-        }
-    }
 }
 
 impl OpenSlot for Member {
     fn try_acquire(&self) -> bool {
-        // One that has left is nobody's business, though somebody may still have a handle of it.
+        // A breaker that has left may still have handles. The group doesn't bound it any more.
         if self.is_open.load(Ordering::Relaxed) || self.has_left.load(Ordering::Relaxed) {
             return true;
         }
-        let most = self.group.most_open();
-        let taken = self
+        let max_open = self.group.max_open();
+        let acquired = self
             .group
             .open
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
-                (open < most).then_some(open + 1)
+                (open < max_open).then_some(open + 1)
             })
             .is_ok();
-        self.is_open.store(taken, Ordering::Relaxed);
-        taken
+        self.is_open.store(acquired, Ordering::Relaxed);
+        acquired
     }
 
-    fn set_open(&self, out: bool) {
+    fn set_open(&self, is_open: bool) {
         if !self.has_left.load(Ordering::Relaxed) {
-            self.count(out);
+            self.count_as_open(is_open);
         }
     }
 }
@@ -103,7 +115,7 @@ impl Drop for Member {
 impl fmt::Debug for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Member")
-            .field("is_out", &self.is_open)
+            .field("is_open", &self.is_open)
             .finish_non_exhaustive()
     }
 }

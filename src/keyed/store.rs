@@ -76,7 +76,7 @@ where
         let named = config.named(name::of_overflow(config.name()));
         let make = |config| factory.breaker(config, seed);
         let overflow = match &registry {
-            Some(registry) => registry.add_family(&config, named, make)?,
+            Some(registry) => registry.add_keyed_layer(&config, named, make)?,
             None => make(named)?,
         };
         Ok(Self {
@@ -171,7 +171,7 @@ where
         };
         let config = self.config.named(name);
         let made = match &self.registry {
-            Some(registry) => registry.add_member(self.config.name(), config, make),
+            Some(registry) => registry.add_keyed_breaker(self.config.name(), config, make),
             None => make(config),
         };
         made.expect("the configuration was checked when the layer was built, and names are of the right length")

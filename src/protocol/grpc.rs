@@ -1,4 +1,7 @@
-//! gRPC on the wire: its failures hide in headers and trailers.
+//! gRPC: classifies by the status in headers or trailers, and answers refused calls.
+//!
+//! To Tower and to HTTP, a failed gRPC call is a success: the status stands in a header or, after
+//! the messages, in a trailer.
 //!
 //! ```
 //! use std::time::Duration;
@@ -17,7 +20,8 @@
 //!
 //! # With tonic
 //!
-//! The layer goes around a client's channel, or around a server's service, whose name and routing tonic's `named_layer` keeps:
+//! The layer goes around a client's channel, or around a server's service. There, tonic's
+//! `named_layer` keeps the name and the routing:
 //!
 //! ```
 //! use tonic::{service::LayerExt, transport::{Channel, Server}};
@@ -27,19 +31,26 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_breaker::ConfigError> {
-//! # let layer = CircuitBreakerLayer::builder().classify(grpc::ByGrpcStatus::new()).respond(grpc::Unavailable).build()?;
+//! # let layer = CircuitBreakerLayer::builder()
+//! #     .classify(grpc::ByGrpcStatus::new())
+//! #     .respond(grpc::Unavailable)
+//! #     .build()?;
 //! # let channel = Channel::from_static("http://localhost:50051").connect_lazy();
 //! let client = HealthClient::new(ServiceBuilder::new().layer(layer).service(channel));
-//! # let layer = CircuitBreakerLayer::builder().classify(grpc::ByGrpcStatus::new()).respond(grpc::Unavailable).build()?;
+//! # let layer = CircuitBreakerLayer::builder()
+//! #     .classify(grpc::ByGrpcStatus::new())
+//! #     .respond(grpc::Unavailable)
+//! #     .build()?;
 //! # let (_, service) = health_reporter();
 //! let server = Server::builder().add_service(layer.named_layer(service));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! `Server::builder().layer(layer)` guards all services at once, the health checks among them.
+//! `Server::builder().layer(layer)` guards all services at once, including the health checks.
 //!
-//! To tonic's clients, [`Reject`](crate::on_open::Reject) with a `BoxError` is UNKNOWN. This makes it UNAVAILABLE, and the outer box keeps the
+//! Without an answer, the layer's error is a `BoxError`, which tonic's clients see as UNKNOWN (see
+//! [`Reject`](crate::on_open::Reject)). This makes it UNAVAILABLE, and the outer box keeps the
 //! client's futures `Send`:
 //!
 //! ```
@@ -78,10 +89,10 @@ use crate::{
     error::CircuitOpen,
     machine::Outcome,
     on_open::Answer,
-    protocol::http::{Verdict, WatchedBody, pause_asked_for, watched},
+    protocol::http::{ClassifyEndOfStream, WatchedBody, requested_pause, sealed::Sealed},
 };
 
-/// A gRPC status code.
+/// A gRPC status code. The specification fixes the list, so it is exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[expect(missing_docs, reason = "the names are the specification's")]
@@ -126,11 +137,13 @@ impl Code {
         Self::Unauthenticated,
     ];
 
-    /// The code in these headers or trailers. One that can't be read is [`Unknown`](Self::Unknown), as the specification has it.
+    /// Returns the code in these headers or trailers, or `None` if there is none.
+    ///
+    /// A code that can't be read is [`Unknown`](Self::Unknown), as the specification demands.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get("grpc-status")?;
-        // Digits only: `parse` alone would take "+0" for OK.
+        // `parse` would take "+0" for OK.
         let digits = value.to_str().ok().filter(|text| !text.starts_with('+'));
         let number = digits.and_then(|text| text.parse::<usize>().ok());
         Some(
@@ -141,19 +154,22 @@ impl Code {
     }
 }
 
-/// Classifies by the gRPC status, in the headers or at the end of the stream.
+/// A classifier by the gRPC status, in the headers or at the end of the stream.
 ///
-/// UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE and DATA_LOSS are failures; CANCELLED says nothing; the
-/// others are successes. An HTTP status other than 200 with no gRPC status (as a proxy in front of the service sends) is a failure. So are
-/// errors, a stream that breaks, and one that ends with no status at all.
+/// - Failures: UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE and DATA_LOSS;
+///   an HTTP status other than 200 without a gRPC status, such as from a proxy in front of the
+///   service; errors; and streams that break off or end without a status.
+/// - Ignored: CANCELLED.
+/// - Successes: all other codes.
 ///
-/// Latency counts to the head of the response, unless told [otherwise](Self::latency). A stream that its reader drops is a
-/// cancelled call.
+/// Latency ends with the head of the response, unless [`latency`](Self::latency) says otherwise. A
+/// stream that its reader drops is a cancelled call.
 ///
-/// gRPC-Web hides its trailers in the body, where this doesn't look: on a server, the layer goes below the one that translates.
+/// gRPC-Web puts its trailers into the body, which this doesn't read. On a server, put the layer
+/// below the one that translates.
 #[derive(Clone)]
 pub struct ByGrpcStatus<F = fn(Code) -> Outcome> {
-    judge: F,
+    classify: F,
     latency: Latency,
 }
 
@@ -171,11 +187,11 @@ fn by_code(code: Code) -> Outcome {
 }
 
 impl ByGrpcStatus {
-    /// The usual codes.
+    /// Returns a classifier for the codes above.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            judge: by_code,
+            classify: by_code,
             latency: Latency::ToHead,
         }
     }
@@ -191,25 +207,25 @@ impl<F> ByGrpcStatus<F>
 where
     F: Fn(Code) -> Outcome + Clone,
 {
-    /// Any mapping.
+    /// Returns a classifier that maps each code by a function.
     #[must_use]
-    pub fn with(judge: F) -> Self {
+    pub fn with_fn(classify: F) -> Self {
         Self {
-            judge,
+            classify,
             latency: Latency::ToHead,
         }
     }
 
-    /// Up to when latency counts.
+    /// Sets what ends the latency of a call. Default: the head of the response.
     #[must_use]
     pub fn latency(self, latency: Latency) -> Self {
         Self { latency, ..self }
     }
 
-    /// The outcome, where the head tells.
-    fn head<B>(&self, response: &Response<B>) -> Option<Outcome> {
+    /// Returns the outcome if the head tells it.
+    fn classify_head<B>(&self, response: &Response<B>) -> Option<Outcome> {
         match Code::from_headers(response.headers()) {
-            Some(code) => Some((self.judge)(code)),
+            Some(code) => Some((self.classify)(code)),
             None => (response.status() != StatusCode::OK).then_some(Outcome::Failure),
         }
     }
@@ -223,28 +239,28 @@ where
     type Response = Response<WatchedBody<B, ByTrailers<F>>>;
 
     fn response(&self, response: Response<B>, mut permit: Permit) -> Self::Response {
-        let outcome = self.head(&response);
+        let outcome = self.classify_head(&response);
         if outcome == Some(Outcome::Failure) {
-            heed_pushback(response.headers(), &mut permit);
+            apply_pushback(response.headers(), &mut permit);
         }
         let Some(outcome) = outcome else {
-            let verdict = ByTrailers {
-                judge: self.judge.clone(),
+            let by_trailers = ByTrailers {
+                classify: self.classify.clone(),
                 code: None,
             };
-            return response.map(|body| watched(body, permit, verdict, self.latency));
+            return response.map(|body| WatchedBody::new(body, permit, by_trailers, self.latency));
         };
         permit.record(outcome);
-        response.map(WatchedBody::unwatched)
+        response.map(WatchedBody::recorded)
     }
 
     fn is_failure(&self, result: Result<&Response<B>, &Err>) -> bool {
-        result.map_or(true, |response| self.head(response) == Some(Outcome::Failure))
+        result.map_or(true, |response| self.classify_head(response) == Some(Outcome::Failure))
     }
 
     fn failing_over(&self, result: Result<&Response<B>, &Err>, mut permit: Permit) {
         if let Ok(response) = result {
-            heed_pushback(response.headers(), &mut permit);
+            apply_pushback(response.headers(), &mut permit);
         }
         permit.record(Outcome::Failure);
     }
@@ -258,25 +274,28 @@ impl<F> fmt::Debug for ByGrpcStatus<F> {
     }
 }
 
-/// Judges a stream by the status in its trailers.
+/// A classifier of one stream by the status in its trailers.
 #[derive(Clone)]
 pub struct ByTrailers<F> {
-    judge: F,
+    classify: F,
+    /// The code in the trailers, once they have been read.
     code: Option<Code>,
 }
 
-impl<F: Fn(Code) -> Outcome> Verdict for ByTrailers<F> {
+impl<F: Fn(Code) -> Outcome> ClassifyEndOfStream for ByTrailers<F> {
     fn trailers(&mut self, trailers: &HeaderMap, permit: &mut Permit) {
         self.code = Code::from_headers(trailers);
         if self.end() == Outcome::Failure {
-            heed_pushback(trailers, permit);
+            apply_pushback(trailers, permit);
         }
     }
 
     fn end(&mut self) -> Outcome {
-        self.code.map_or(Outcome::Failure, &self.judge)
+        self.code.map_or(Outcome::Failure, &self.classify)
     }
 }
+
+impl<F> Sealed for ByTrailers<F> {}
 
 impl<F> fmt::Debug for ByTrailers<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -286,13 +305,16 @@ impl<F> fmt::Debug for ByTrailers<F> {
     }
 }
 
-fn heed_pushback(headers: &HeaderMap, permit: &mut Permit) {
-    if let Some(pause) = pushback(headers).or_else(|| pause_asked_for(headers)) {
+/// Notes on the permit how long the server asks to be left alone, if it does.
+fn apply_pushback(headers: &HeaderMap, permit: &mut Permit) {
+    if let Some(pause) = pushback(headers).or_else(|| requested_pause(headers)) {
         permit.retry_after(pause);
     }
 }
 
-/// How long a server asks to be left alone (gRFC A6). Negative or unreadable: it says "don't retry", which is no time.
+/// Returns how long a server asks to be left alone (gRFC A6), or `None` if it doesn't.
+///
+/// A value that is negative or can't be read means "don't retry", which is no duration.
 fn pushback(headers: &HeaderMap) -> Option<Duration> {
     let millis = headers.get(PUSHBACK)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_millis(millis))
@@ -300,8 +322,12 @@ fn pushback(headers: &HeaderMap) -> Option<Duration> {
 
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
-/// Answers refused calls with UNAVAILABLE, in headers only, and a `grpc-retry-pushback-ms` from the time that the breaker is still
-/// open: see [`CircuitBreakerLayerBuilder::respond`](crate::layer::CircuitBreakerLayerBuilder::respond). Any body that has a default will do, as tonic's.
+/// An answer to refused calls: UNAVAILABLE, in headers only, with a `grpc-retry-pushback-ms` of the
+/// time that the breaker stays open.
+///
+/// Give it to
+/// [`CircuitBreakerLayerBuilder::respond`](crate::layer::CircuitBreakerLayerBuilder::respond). Any
+/// body that has a default will do, such as tonic's.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unavailable;
 

@@ -1,4 +1,7 @@
-//! Classifiers and answers for the protocols that run over Tower: HTTP and gRPC.
+//! Classifiers and answers for HTTP and gRPC.
+//!
+//! The modules are in here, and not at the root, so that `use tower_breaker::*` doesn't hide the
+//! crates `http` and `tower_http`.
 
 #[cfg(feature = "grpc")]
 pub mod grpc;

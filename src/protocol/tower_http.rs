@@ -1,4 +1,4 @@
-//! tower-http's classifiers as this crate's.
+//! Adapts tower-http's classifiers to this crate's, at the head and at the end of the stream.
 
 use std::{fmt, mem::replace};
 
@@ -10,17 +10,18 @@ use crate::{
     breaker::Permit,
     classify::Classify,
     machine::Outcome,
-    protocol::http::{Latency, Verdict, WatchedBody, watched},
+    protocol::http::{ClassifyEndOfStream, Latency, WatchedBody, sealed::Sealed},
 };
 
-/// Classifies as one of tower-http's classifiers does: at the head of the response or, where it says so, at the end of the
-/// stream.
+/// A classifier that asks one of tower-http's: at the head of the response or, if that requires it,
+/// at the end of the stream.
 ///
-/// Errors are failures, and so is a stream that breaks. Latency counts to the head, unless told [otherwise](Self::latency).
+/// Errors are failures, and so are streams that break off. Latency ends with the head, unless
+/// [`latency`](Self::latency) says otherwise.
 ///
-/// Of gRPC's failures, `GrpcErrorsAsFailures` misses a proxy's bare 503, a stream that ends with no status, and a status that
-/// isn't a number; and unless told otherwise it takes the caller's mistakes, such as NOT_FOUND, for failures, and CANCELLED
-/// too. `grpc::ByGrpcStatus` knows better.
+/// For gRPC, prefer `grpc::ByGrpcStatus`. `GrpcErrorsAsFailures` misses three failures: a proxy's
+/// bare 503, a stream that ends without a status, and a status that isn't a number. By default it
+/// also takes CANCELLED and the caller's mistakes, such as NOT_FOUND, for failures.
 ///
 /// ```
 /// use tower_breaker::{CircuitBreakerLayer, protocol::tower_http::ByTowerHttp};
@@ -35,12 +36,13 @@ use crate::{
 #[derive(Clone)]
 pub struct ByTowerHttp<M: MakeClassifier> {
     make: M,
+    /// The classifier of one call, made from its request.
     classifier: Option<M::Classifier>,
     latency: Latency,
 }
 
 impl<M: MakeClassifier> ByTowerHttp<M> {
-    /// Classifies with what `make` makes for each request.
+    /// Returns a classifier that asks the one that `make` makes for each request.
     pub fn new(make: M) -> Self {
         Self {
             make,
@@ -49,7 +51,8 @@ impl<M: MakeClassifier> ByTowerHttp<M> {
         }
     }
 
-    /// Up to when latency counts, where the outcome is known at the end of the stream.
+    /// Sets what ends the latency of calls whose outcome is known at the end of the stream.
+    /// Default: the head.
     #[must_use]
     pub fn latency(self, latency: Latency) -> Self {
         Self { latency, ..self }
@@ -78,13 +81,13 @@ where
             .map(|classifier| classifier.classify_response(&response));
         let outcome = match classified {
             Some(ClassifiedResponse::RequiresEos(eos)) => {
-                return response.map(|body| watched(body, permit, ByEos::Awaited(eos), self.latency));
+                return response.map(|body| WatchedBody::new(body, permit, ByEos::new(eos), self.latency));
             }
             Some(ClassifiedResponse::Ready(result)) => outcome_of(&result),
             None => Outcome::Success,
         };
         permit.record(outcome);
-        response.map(WatchedBody::unwatched)
+        response.map(WatchedBody::recorded)
     }
 
     fn is_failure(&self, result: Result<&Response<B>, &Err>) -> bool {
@@ -116,34 +119,48 @@ fn outcome_of<E>(result: &Result<(), E>) -> Outcome {
     }
 }
 
-/// Judges a stream as tower-http does, by its trailers or their absence.
-pub enum ByEos<E> {
-    /// The end is still to come.
+/// A classifier of one stream by tower-http's `ClassifyEos`: by its trailers or their absence.
+pub struct ByEos<E> {
+    stream: StreamEnd<E>,
+}
+
+enum StreamEnd<E> {
+    /// The end is still to come, and this will classify it.
     Awaited(E),
-    /// It has come.
-    Judged(Outcome),
+    /// The end has come, and was classified.
+    Classified(Outcome),
+}
+
+impl<E> ByEos<E> {
+    fn new(eos: E) -> Self {
+        Self {
+            stream: StreamEnd::Awaited(eos),
+        }
+    }
 }
 
 impl<E: ClassifyEos> ByEos<E> {
-    fn judge(&mut self, trailers: Option<&HeaderMap>) -> Outcome {
-        let outcome = match replace(self, Self::Judged(Outcome::Success)) {
-            Self::Awaited(eos) => outcome_of(&eos.classify_eos(trailers)),
-            Self::Judged(outcome) => outcome,
+    fn classify(&mut self, trailers: Option<&HeaderMap>) -> Outcome {
+        let outcome = match replace(&mut self.stream, StreamEnd::Classified(Outcome::Success)) {
+            StreamEnd::Awaited(eos) => outcome_of(&eos.classify_eos(trailers)),
+            StreamEnd::Classified(outcome) => outcome,
         };
-        *self = Self::Judged(outcome);
+        self.stream = StreamEnd::Classified(outcome);
         outcome
     }
 }
 
-impl<E: ClassifyEos> Verdict for ByEos<E> {
+impl<E: ClassifyEos> ClassifyEndOfStream for ByEos<E> {
     fn trailers(&mut self, trailers: &HeaderMap, _: &mut Permit) {
-        self.judge(Some(trailers));
+        self.classify(Some(trailers));
     }
 
     fn end(&mut self) -> Outcome {
-        self.judge(None)
+        self.classify(None)
     }
 }
+
+impl<E> Sealed for ByEos<E> {}
 
 impl<E> fmt::Debug for ByEos<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,3 +1,5 @@
+//! Configurations by name, which replace what the code says setting by setting.
+
 use std::collections::BTreeMap;
 
 use crate::{
@@ -5,12 +7,12 @@ use crate::{
     machine::{CancelledCalls, OpenDuration, Policy, Recovery, SlowAfter},
 };
 
-/// What all breakers of a [`Registry`](super::Registry) are configured by, and what some are configured by instead, by name. With feature `serde`
-/// it comes from TOML, JSON or YAML.
+/// A set of configurations for the breakers of a [`Registry`](super::Registry): defaults for all,
+/// and more by name. With feature `serde` it is read from TOML, JSON or YAML.
 ///
-/// What the code says of a breaker is replaced, setting by setting, by the defaults here, and these by what stands under the breaker's name. Under the name of
-/// a layer with a breaker per key stands what is for all of its keys, and under that of a key's breaker, such as `hosts["a.example"]`, what
-/// is for that one.
+/// The defaults replace what the code says of a breaker, setting by setting. What stands under the
+/// breaker's name replaces the defaults. For a layer with a breaker per key, the layer's name
+/// stands for all of its keys, and a name such as `hosts["a.example"]` for the breaker of one key.
 ///
 #[cfg_attr(feature = "serde", doc = "```")]
 #[cfg_attr(not(feature = "serde"), doc = "```ignore")]
@@ -27,7 +29,7 @@ use crate::{
 ///     trip_when = { evidence = { tolerated_rate = 0.2 } }
 ///     "#,
 /// )?;
-/// let registry = Registry::with(configs);
+/// let registry = Registry::with_configs(configs);
 /// let layer = CircuitBreakerLayer::builder().name("reports").registry(&registry).build()?;
 /// # assert_eq!(layer.breaker().snapshot().slow_after, Some(std::time::Duration::from_secs(5)));
 /// # Ok(())
@@ -39,7 +41,7 @@ pub struct Configs {
     pub(crate) breakers: BTreeMap<String, PartialConfig>,
 }
 
-/// Some of a [`Config`]'s settings: those that are to replace others.
+/// A part of a [`Config`]: the settings that replace those of another configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PartialConfig {
     pub(crate) slow_after: Option<SlowAfter>,
@@ -50,34 +52,37 @@ pub struct PartialConfig {
 }
 
 impl Configs {
-    /// Nothing is replaced.
+    /// Returns a set that replaces nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What is for all breakers.
+    /// Sets what applies to all breakers.
     #[must_use]
     pub fn defaults(mut self, defaults: PartialConfig) -> Self {
         self.defaults = defaults;
         self
     }
 
-    /// What is for the breaker of this name.
+    /// Sets what applies to the breaker, or to the keyed layer, of this name.
     #[must_use]
     pub fn breaker(mut self, name: impl Into<String>, config: PartialConfig) -> Self {
         self.breakers.insert(name.into(), config);
         self
     }
 
+    /// Returns the names, in alphabetical order.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.breakers.keys().map(String::as_str)
     }
 
-    /// What a breaker that may be a key's, of a layer of some name, goes by instead of what the code says.
-    pub(super) fn apply(&self, mut config: Config, family: Option<&str>) -> Config {
-        let [family, own] = [family, Some(config.name())].map(|name| self.breakers.get(name?));
-        for part in [Some(&self.defaults), family, own].into_iter().flatten() {
+    /// Returns a breaker's configuration with all that applies to it.
+    ///
+    /// `keyed_layer` is the name of the layer if the breaker is that of a key.
+    pub(super) fn apply(&self, mut config: Config, keyed_layer: Option<&str>) -> Config {
+        let [layers, own] = [keyed_layer, Some(config.name())].map(|name| self.breakers.get(name?));
+        for part in [Some(&self.defaults), layers, own].into_iter().flatten() {
             config = part.apply(config);
         }
         config
@@ -85,48 +90,48 @@ impl Configs {
 }
 
 impl PartialConfig {
-    /// Nothing is replaced.
+    /// Returns a part with no settings, which replaces nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// See [`Config::slow_after`].
+    /// Sets [`Config::slow_after`].
     #[must_use]
     pub fn slow_after(mut self, slow_after: impl Into<SlowAfter>) -> Self {
         self.slow_after = Some(slow_after.into());
         self
     }
 
-    /// See [`Config::trip_when`].
+    /// Sets [`Config::trip_when`].
     #[must_use]
     pub fn trip_when(mut self, policy: impl Into<Policy>) -> Self {
         self.trip_when = Some(policy.into());
         self
     }
 
-    /// See [`Config::open_duration`].
+    /// Sets [`Config::open_duration`].
     #[must_use]
     pub fn open_duration(mut self, duration: impl Into<OpenDuration>) -> Self {
         self.open_duration = Some(duration.into());
         self
     }
 
-    /// See [`Config::recovery`].
+    /// Sets [`Config::recovery`].
     #[must_use]
     pub fn recovery(mut self, recovery: Recovery) -> Self {
         self.recovery = Some(recovery);
         self
     }
 
-    /// See [`Config::cancelled_calls`].
+    /// Sets [`Config::cancelled_calls`].
     #[must_use]
     pub fn cancelled_calls(mut self, cancelled: CancelledCalls) -> Self {
         self.cancelled_calls = Some(cancelled);
         self
     }
 
-    /// This configuration, with these settings in it instead of its own.
+    /// Returns the configuration with these settings in place of its own.
     #[must_use]
     pub fn apply(&self, mut config: Config) -> Config {
         let settings = &mut config.settings;

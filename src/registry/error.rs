@@ -1,23 +1,25 @@
+//! The errors of a registry.
+
 use std::{error::Error, fmt};
 
 use crate::machine::ConfigError;
 
-/// What a [`Registry`](super::Registry) can't do.
+/// An error of a [`Registry`](super::Registry).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// No breaker has this name.
+    /// The registry has no breaker of this name.
     #[non_exhaustive]
     Unknown {
         /// The name.
         name: String,
     },
-    /// A breaker can't have the configuration that is written for it.
+    /// The configuration for a breaker is invalid.
     #[non_exhaustive]
     Refused {
         /// The breaker's name.
         name: String,
-        /// Why it can't.
+        /// What is wrong with its configuration.
         error: ConfigError,
     },
 }

@@ -1,32 +1,39 @@
-//! Breakers by name.
+//! Finds, lists and configures breakers by name.
+//!
+//! A [`Registry`] holds breakers weakly, and [`Configs`] replace what the code says of them. Layers
+//! register their breakers when they are built; the console, the exporter and the operator read the
+//! registry. Breakers are reconfigured, and observers run, after the registry's lock is released.
 
 mod configs;
 mod error;
 #[cfg(feature = "serde")]
 mod serde;
+mod state;
 
 use std::{
-    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard},
 };
 
+use self::state::RegistryState;
 pub use self::{
     configs::{Configs, PartialConfig},
     error::RegistryError,
 };
 use crate::{
-    breaker::{Breaker, WeakBreaker},
+    breaker::Breaker,
     config::Config,
     lock::lock,
     machine::ConfigError,
     observe::{Event, Events, Observer, Subscribers},
 };
 
-/// All breakers that were built with it, by name: to find them, to list them, to be told of what any of them does, and to configure them from one
-/// place. A cheap clone.
+/// A registry of breakers by name: finds and lists them, observes them, and configures them in one
+/// place.
 ///
-/// A breaker is in it from [`build`](crate::layer::CircuitBreakerLayerBuilder::build) on, for as long as a layer or a handle of it is left. Asking for one never creates it.
+/// A breaker is in the registry from [`build`](crate::layer::CircuitBreakerLayerBuilder::build) on,
+/// for as long as a layer or a handle of it exists. Looking one up never creates it. Clones share
+/// the registry, and are cheap.
 ///
 /// ```
 /// use tower_breaker::{CircuitBreakerLayer, registry::Registry};
@@ -43,105 +50,98 @@ use crate::{
 /// ```
 #[derive(Clone, Default)]
 pub struct Registry {
-    shared: Arc<Shared>,
+    shared: Arc<RegistryShared>,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    streams: Subscribers,
-}
-
-#[derive(Default)]
-struct State {
-    configs: Configs,
-    breakers: BTreeMap<Arc<str>, Registered>,
-    /// The configurations, as written in code, of layers with a breaker per key. Their overflow breakers are among the breakers.
-    families: BTreeMap<Arc<str>, (WeakBreaker, Config)>,
-}
-
-struct Registered {
-    breaker: WeakBreaker,
-    /// As written in code.
-    config: Config,
-    family: Option<Arc<str>>,
+struct RegistryShared {
+    state: Mutex<RegistryState>,
+    subscribers: Subscribers,
 }
 
 impl Registry {
-    /// An empty one.
+    /// Returns an empty registry.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An empty one, whose breakers will be configured by this: what it says of a breaker replaces what the code says.
+    /// Returns an empty registry whose configurations replace what the code says of its breakers.
     #[must_use]
-    pub fn with(configs: Configs) -> Self {
+    pub fn with_configs(configs: Configs) -> Self {
         let registry = Self::new();
         registry.lock().configs = configs;
         registry
     }
 
-    /// The breaker of this name.
+    /// Returns the breaker of this name.
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Unknown`] where there is none.
+    /// Returns [`RegistryError::Unknown`] if there is none.
     pub fn get(&self, name: &str) -> Result<Breaker, RegistryError> {
         let state = self.lock();
-        let breaker = state.breakers.get(name).and_then(|one| one.breaker.upgrade());
+        let breaker = state.breakers.get(name).and_then(|entry| entry.breaker.upgrade());
         breaker.ok_or_else(|| RegistryError::unknown(name))
     }
 
-    /// All breakers, by name.
+    /// Returns all breakers, in order of their names.
     #[must_use]
     pub fn breakers(&self) -> Vec<Breaker> {
         let mut state = self.lock();
-        state.forget_dropped();
+        state.remove_dropped();
         state
             .breakers
             .values()
-            .filter_map(|one| one.breaker.upgrade())
+            .filter_map(|entry| entry.breaker.upgrade())
             .collect()
     }
 
-    /// How many breakers there are.
+    /// Returns the number of breakers.
     #[must_use]
     pub fn len(&self) -> usize {
         let mut state = self.lock();
-        state.forget_dropped();
+        state.remove_dropped();
         state.breakers.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no breakers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The events of all breakers from here on, those included that are built later: of the last [`Events::CAPACITY`] that haven't been read, none
-    /// is lost.
+    /// Subscribes to the events of all breakers from now on, including breakers that are built
+    /// later.
+    ///
+    /// The stream buffers up to [`Events::CAPACITY`] unread events; after that the oldest are
+    /// dropped.
     #[must_use]
     pub fn subscribe(&self) -> Events {
-        self.shared.streams.subscribe()
+        self.shared.subscribers.subscribe()
     }
 
-    /// Has other configurations apply, from now on and to all breakers, or to none if it doesn't fit one of them. See
-    /// [`Breaker::reconfigure`] for what that keeps.
+    /// Replaces the configurations of all breakers, or of none if one of them is refused.
+    ///
+    /// They also apply to breakers that are built later. [`Breaker::reconfigure`] says what a
+    /// breaker keeps.
     ///
     /// # Errors
     ///
-    /// The first breaker that can't have what is written for it, or the first name that no breaker has.
+    /// Returns the first name that no breaker has, or else the first breaker whose new
+    /// configuration is invalid.
     pub fn reconfigure(&self, configs: Configs) -> Result<(), RegistryError> {
         let mut state = self.lock();
-        state.forget_dropped();
+        state.remove_dropped();
         if let Some(name) = configs.names().find(|name| !state.knows(name)) {
             return Err(RegistryError::unknown(name));
         }
         let mut changes = Vec::new();
-        for one in state.breakers.values() {
-            let config = configs.apply(one.config.clone(), one.family.as_deref());
-            let Some(breaker) = one.breaker.upgrade() else { continue };
+        for entry in state.breakers.values() {
+            let config = configs.apply(entry.config.clone(), entry.keyed_layer.as_deref());
+            let Some(breaker) = entry.breaker.upgrade() else {
+                continue;
+            };
             breaker
                 .check(&config)
                 .map_err(|error| RegistryError::refused(config.name(), error))?;
@@ -150,16 +150,19 @@ impl Registry {
             }
         }
         for name in configs.names() {
-            // One for a key that isn't there yet.
-            if let Some((family, (breaker, config))) = state.family_of(name) {
-                let config = configs.apply(config.named(name), Some(family));
-                let checked = breaker.upgrade().map_or(Ok(()), |breaker| breaker.check(&config));
+            // The key's breaker may not exist yet, so the overflow breaker checks in its place.
+            if let Some((layer, entry)) = state.keyed_layer_of(name) {
+                let config = configs.apply(entry.config.clone().named(name), Some(layer));
+                let checked = entry
+                    .overflow
+                    .upgrade()
+                    .map_or(Ok(()), |breaker| breaker.check(&config));
                 checked.map_err(|error| RegistryError::refused(name, error))?;
             }
         }
         state.configs = configs;
         drop(state);
-        // Outside the lock, since observers are told, and may ask the registry.
+        // Observers run now, and may call the registry: its lock must be free.
         for (breaker, config) in changes {
             let name = config.name().to_owned();
             breaker
@@ -169,20 +172,28 @@ impl Registry {
         Ok(())
     }
 
-    /// The names in the configurations that no breaker has: misspelt, or of breakers yet to be built.
+    /// Returns the names in the configurations that no breaker has.
+    ///
+    /// They are misspelt, or of breakers that are yet to be built.
     #[must_use]
     pub fn unused_names(&self) -> Vec<String> {
         let mut state = self.lock();
-        state.forget_dropped();
+        state.remove_dropped();
         let unused = state.configs.names().filter(|name| !state.knows(name));
         unused.map(str::to_owned).collect()
     }
 
+    /// Returns the observer by which a breaker's events reach the registry's subscribers.
     pub(crate) fn observer(&self) -> Box<dyn Observer> {
         let shared = self.shared.clone();
-        Box::new(move |event: &Event| shared.streams.send(event))
+        Box::new(move |event: &Event| shared.subscribers.send(event))
     }
 
+    /// Makes a breaker under the configuration that applies to its name, and adds it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the name is taken, or the error of `make`.
     pub(crate) fn add(
         &self,
         config: Config,
@@ -193,98 +204,61 @@ impl Registry {
         state.add(config, None, make)
     }
 
-    /// Adds a layer with a breaker per key, of which one is there from the beginning.
+    /// Adds a layer with a breaker per key, and makes its overflow breaker.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if one of the two names is taken, or the error of `make`.
     #[cfg(feature = "keyed")]
-    pub(crate) fn add_family(
+    pub(crate) fn add_keyed_layer(
         &self,
-        family: &Config,
-        first: Config,
+        layer: &Config,
+        overflow: Config,
         make: impl FnOnce(Config) -> Result<Breaker, ConfigError>,
     ) -> Result<Breaker, ConfigError> {
         let mut state = self.lock();
-        state.check_is_free(family.name())?;
-        state.check_is_free(first.name())?;
-        let breaker = state.add(first, Some(family.name.clone()), make)?;
-        let entry = (breaker.downgrade(), family.clone());
-        state.families.insert(family.name.clone(), entry);
+        state.check_is_free(layer.name())?;
+        state.check_is_free(overflow.name())?;
+        let breaker = state.add(overflow, Some(layer.name.clone()), make)?;
+        state.add_keyed_layer(layer, breaker.downgrade());
         Ok(breaker)
     }
 
-    /// Adds the breaker of a key. What is written for it alone is left out where it can't be.
+    /// Makes the breaker of a key, and adds it.
+    ///
+    /// If what is configured for this key is refused, the breaker gets the configuration of the
+    /// code, isn't added, and an error is logged.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `make` for the configuration of the code.
     #[cfg(feature = "keyed")]
-    pub(crate) fn add_member(
+    pub(crate) fn add_keyed_breaker(
         &self,
-        family: &str,
+        layer: &str,
         config: Config,
         make: impl Fn(Config) -> Result<Breaker, ConfigError>,
     ) -> Result<Breaker, ConfigError> {
         let mut state = self.lock();
-        let code = config.clone();
-        let breaker = state.add(config, Some(family.into()), &make);
+        let in_code = config.clone();
+        let breaker = state.add(config, Some(layer.into()), &make);
         breaker.or_else(|error| {
             tracing::error!(
-                breaker = code.name(),
+                breaker = in_code.name(),
                 "what is configured for this key is left out: {error}"
             );
-            make(code)
+            make(in_code)
         })
     }
 
+    /// Removes a key's breaker.
     #[cfg(feature = "keyed")]
     pub(crate) fn remove(&self, name: &str) {
         self.lock().breakers.remove(name);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, RegistryState> {
         lock(&self.shared.state)
-    }
-}
-
-impl State {
-    fn add(
-        &mut self,
-        config: Config,
-        family: Option<Arc<str>>,
-        make: impl FnOnce(Config) -> Result<Breaker, ConfigError>,
-    ) -> Result<Breaker, ConfigError> {
-        let breaker = make(self.configs.apply(config.clone(), family.as_deref()))?;
-        let registered = Registered {
-            breaker: breaker.downgrade(),
-            config,
-            family,
-        };
-        self.breakers.insert(registered.config.name.clone(), registered);
-        Ok(breaker)
-    }
-
-    fn check_is_free(&mut self, name: &str) -> Result<(), ConfigError> {
-        self.forget_dropped();
-        if self.breakers.contains_key(name) || self.families.contains_key(name) {
-            let accepted = "one that no other breaker of the registry has";
-            return Err(ConfigError::out_of_range("name", format!("{name:?}"), accepted));
-        }
-        Ok(())
-    }
-
-    fn forget_dropped(&mut self) {
-        self.breakers.retain(|_, one| one.breaker.is_alive());
-        self.families.retain(|_, (overflow, _)| overflow.is_alive());
-    }
-
-    /// Whether it is the name of a breaker, of a layer with a breaker per key, or of a key's breaker that there may be later.
-    fn knows(&self, name: &str) -> bool {
-        self.breakers.contains_key(name) || self.families.contains_key(name) || self.family_of(name).is_some()
-    }
-
-    fn family_of(&self, name: &str) -> Option<(&str, &(WeakBreaker, Config))> {
-        let in_brackets = |family: &str| {
-            let key = name.strip_prefix(family)?.strip_prefix('[')?;
-            key.ends_with(']').then_some(())
-        };
-        let mut families = self.families.iter();
-        families
-            .find(|(family, _)| in_brackets(family).is_some())
-            .map(|(family, entry)| (&**family, entry))
     }
 }
 

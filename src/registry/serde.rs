@@ -1,3 +1,5 @@
+//! Reads and writes configurations by name with serde.
+
 use std::collections::BTreeMap;
 
 use serde::{
@@ -6,7 +8,7 @@ use serde::{
     ser::SerializeMap,
 };
 
-use super::{Configs, PartialConfig};
+use super::configs::{Configs, PartialConfig};
 use crate::{
     config::{
         Config,
@@ -15,8 +17,8 @@ use crate::{
     machine::ConfigError,
 };
 
-/// Tables of settings, as of [`Config`]: `defaults`, and under `breakers` one for each name. What isn't known is refused, and so is what no
-/// breaker could have.
+/// Reads tables of settings like those of [`Config`]: `defaults`, and under `breakers` one for each
+/// name. Unknown fields are refused, and so are settings that no breaker could have.
 impl<'de> Deserialize<'de> for Configs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let configs = deserializer.deserialize_map(ValueVisitor::<Self>::at(FieldPath::Root))?;
@@ -40,7 +42,7 @@ impl Serialize for Configs {
     }
 }
 
-/// A table of settings, as of [`Config`], but for the name.
+/// Reads a table of settings like that of [`Config`], without the name.
 impl<'de> Deserialize<'de> for PartialConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let config = deserializer.deserialize_map(ValueVisitor::<Self>::at(FieldPath::Root))?;
@@ -56,6 +58,7 @@ impl Serialize for PartialConfig {
 }
 
 impl PartialConfig {
+    /// Checks the settings against the defaults of all others.
     fn check(&self) -> Result<(), ConfigError> {
         self.apply(Config::default()).check()
     }

@@ -1,3 +1,8 @@
+//! The recorder: an observer that writes a trace of a live breaker.
+//!
+//! Rows are written under a lock of the recorder's own, from the thread whose call ended. An error
+//! of the writer loses rows, which are counted, but never reaches the call.
+
 use std::{
     fmt,
     io::{self, BufWriter, Write},
@@ -10,17 +15,19 @@ use crate::{
     observe::{CallRecord, Evaluation, Event, Observer},
 };
 
-/// Records a [`Trace`](super::Trace) from a live breaker: an [`Observer`].
+/// An [`Observer`] that records a [`Trace`](super::Trace) from a live breaker.
 ///
-/// A row is written when its call ends, so calls that are still in flight when the recording ends have none. The key is the
-/// breaker's name: several breakers may share a recorder, and a clone of it tells how it is doing. A writer that fails harms no call:
-/// the row is lost, and counted.
+/// A row is written when its call ends, so calls that are in flight when the recording stops are
+/// missing. The row's key is the breaker's name, so several breakers may share a recorder. If the
+/// writer fails, the row is lost and counted; the call isn't affected. Clones share the writer and
+/// the counts.
 ///
-/// A breaker that is recorded takes a lock at each call, and rounds the moment at which a call is slow a little differently (by 1/16 of `slow_after` at
-/// most, either way), so it needn't trip at the same call as it would have unrecorded. A replay trips where the recorded one did.
+/// A recorded breaker takes a lock at each call. It also rounds the time at which a call becomes
+/// slow differently, by at most 1/16 of `slow_after` either way. So it may trip at another call
+/// than it would have unrecorded. A replay trips where the recorded breaker did.
 ///
-/// For a trace to choose parameters by, record in [shadow mode](crate::Breaker::shadow), or with no outage in the way of the calls:
-/// what would have become of a refused call, nobody knows.
+/// To choose parameters by a trace, record in [shadow mode](crate::Breaker::shadow), or while the
+/// breaker stays closed: a trace can't tell what would have become of a refused call.
 ///
 /// ```
 /// use tower_breaker::{CircuitBreakerLayer, Outcome, replay::{Recorder, Trace}};
@@ -47,10 +54,11 @@ pub struct Recorder {
 struct Sink {
     writer: BufWriter<Box<dyn Write + Send>>,
     format: Format,
+    /// The bytes of the current row, kept to reuse the allocation.
     row: Vec<u8>,
     written: u64,
     lost: u64,
-    /// What the writer last said.
+    /// The writer's last error that [`Recorder::flush`] hasn't returned yet.
     error: Option<io::Error>,
 }
 
@@ -60,10 +68,11 @@ enum Format {
     JsonLines,
 }
 
+/// Bytes that are buffered before they are written.
 const BUFFER: usize = 1 << 16;
 
 impl Recorder {
-    /// Writes CSV, with a header.
+    /// Returns a recorder that writes CSV, with a header.
     pub fn csv(to: impl Write + Send + 'static) -> Self {
         let recorder = Self::new(to, Format::Csv);
         let mut sink = recorder.lock();
@@ -75,29 +84,32 @@ impl Recorder {
         recorder
     }
 
-    /// Writes JSON lines.
+    /// Returns a recorder that writes JSON lines.
     pub fn json_lines(to: impl Write + Send + 'static) -> Self {
         Self::new(to, Format::JsonLines)
     }
 
-    /// Writes what has been buffered. It happens by itself where 64 KiB have gathered, and at the end of the last clone.
+    /// Writes the buffered rows.
+    ///
+    /// The recorder does so by itself when 64 KiB have gathered, and when its last clone is
+    /// dropped.
     ///
     /// # Errors
     ///
-    /// What the writer says, or said when last it failed.
+    /// Returns the writer's error, or else its last error since the previous flush.
     pub fn flush(&self) -> io::Result<()> {
         let mut sink = self.lock();
         sink.writer.flush()?;
         sink.error.take().map_or(Ok(()), Err)
     }
 
-    /// Rows written so far, what is buffered included.
+    /// Returns the number of rows written so far, including those that are still buffered.
     #[must_use]
     pub fn written(&self) -> u64 {
         self.lock().written
     }
 
-    /// Rows that were lost because the writer failed.
+    /// Returns the number of rows that were lost because the writer failed.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lock().lost
@@ -128,7 +140,7 @@ impl Sink {
             Format::Csv => csv::write_row(&mut self.row, row),
             Format::JsonLines => json::write_row(&mut self.row, row),
         }
-        // Lost until the writer is known to have it whole: it may panic.
+        // Counted as lost until the writer has returned, because it may panic.
         self.lost += 1;
         match self.writer.write_all(&self.row) {
             Ok(()) => {
@@ -152,8 +164,8 @@ impl Observer for Recorder {
         self.lock().write(&row);
     }
 
-    fn on_evaluation(&self, look: &Evaluation) {
-        let row = Row::of_evaluation(look);
+    fn on_evaluation(&self, evaluation: &Evaluation) {
+        let row = Row::of_evaluation(evaluation);
         self.lock().write(&row);
     }
 }

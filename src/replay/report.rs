@@ -1,118 +1,139 @@
+//! The report of a replay: counts, trips and changes, and how they read.
+//!
+//! A replay fills in the fields; the methods derive what a trip cost and what users lost.
+
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::verdict::Verdicts;
+use super::{judged_calls::JudgedCalls, trace::seconds};
 use crate::machine::{HumanDuration, Timestamp, Transition, TripReason};
 
-/// What a breaker would have done with the calls of a trace.
+/// A report of what a breaker would have done with the calls of a trace.
+///
+/// Displayed, it is a page for people.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Report {
-    /// Calls of the trace that the breaker would have let through. The bad ones still reached the primary.
-    pub admitted: Verdicts,
-    /// Calls that would have been diverted to the backup, or rejected. The bad ones were avoided, the good ones given up.
-    pub diverted: Verdicts,
-    /// Calls that were refused when the trace was recorded, and would be again. They are no part of the other counts.
+    /// Calls that the breaker would have admitted. The bad ones still reached the primary.
+    pub admitted: JudgedCalls,
+    /// Calls that the breaker would have diverted to the backup, or rejected. The bad ones were
+    /// avoided, the good ones given up.
+    pub diverted: JudgedCalls,
+    /// Calls that were refused when the trace was recorded, and would be again. The other counts
+    /// exclude them.
     pub refused_again: u64,
-    /// Calls that were refused when the trace was recorded, and would have been let through: what would have become of them, nobody knows.
+    /// Calls that were refused when the trace was recorded, and would have been admitted. Their
+    /// outcome is unknown, and the other counts exclude them.
     pub refused_before: u64,
     /// The trips, in order of time.
     pub trips: Vec<Trip>,
-    /// Each change, in order of time.
+    /// All changes of state, in order of time.
     pub changes: Vec<Change>,
-    /// What the backup's answer is taken to be worth.
+    /// What an answer of the backup is worth, from 0 to 1.
     pub worth: f64,
-    /// From when on an answer of the primary is taken to be worth nothing.
+    /// The latency above which an answer of the primary is worth nothing; `None`: there is none.
     pub objective: Option<Duration>,
 }
 
-/// Something that changed at a replayed breaker.
+/// A change at a replayed breaker.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Change {
-    /// When.
+    /// When the breaker changed.
     pub at: Timestamp,
-    /// The key of the breaker; "" where there is one breaker for all.
+    /// The key of the breaker, or "" if one breaker replayed all calls.
     pub key: Arc<str>,
-    /// What.
+    /// The change.
     pub transition: Transition,
 }
 
-/// One trip: from the moment when a closed breaker opened until it was closed again.
+/// A trip: the time from when a closed breaker opened until it closed again.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Trip {
-    /// The key of the breaker; "" where there is one breaker for all.
+    /// The key of the breaker, or "" if one breaker replayed all calls.
     pub key: Arc<str>,
-    /// When it opened.
+    /// When the breaker opened.
     pub at: Timestamp,
-    /// Why.
+    /// Why it opened.
     pub reason: TripReason,
-    /// How long that was after the calls had turned bad: after the start of the call from which on, in hindsight, bad calls kept outweighing
-    /// good ones (by the tolerated rate that the backup's worth gives). `None` where they didn't.
+    /// How long the breaker took to notice that calls had turned bad, or `None` if they hadn't.
+    ///
+    /// In hindsight, calls turned bad at the start of the call from which on bad calls kept
+    /// outweighing good ones, at the tolerated rate θ = min(0.5, 1 − worth).
     pub noticed_after: Option<Duration>,
-    /// How far bad calls outweighed good ones by then, in hindsight.
+    /// By how much bad calls outweighed good ones when the breaker opened, in hindsight.
     pub(super) excess: f64,
-    /// The calls that started before the first trial.
-    pub(super) at_first: Verdicts,
+    /// The diverted calls that started before the first trial.
+    pub(super) before_first_trial: JudgedCalls,
+    /// How often the breaker became half-open.
     pub(super) trials: u32,
-    /// How often a trial failed, and it opened anew.
+    /// How often a trial failed, so that the breaker opened again.
     pub reopened: u32,
-    /// When it closed; `None` where the trace ended before.
+    /// When the breaker closed, or `None` if the trace ended before.
     pub closed_at: Option<Timestamp>,
-    /// The calls that it diverted.
-    pub diverted: Verdicts,
-    /// Those of them that started while it was open, not half-open.
-    pub while_open: Verdicts,
+    /// The calls that the breaker diverted during the trip.
+    pub diverted: JudgedCalls,
+    /// The part of [`diverted`](Self::diverted) that started while the breaker was open, not
+    /// half-open.
+    pub while_open: JudgedCalls,
 }
 
-/// The default policy's minimum.
-const EVIDENCE: f64 = 8.0;
+/// The least evidence at which the default policy trips.
+const DEFAULT_MINIMUM_EVIDENCE: f64 = 8.0;
 
 impl Trip {
-    /// Whether it cost more than it saved: while it was open, calls to the primary were good at a rate at which the backup's answers, of this
-    /// worth, were no better. It rests on [`while_open`](Self::while_open)'s known calls; `None` where there are none.
+    /// Returns whether the trip cost more than it saved, for a backup of this worth.
+    ///
+    /// That is so if the calls of [`while_open`](Self::while_open) would have been good at a rate
+    /// of at least `worth`. Returns `None` if none of these is known.
     #[must_use]
     pub fn is_false(&self, worth: f64) -> Option<bool> {
         let good_rate = self.while_open.good_rate()?;
         Some(self.while_open.good > 0 && good_rate >= worth)
     }
 
-    /// Whether nothing was the reason of it: by hindsight, too, there was no evidence against the primary (by the default policy's measure: bad calls
-    /// did not outweigh good ones by 8), and until the first trial calls to it were good at a rate at which the backup's answers, of this worth,
-    /// were no better. A trip that only came too late is false, and not this.
+    /// Returns whether the breaker tripped on a healthy primary, for a backup of this worth.
+    ///
+    /// That is so if two things hold. In hindsight there was no evidence against the primary: bad
+    /// calls outweighed good ones by less than 8, the default policy's minimum. And the calls until
+    /// the first trial would have been good at a rate of at least `worth`. A trip that only came
+    /// too late is [false](Self::is_false), but wasn't on a healthy primary.
     #[must_use]
     pub fn was_healthy(&self, worth: f64) -> bool {
-        let good_rate = self.at_first.good_rate();
-        self.excess < EVIDENCE && self.at_first.good > 0 && good_rate.is_some_and(|good_rate| good_rate >= worth)
+        let good_rate = self.before_first_trial.good_rate();
+        self.excess < DEFAULT_MINIMUM_EVIDENCE
+            && self.before_first_trial.good > 0
+            && good_rate.is_some_and(|good_rate| good_rate >= worth)
     }
 }
 
 impl Report {
-    /// All calls whose outcome the trace knows, or could know: those that weren't refused when it was recorded.
+    /// Returns the number of calls, without those that were refused when the trace was recorded.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.admitted.total() + self.diverted.total()
     }
 
-    /// The trips that cost more than they saved: see [`Trip::is_false`].
+    /// Returns the trips that cost more than they saved: see [`Trip::is_false`].
     pub fn false_trips(&self) -> impl Iterator<Item = &Trip> {
         self.trips.iter().filter(|trip| trip.is_false(self.worth) == Some(true))
     }
 
-    /// Answers that users lose, of the calls that are known: 1 for each bad call that reached the primary, and for each call to the backup what its
-    /// answer lacks of a good one.
+    /// Returns the number of answers that users would have lost, among the known calls.
+    ///
+    /// Each bad call that reached the primary counts 1, and each diverted call 1 − worth.
     #[must_use]
     pub fn lost(&self) -> f64 {
         self.admitted.bad as f64 + self.diverted.known() as f64 * (1.0 - self.worth)
     }
 
-    /// The same with no breaker at all.
+    /// Returns the number of answers that users would have lost with no breaker: the bad calls.
     #[must_use]
     pub fn lost_without(&self) -> f64 {
         (self.admitted.bad + self.diverted.bad) as f64
     }
 
-    /// So many of all known calls, per thousand.
+    /// Returns a number of answers per thousand known calls.
     #[must_use]
     pub fn per_thousand(&self, answers: f64) -> f64 {
         1000.0 * answers / (self.admitted.known() + self.diverted.known()).max(1) as f64
@@ -120,7 +141,7 @@ impl Report {
 }
 
 impl fmt::Display for Report {
-    /// A page for people.
+    /// Writes a page for people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { admitted, diverted, .. } = self;
         let all = self.calls();
@@ -158,33 +179,43 @@ impl fmt::Display for Report {
         write!(
             f,
             "{}, {} of them false",
-            Counted(self.trips.len(), "trip"),
+            CountedNoun(self.trips.len(), "trip"),
             self.false_trips().count()
         )?;
         for trip in &self.trips {
-            write!(f, "\n  {}", Line(trip, self.worth))?;
+            write!(
+                f,
+                "\n  {}",
+                TripLine {
+                    trip,
+                    worth: self.worth
+                }
+            )?;
         }
         Ok(())
     }
 }
 
-/// "1 trip", "2 trips".
-pub(super) struct Counted(pub(super) usize, pub(super) &'static str);
+/// A number with its noun: "1 trip", "2 trips".
+pub(super) struct CountedNoun(pub(super) usize, pub(super) &'static str);
 
-impl fmt::Display for Counted {
+impl fmt::Display for CountedNoun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(count, name) = self;
         write!(f, "{count} {name}{}", if *count == 1 { "" } else { "s" })
     }
 }
 
-/// A trip in one line.
-struct Line<'a>(&'a Trip, f64);
+/// A trip, in one line of a page.
+struct TripLine<'a> {
+    trip: &'a Trip,
+    worth: f64,
+}
 
-impl fmt::Display for Line<'_> {
+impl fmt::Display for TripLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(trip, worth) = self;
-        write!(f, "{} s", super::trace::seconds::text(trip.at.as_nanos()))?;
+        let Self { trip, worth } = self;
+        write!(f, "{} s", seconds::text(trip.at.as_nanos()))?;
         if !trip.key.is_empty() {
             write!(f, " {}", trip.key.escape_debug())?;
         }
@@ -198,7 +229,7 @@ impl fmt::Display for Line<'_> {
             None => f.write_str("; not closed by the end")?,
         }
         if trip.reopened > 0 {
-            write!(f, ", reopened {}", Counted(trip.reopened as usize, "time"))?;
+            write!(f, ", reopened {}", CountedNoun(trip.reopened as usize, "time"))?;
         }
         match (trip.is_false(*worth), trip.while_open.good_rate()) {
             (Some(is_false), Some(good_rate)) => write!(

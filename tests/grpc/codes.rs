@@ -117,7 +117,7 @@ async fn a_mapping_of_ones_own_replaces_the_usual_one() {
         (1, Outcome::Success),
     ] {
         let layer = builder()
-            .classify(grpc::ByGrpcStatus::with(by_code))
+            .classify(grpc::ByGrpcStatus::with_fn(by_code))
             .respond(grpc::Unavailable)
             .build()
             .unwrap();

@@ -66,7 +66,7 @@ async fn overload_is_a_failure_where_one_says_so() {
 
 #[tokio::test]
 async fn a_mapping_of_ones_own_has_the_last_word() {
-    let teapots_are_fine = ByStatus::with(|status| match status.as_u16() {
+    let teapots_are_fine = ByStatus::with_fn(|status| match status.as_u16() {
         418 | 501 => Outcome::Success,
         400..=499 => Outcome::Ignored,
         500.. => Outcome::Failure,
@@ -88,7 +88,7 @@ async fn a_mapping_of_ones_own_has_the_last_word() {
 #[tokio::test]
 async fn an_error_is_a_failure_whatever_the_mapping() {
     let layer = builder()
-        .classify(ByStatus::with(|_| Outcome::Success))
+        .classify(ByStatus::with_fn(|_| Outcome::Success))
         .respond(answer)
         .build()
         .unwrap();

@@ -22,7 +22,7 @@ fn what_is_written_under_a_name_comes_before_the_defaults_and_these_before_the_c
     let configs = Configs::new()
         .defaults(slow_after(2).open_duration(ms(7)))
         .breaker("search", slow_after(3));
-    let registry = Registry::with(configs);
+    let registry = Registry::with_configs(configs);
     let build = |name| named(name).slow_after(ms(1)).registry(&registry).build().unwrap();
     let (search, payments) = (build("search"), build("payments"));
     assert_eq!(is_slow_after(search.breaker()), SlowAfter::After(ms(3)));
@@ -82,7 +82,7 @@ fn it_applies_to_all_breakers_or_to_none() {
 
 #[test]
 fn a_name_that_no_breaker_has_is_an_error() {
-    let registry = Registry::with(Configs::new().breaker("serach", slow_after(1)));
+    let registry = Registry::with_configs(Configs::new().breaker("serach", slow_after(1)));
     let layer = named("search").registry(&registry).build().unwrap();
     assert_eq!(registry.unused_names(), ["serach"]);
     let configs = Configs::new().defaults(slow_after(5)).breaker("serach", slow_after(3));
@@ -96,7 +96,7 @@ async fn keys_are_configured_by_their_layers_name_and_by_their_own() {
     let configs = Configs::new()
         .breaker("hosts", slow_after(2))
         .breaker(r#"hosts["a"]"#, slow_after(3));
-    let registry = Registry::with(configs);
+    let registry = Registry::with_configs(configs);
     let layer = keyed().registry(&registry).build().unwrap();
     let service = layer.layer(primary());
     send(&service, good("a")).await;

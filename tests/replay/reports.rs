@@ -13,7 +13,7 @@ use tower_breaker::{
     clock::Timestamp,
     policy::{ConsecutiveFailures, TripReason},
     recovery::{OpenDuration, Recovery},
-    replay::{Replay, Report, Trace, Verdict, Verdicts},
+    replay::{JudgedCalls, Replay, Report, Trace},
 };
 
 /// Trips at the third bad call in a row; open for exactly 1 s; one good call closes it.
@@ -47,8 +47,8 @@ fn report(letters: &str) -> Report {
     Replay::new(config()).run(&trace(letters)).unwrap()
 }
 
-fn counts(verdicts: Verdicts) -> [u64; 3] {
-    [verdicts.good, verdicts.bad, verdicts.unknown]
+fn counts(calls: JudgedCalls) -> [u64; 3] {
+    [calls.good, calls.bad, calls.unknown]
 }
 
 fn tenths(tenths: u64) -> Timestamp {
@@ -285,14 +285,14 @@ fn two_recordings_in_one_file_are_replayed_by_time() {
 fn each_call_is_told_with_what_became_of_it() {
     let mut fates = String::new();
     let report = Replay::new(config())
-        .run_with(&trace("gbbb bg r"), |fate| {
-            fates.push(match (fate.diverted, fate.verdict) {
-                (false, Verdict::Good) => 'g',
-                (false, Verdict::Bad) => 'b',
-                (true, Verdict::Good) => 'G',
-                (true, Verdict::Bad) => 'B',
-                (true, Verdict::Unknown) => '?',
-                (false, Verdict::Unknown) => '!',
+        .run_with(&trace("gbbb bg r"), |call| {
+            fates.push(match (call.diverted, call.was_good) {
+                (false, Some(true)) => 'g',
+                (false, Some(false)) => 'b',
+                (true, Some(true)) => 'G',
+                (true, Some(false)) => 'B',
+                (true, None) => '?',
+                (false, None) => '!',
             });
         })
         .unwrap();

@@ -7,7 +7,7 @@ use tower_breaker::{
     config::SlowAfter,
     policy::ConsecutiveFailures,
     recovery::OpenDuration,
-    replay::{Latencies, Replay, Report, Suggest, Trace},
+    replay::{Replay, Report, Suggest, SuggestError, Trace},
 };
 
 use crate::{common::durations::ms, support::Random};
@@ -310,30 +310,28 @@ false trips                            0           0           0
 fn a_trace_with_too_few_calls_suggests_nothing() {
     let short = trace(99, |_, healthy| ("success", healthy));
     let error = Suggest::new(0.5).run(&short).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "the trace must be one with 100 or more, but is of 99 successful calls"
-    );
+    assert_eq!(error, "the trace has 99 successful calls; at least 100 are needed");
     assert!(
         Suggest::new(0.5)
             .run(&trace(100, |_, healthy| ("success", healthy)))
             .is_ok()
     );
-    assert_eq!(Suggest::new(1.5).run(&short).unwrap_err().field(), "worth");
-    assert_eq!(
-        Suggest::new(0.5).objective(ms(0)).run(&short).unwrap_err().field(),
-        "objective"
-    );
+    let field = |suggest: Suggest| match suggest.run(&short).unwrap_err() {
+        SuggestError::Config(error) => error.field().to_owned(),
+        error => panic!("{error}"),
+    };
+    assert_eq!(field(Suggest::new(1.5)), "worth");
+    assert_eq!(field(Suggest::new(0.5).objective(ms(0))), "objective");
 }
 
 #[test]
 fn quantiles_are_latencies_that_calls_had() {
     let trace = trace(100, |second, _| ("success", second / 100.0 + 0.0001));
-    let latencies = Latencies::of(&trace);
+    let latencies = trace.latencies();
     assert_eq!(latencies.calls(), 100);
     assert_eq!(latencies.quantile(0.5), Duration::from_micros(5_000));
     assert_eq!(latencies.quantile(0.99), Duration::from_micros(9_900));
     assert_eq!(latencies.quantile(1.0), Duration::from_micros(10_000));
     assert_eq!(latencies.quantile(0.0), Duration::from_micros(100));
-    assert_eq!(Latencies::of(&Trace::default()).quantile(0.5), Duration::ZERO);
+    assert_eq!(Trace::default().latencies().quantile(0.5), Duration::ZERO);
 }

@@ -1,3 +1,9 @@
+//! The body that records a call's outcome when it ends.
+//!
+//! A classifier that decides at the end of a body puts the call's permit into a [`WatchedBody`].
+//! The body holds the permit until the outcome is known, and records it once. If it is dropped
+//! before, so is the permit, and the call counts as cancelled.
+
 use std::{
     fmt,
     pin::Pin,
@@ -5,91 +11,73 @@ use std::{
 };
 
 use bytes::Buf;
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::end_of_stream::{ClassifyEndOfStream, KnownOutcome};
 use crate::{breaker::Permit, layer::panics::failing_on_panic, machine::Outcome};
 
-/// Up to when a call's latency counts, where its outcome is known at the end of the body.
+/// An end of a call's latency, where its outcome is known at the end of the body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Latency {
-    /// The head of the response. Right for streams.
+    /// Latency ends with the head of the response. Right for streams.
     #[default]
     ToHead,
-    /// The first frame of the body.
+    /// Latency ends with the first frame of the body.
     ToFirstFrame,
-    /// The end of the body. A client that reads slowly makes the service look slow.
+    /// Latency ends with the body. A client that reads slowly makes the service seem slow.
     ToEnd,
-}
-
-/// What the end of a body says.
-pub trait Verdict {
-    /// There were trailers. Where they ask for a pause, the permit is told.
-    fn trailers(&mut self, trailers: &HeaderMap, permit: &mut Permit);
-
-    /// The body has ended.
-    fn end(&mut self) -> Outcome;
-}
-
-/// The head has said it all.
-#[derive(Clone, Copy, Debug)]
-pub struct Known(pub(super) Outcome);
-
-impl Verdict for Known {
-    fn trailers(&mut self, _: &HeaderMap, _: &mut Permit) {}
-
-    fn end(&mut self) -> Outcome {
-        self.0
-    }
 }
 
 pin_project! {
     /// A body that records the call's outcome when it ends.
     ///
-    /// Dropped before that, it is a cancelled call. A consumer that stops at a body's exact length, or at its trailers, has read
-    /// it to the end.
-    pub struct WatchedBody<B, V = Known> {
+    /// If it is dropped before, the call counts as cancelled. A consumer that stops at a body's
+    /// exact length, or at its trailers, has read it to the end.
+    ///
+    /// `B` is the body of the response, and `C` tells the outcome at its end.
+    pub struct WatchedBody<B, C = KnownOutcome> {
         #[pin]
         body: B,
+        // `None` once the outcome is recorded.
         permit: Option<Permit>,
-        verdict: Option<V>,
+        classifier: Option<C>,
         latency: Latency,
-        // The bytes to come, where their number is known.
+        // The bytes to come, if their number is known.
         left: Option<u64>,
     }
 }
 
-/// Watches a body to its end, which may be there already.
-pub(crate) fn watched<B: Body, V: Verdict>(
-    body: B,
-    mut permit: Permit,
-    mut verdict: V,
-    latency: Latency,
-) -> WatchedBody<B, V> {
-    if body.is_end_stream() {
-        permit.record(verdict.end());
-        return WatchedBody::unwatched(body);
+impl<B, C> WatchedBody<B, C> {
+    /// Watches a body to its end. If that is reached already, records the outcome at once.
+    pub(crate) fn new(body: B, mut permit: Permit, mut classifier: C, latency: Latency) -> Self
+    where
+        B: Body,
+        C: ClassifyEndOfStream,
+    {
+        if body.is_end_stream() {
+            permit.record(classifier.end());
+            return Self::recorded(body);
+        }
+        if latency == Latency::ToHead {
+            permit.answered();
+        }
+        Self {
+            body,
+            permit: Some(permit),
+            classifier: Some(classifier),
+            latency,
+            left: None,
+        }
     }
-    if latency == Latency::ToHead {
-        permit.answered();
-    }
-    WatchedBody {
-        body,
-        permit: Some(permit),
-        verdict: Some(verdict),
-        latency,
-        left: None,
-    }
-}
 
-impl<B, V> WatchedBody<B, V> {
-    /// A body whose call has its outcome.
-    pub(crate) fn unwatched(body: B) -> Self {
+    /// Wraps a body whose call's outcome is recorded. It isn't watched.
+    pub(crate) fn recorded(body: B) -> Self {
         Self {
             body,
             permit: None,
-            verdict: None,
+            classifier: None,
             latency: Latency::ToHead,
             left: None,
         }
@@ -97,13 +85,14 @@ impl<B, V> WatchedBody<B, V> {
 }
 
 impl<B> WatchedBody<B> {
-    /// Ends with this many bytes: hyper's server asks for no more once it has sent what `Content-Length` announced.
-    pub(super) fn of_length(self, bytes: Option<u64>) -> Self {
+    /// Ends the body after so many bytes: hyper's server stops polling it once it has sent what
+    /// `Content-Length` announced.
+    pub(super) fn with_length(self, bytes: Option<u64>) -> Self {
         Self { left: bytes, ..self }
     }
 }
 
-impl<B: Body, V: Verdict> Body for WatchedBody<B, V> {
+impl<B: Body, C: ClassifyEndOfStream> Body for WatchedBody<B, C> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -111,7 +100,7 @@ impl<B: Body, V: Verdict> Body for WatchedBody<B, V> {
         let mut this = self.project();
         let polled = failing_on_panic(this.permit, || this.body.as_mut().poll_frame(cx));
         let frame = ready!(polled);
-        let (Some(permit), Some(verdict)) = (this.permit.as_mut(), this.verdict.as_mut()) else {
+        let (Some(permit), Some(classifier)) = (this.permit.as_mut(), this.classifier.as_mut()) else {
             return Poll::Ready(frame);
         };
         let outcome = match &frame {
@@ -127,14 +116,14 @@ impl<B: Body, V: Verdict> Body for WatchedBody<B, V> {
                 // Nothing follows trailers, and hyper's server drops a body that has given them.
                 let ends = match frame.trailers_ref() {
                     Some(trailers) => {
-                        verdict.trailers(trailers, permit);
+                        classifier.trailers(trailers, permit);
                         true
                     }
                     None => *this.left == Some(0) || this.body.is_end_stream(),
                 };
-                ends.then(|| verdict.end())
+                ends.then(|| classifier.end())
             }
-            None => Some(verdict.end()),
+            None => Some(classifier.end()),
         };
         if let Some((outcome, permit)) = outcome.and_then(|outcome| Some((outcome, this.permit.take()?))) {
             permit.record(outcome);
@@ -151,13 +140,13 @@ impl<B: Body, V: Verdict> Body for WatchedBody<B, V> {
     }
 }
 
-impl<B: Default, V> Default for WatchedBody<B, V> {
+impl<B: Default, C> Default for WatchedBody<B, C> {
     fn default() -> Self {
-        Self::unwatched(B::default())
+        Self::recorded(B::default())
     }
 }
 
-impl<B, V> fmt::Debug for WatchedBody<B, V> {
+impl<B, C> fmt::Debug for WatchedBody<B, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WatchedBody")
             .field("ended", &self.permit.is_none())

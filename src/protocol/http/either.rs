@@ -1,3 +1,5 @@
+//! A body of one of two types, without a box.
+
 use std::{
     pin::Pin,
     task::{Context, Poll},
@@ -9,9 +11,10 @@ use pin_project_lite::pin_project;
 use tower::BoxError;
 
 pin_project! {
-    /// The body of a primary or of its backup, where the two differ, with no box around it.
+    /// A body of a primary or of its backup, where the two types differ, without a box.
     ///
-    /// Map both responses to it below the layer: `.map_response(|response| response.map(EitherBody::primary))`.
+    /// Map both responses to it below the layer:
+    /// `.map_response(|response| response.map(EitherBody::primary))`.
     #[derive(Debug)]
     pub struct EitherBody<P, B> {
         #[pin]
@@ -29,14 +32,14 @@ pin_project! {
 }
 
 impl<P, B> EitherBody<P, B> {
-    /// A body of the primary's.
+    /// Wraps a body of the primary.
     pub fn primary(body: P) -> Self {
         Self {
             either: Either::Primary { body },
         }
     }
 
-    /// A body of the backup's.
+    /// Wraps a body of the backup.
     pub fn backup(body: B) -> Self {
         Self {
             either: Either::Backup { body },

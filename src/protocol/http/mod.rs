@@ -1,7 +1,7 @@
-//! On the wire: what a response says of a service's health, and what to answer in its place.
+//! HTTP: what a response says of a service's health, and what to answer in its place.
 //!
-//! An HTTP error is an `Ok` to Tower. [`ByStatus`] tells a 503 from a 200, at the head of the response or
-//! [at the end of its body](ByStatus::at_end):
+//! To Tower, a response with an error status is `Ok`. [`ByStatus`] tells a 503 from a 200, at the
+//! head of the response or [at the end of its body](ByStatus::at_end):
 //!
 //! ```
 //! use std::time::Duration;
@@ -20,18 +20,23 @@
 
 mod body;
 mod either;
+mod end_of_stream;
 mod retain;
+mod retained_body;
 mod retry_after;
 mod status;
 mod unavailable;
 
 #[cfg(any(feature = "grpc", feature = "tower-http"))]
-pub(crate) use self::body::Verdict;
-pub(crate) use self::{body::watched, retry_after::pause_asked_for};
+pub(super) use self::end_of_stream::sealed;
+#[cfg(feature = "grpc")]
+pub(super) use self::retry_after::requested_pause;
 pub use self::{
     body::{Latency, WatchedBody},
     either::EitherBody,
-    retain::{RetainRequests, RetainedBody, RetainedRequest},
+    end_of_stream::{ClassifyEndOfStream, KnownOutcome},
+    retain::{DetectUnsent, RetainRequests, RetainedRequest},
+    retained_body::RetainedBody,
     status::{ByStatus, ByStatusAtEnd},
     unavailable::{Unavailable, UnavailableBuilder},
 };

@@ -1,3 +1,5 @@
+//! Reads and writes `Retry-After` (RFC 9110, 10.2.3).
+
 use std::time::{Duration, SystemTime};
 
 use http::{
@@ -5,13 +7,14 @@ use http::{
     header::{InvalidHeaderValue, RETRY_AFTER},
 };
 
-/// The pause that a `Retry-After` asks for: seconds or a date (RFC 9110, 10.2.3). What can't be read asks for nothing.
-pub(crate) fn pause_asked_for(headers: &HeaderMap) -> Option<Duration> {
+/// Returns the pause that a `Retry-After` asks for, in seconds or as a date. Returns `None` if
+/// there is none, or if it can't be read.
+pub(crate) fn requested_pause(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    // More digits than a number holds: a long time, which the cap makes short.
+    // More digits than a `u64` holds. The breaker caps the pause anyway.
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::MAX);
     }
@@ -19,7 +22,7 @@ pub(crate) fn pause_asked_for(headers: &HeaderMap) -> Option<Duration> {
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
-/// In whole seconds, rounded up, and never none at all.
+/// Returns the header for a pause: whole seconds, rounded up, and at least one.
 pub(super) fn header(pause: Duration) -> Result<HeaderValue, InvalidHeaderValue> {
     let seconds = pause.as_secs().saturating_add(u64::from(pause.subsec_nanos() > 0));
     HeaderValue::from_str(&seconds.max(1).to_string())
@@ -29,23 +32,23 @@ pub(super) fn header(pause: Duration) -> Result<HeaderValue, InvalidHeaderValue>
 mod tests {
     use super::*;
 
-    fn asked(value: &str) -> Option<Duration> {
+    fn requested(value: &str) -> Option<Duration> {
         let value = HeaderValue::from_str(value).unwrap();
-        pause_asked_for(&HeaderMap::from_iter([(RETRY_AFTER, value)]))
+        requested_pause(&HeaderMap::from_iter([(RETRY_AFTER, value)]))
     }
 
     #[test]
     fn seconds_dates_and_centuries_are_read_and_garbage_is_not() {
-        assert_eq!(asked("120"), Some(Duration::from_secs(120)));
-        assert_eq!(asked(" 0 "), Some(Duration::ZERO));
-        assert_eq!(asked("99999999999999999999999"), Some(Duration::MAX));
-        assert_eq!(asked("Fri, 31 Dec 1999 23:59:59 GMT"), Some(Duration::ZERO));
-        let century = asked("Tue, 31 Dec 2199 23:59:59 GMT").unwrap();
+        assert_eq!(requested("120"), Some(Duration::from_secs(120)));
+        assert_eq!(requested(" 0 "), Some(Duration::ZERO));
+        assert_eq!(requested("99999999999999999999999"), Some(Duration::MAX));
+        assert_eq!(requested("Fri, 31 Dec 1999 23:59:59 GMT"), Some(Duration::ZERO));
+        let century = requested("Tue, 31 Dec 2199 23:59:59 GMT").unwrap();
         assert!(century > Duration::from_secs(3_000_000_000));
         for garbage in ["", "soon", "-5", "1.5", "12 s", "Fri, 99 Foo 2199"] {
-            assert_eq!(asked(garbage), None, "{garbage}");
+            assert_eq!(requested(garbage), None, "{garbage}");
         }
-        assert_eq!(pause_asked_for(&HeaderMap::new()), None);
+        assert_eq!(requested_pause(&HeaderMap::new()), None);
     }
 
     #[test]

@@ -1,20 +1,28 @@
+//! Classifiers by the status of an HTTP response.
+
 use std::fmt;
 
 use http::{Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body::Body;
 
-use super::{Latency, WatchedBody, body::Known, pause_asked_for, watched};
+use super::{
+    body::{Latency, WatchedBody},
+    end_of_stream::KnownOutcome,
+    retry_after::requested_pause,
+};
 use crate::{breaker::Permit, classify::Classify, machine::Outcome};
 
-/// Classifies by the response's status: 5xx is a failure, everything else a success, and an error is a failure.
+/// A classifier by the response's status: 5xx and errors are failures, all else is a success.
 ///
-/// It decides when the head of the response is there, and latency ends with it; [`at_end`](Self::at_end) waits for the body.
+/// The head of the response decides, and latency ends with it. [`at_end`](Self::at_end) waits for
+/// the body.
 ///
-/// 408 and 429 count as successes: the client was slow, or asked for too much, and a breaker would not help it. Where the
-/// service sends them because it is overloaded, say so with [`overload_as_failure`](Self::overload_as_failure).
+/// 408 and 429 count as successes: the client was slow, or asked for too much, and a breaker would
+/// not help it. If the service sends them because it is overloaded, use
+/// [`overload_as_failure`](Self::overload_as_failure).
 #[derive(Clone)]
 pub struct ByStatus<F = fn(StatusCode) -> Outcome> {
-    judge: F,
+    classify: F,
 }
 
 fn server_errors(status: StatusCode) -> Outcome {
@@ -33,17 +41,19 @@ fn server_errors_and_overload(status: StatusCode) -> Outcome {
 }
 
 impl ByStatus {
-    /// 5xx is a failure.
+    /// Returns a classifier for which 5xx is a failure.
     #[must_use]
     pub fn new() -> Self {
-        Self { judge: server_errors }
+        Self {
+            classify: server_errors,
+        }
     }
 
-    /// 5xx, 408 and 429 are failures.
+    /// Returns a classifier for which 5xx, 408 and 429 are failures.
     #[must_use]
     pub fn overload_as_failure() -> Self {
         Self {
-            judge: server_errors_and_overload,
+            classify: server_errors_and_overload,
         }
     }
 }
@@ -58,13 +68,13 @@ impl<F> ByStatus<F>
 where
     F: Fn(StatusCode) -> Outcome + Clone,
 {
-    /// Any mapping.
+    /// Returns a classifier that maps each status by a function. Errors are failures.
     ///
     /// ```
     /// use http::StatusCode;
     /// use tower_breaker::{Outcome, protocol::http::ByStatus};
     ///
-    /// let classify = ByStatus::with(|status| match status {
+    /// let classify = ByStatus::with_fn(|status| match status {
     ///     StatusCode::NOT_IMPLEMENTED => Outcome::Success,
     ///     status if status.is_server_error() => Outcome::Failure,
     ///     status if status.is_client_error() => Outcome::Ignored,
@@ -72,42 +82,45 @@ where
     /// });
     /// ```
     #[must_use]
-    pub fn with(judge: F) -> Self {
-        Self { judge }
+    pub fn with_fn(classify: F) -> Self {
+        Self { classify }
     }
 
-    /// Decides at the end of the body: an error in it is a failure, and one that is dropped early a cancelled call.
+    /// Returns a classifier that decides at the end of the body: an error in the body is a failure,
+    /// and a body that is dropped early is a cancelled call.
     ///
-    /// The permit lives in the body. What the body can't change is still decided at the head: a failure, whose body callers like
-    /// to drop unread, and an answer that has no body (to `HEAD`, 204, 304).
+    /// `latency` says what ends the call's latency. The head still decides what the body can't
+    /// change: a failure, whose body callers often drop unread, and a response without a body (to
+    /// `HEAD`, 204, 304).
     #[must_use]
     pub fn at_end(self, latency: Latency) -> ByStatusAtEnd<F> {
         ByStatusAtEnd {
-            by: self,
+            by_status: self,
             latency,
             has_body: true,
         }
     }
 
-    /// The outcome as far as the head tells, with what it says of when to come back.
-    fn head<B>(&self, response: &Response<B>, permit: &mut Permit) -> Outcome {
-        let outcome = (self.judge)(response.status());
+    /// Returns the outcome by the head. Notes a failure on the permit, with the pause that the
+    /// service asks for.
+    fn classify_head<B>(&self, response: &Response<B>, permit: &mut Permit) -> Outcome {
+        let outcome = (self.classify)(response.status());
         if outcome == Outcome::Failure {
             permit.note_error(&response.status());
-            if let Some(pause) = pause_asked_for(response.headers()) {
+            if let Some(pause) = requested_pause(response.headers()) {
                 permit.retry_after(pause);
             }
         }
         outcome
     }
 
-    fn note_failure<B, Err>(&self, result: Result<&Response<B>, &Err>, mut permit: Permit) {
-        let outcome = result.map_or(Outcome::Failure, |response| self.head(response, &mut permit));
+    fn record_failure<B, Err>(&self, result: Result<&Response<B>, &Err>, mut permit: Permit) {
+        let outcome = result.map_or(Outcome::Failure, |response| self.classify_head(response, &mut permit));
         permit.record(outcome);
     }
 
     fn has_failed<B, Err>(&self, result: Result<&Response<B>, &Err>) -> bool {
-        result.map_or(true, |response| (self.judge)(response.status()) == Outcome::Failure)
+        result.map_or(true, |response| (self.classify)(response.status()) == Outcome::Failure)
     }
 }
 
@@ -118,7 +131,7 @@ where
     type Response = Response<B>;
 
     fn response(&self, response: Response<B>, mut permit: Permit) -> Response<B> {
-        let outcome = self.head(&response, &mut permit);
+        let outcome = self.classify_head(&response, &mut permit);
         permit.record(outcome);
         response
     }
@@ -128,15 +141,16 @@ where
     }
 
     fn failing_over(&self, result: Result<&Response<B>, &Err>, permit: Permit) {
-        self.note_failure(result, permit);
+        self.record_failure(result, permit);
     }
 }
 
-/// As [`ByStatus`], at the end of the body: see [`ByStatus::at_end`].
+/// A classifier like [`ByStatus`], but at the end of the body: see [`ByStatus::at_end`].
 #[derive(Clone)]
 pub struct ByStatusAtEnd<F = fn(StatusCode) -> Outcome> {
-    by: ByStatus<F>,
+    by_status: ByStatus<F>,
     latency: Latency,
+    /// Whether the response to this request has a body: not if the method is `HEAD`.
     has_body: bool,
 }
 
@@ -155,34 +169,35 @@ where
     }
 
     fn response(&self, response: Response<B>, mut permit: Permit) -> Self::Response {
-        let outcome = self.by.head(&response, &mut permit);
-        let length = length(&response);
+        let outcome = self.by_status.classify_head(&response, &mut permit);
+        let length = body_length(&response);
         let has_body = self.has_body && length != Some(0) && !has_no_body(response.status());
         if has_body && outcome != Outcome::Failure {
-            return response.map(|body| watched(body, permit, Known(outcome), self.latency).of_length(length));
+            return response
+                .map(|body| WatchedBody::new(body, permit, KnownOutcome(outcome), self.latency).with_length(length));
         }
         permit.record(outcome);
-        response.map(WatchedBody::unwatched)
+        response.map(WatchedBody::recorded)
     }
 
     fn is_failure(&self, result: Result<&Response<B>, &Err>) -> bool {
-        self.by.has_failed(result)
+        self.by_status.has_failed(result)
     }
 
     fn failing_over(&self, result: Result<&Response<B>, &Err>, permit: Permit) {
-        self.by.note_failure(result, permit);
+        self.by_status.record_failure(result, permit);
     }
 }
 
-/// How long the body is, where that is known.
-fn length<B: Body>(response: &Response<B>) -> Option<u64> {
+/// Returns the length of the body in bytes, if it is known.
+fn body_length<B: Body>(response: &Response<B>) -> Option<u64> {
     let announced = response.headers().get(CONTENT_LENGTH);
     announced
         .and_then(|value| value.to_str().ok()?.parse().ok())
         .or_else(|| response.body().size_hint().exact())
 }
 
-/// RFC 9110, 15.3.5 and 15.4.5.
+/// Returns whether responses with this status have no body (RFC 9110, 15.3.5 and 15.4.5).
 fn has_no_body(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }

@@ -1,3 +1,5 @@
+//! The answer to refused calls: 503 with a `Retry-After`.
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
@@ -7,10 +9,12 @@ use http::{
 use super::retry_after;
 use crate::{error::CircuitOpen, machine::ConfigError, on_open::Answer};
 
-/// Answers refused calls with 503 and a `Retry-After` from the time that the breaker is still open: see
-/// [`CircuitBreakerLayerBuilder::respond`](crate::layer::CircuitBreakerLayerBuilder::respond).
+/// An answer to refused calls: 503 with a `Retry-After` of the time that the breaker stays open.
 ///
-/// It makes any body that is `From<Bytes>`, as axum's is; for others, map what [`response`](Self::response) gives:
+/// Give it to
+/// [`CircuitBreakerLayerBuilder::respond`](crate::layer::CircuitBreakerLayerBuilder::respond). It
+/// makes any body that is `From<Bytes>`, such as axum's. For others, map the
+/// [`response`](Self::response):
 ///
 /// ```
 /// use bytes::Bytes;
@@ -21,7 +25,9 @@ use crate::{error::CircuitOpen, machine::ConfigError, on_open::Answer};
 /// # fn main() -> Result<(), tower_breaker::ConfigError> {
 /// let busy = Unavailable::new();
 /// let layer = CircuitBreakerLayer::builder()
-///     .respond(move |_: Request<()>, open: CircuitOpen| busy.response(&open).map(|text| Full::new(text).boxed()))
+///     .respond(move |_: Request<()>, open: CircuitOpen| {
+///         busy.response(&open).map(|text| Full::new(text).boxed())
+///     })
 ///     .build()?;
 /// # Ok(())
 /// # }
@@ -33,7 +39,7 @@ pub struct Unavailable {
 }
 
 impl Unavailable {
-    /// With a short text in plain English.
+    /// Returns an answer with a short text in plain English.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -42,18 +48,18 @@ impl Unavailable {
         }
     }
 
-    /// With a body and headers of your own.
+    /// Returns a builder of an answer with another body and other headers.
     pub fn builder() -> UnavailableBuilder {
         UnavailableBuilder {
             answer: Self {
                 headers: HeaderMap::new(),
                 body: Bytes::new(),
             },
-            mistake: None,
+            error: None,
         }
     }
 
-    /// The answer.
+    /// Returns the response to a call that was refused with this error.
     #[must_use]
     pub fn response(&self, open: &CircuitOpen) -> Response<Bytes> {
         let mut response = Response::new(self.body.clone());
@@ -78,44 +84,47 @@ impl<Req, B: From<Bytes>> Answer<Req, Response<B>> for Unavailable {
     }
 }
 
-/// Builds an [`Unavailable`].
+/// A builder of an [`Unavailable`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct UnavailableBuilder {
     answer: Unavailable,
-    mistake: Option<ConfigError>,
+    /// The first invalid header.
+    error: Option<ConfigError>,
 }
 
 impl UnavailableBuilder {
-    /// The body, as it is sent.
+    /// Sets the body, as it is sent. Default: empty.
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.answer.body = body.into();
         self
     }
 
-    /// A header more. The breaker's own `Retry-After` takes precedence, where there is one.
+    /// Adds a header. The breaker's own `Retry-After` takes precedence, if it has one.
+    ///
+    /// An invalid header is reported by [`build`](Self::build).
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             (Ok(name), Ok(value)) => {
                 self.answer.headers.append(name, value);
             }
-            (Err(_), _) => self.note("unavailable.header.name", name, "a header name (RFC 9110, 5.1)"),
-            (_, Err(_)) => self.note("unavailable.header.value", value, "visible ASCII, spaces and tabs"),
+            (Err(_), _) => self.refuse("unavailable.header_name", name, "a header name (RFC 9110, 5.1)"),
+            (_, Err(_)) => self.refuse("unavailable.header_value", value, "visible ASCII, spaces and tabs"),
         }
         self
     }
 
-    /// The answer.
+    /// Builds the answer.
     ///
     /// # Errors
     ///
-    /// The first header that can't be sent.
+    /// Returns an error for the first header that is invalid.
     pub fn build(self) -> Result<Unavailable, ConfigError> {
-        self.mistake.map_or(Ok(self.answer), Err)
+        self.error.map_or(Ok(self.answer), Err)
     }
 
-    fn note(&mut self, field: &'static str, value: &str, accepted: &'static str) {
-        self.mistake
+    fn refuse(&mut self, field: &'static str, value: &str, accepted: &'static str) {
+        self.error
             .get_or_insert_with(|| ConfigError::out_of_range(field, format!("{value:?}"), accepted));
     }
 }

@@ -1,3 +1,8 @@
+//! The clock of a replayed breaker.
+//!
+//! **Memory ordering**: relaxed. The thread that replays the trace sets the time and runs the
+//! breaker, so program order is enough. The atomic only makes the clock `Sync`.
+
 use std::{
     sync::{
         Arc,
@@ -8,12 +13,13 @@ use std::{
 
 use crate::clock::Clock;
 
-/// A clock that the trace sets.
+/// A clock that shows the time of the step that is being replayed.
 #[derive(Clone, Debug, Default)]
-pub(in crate::replay) struct TraceClock(Arc<AtomicU64>);
+pub(crate) struct TraceClock(Arc<AtomicU64>);
 
 impl TraceClock {
-    pub(in crate::replay) fn set(&self, nanos: u64) {
+    /// Sets the time, in nanoseconds since the trace's epoch.
+    pub(crate) fn set(&self, nanos: u64) {
         self.0.store(nanos, Ordering::Relaxed);
     }
 }

@@ -1,29 +1,36 @@
+//! Replays a trace: [`Replay`] is the configuration, `order` puts the steps of the trace in order,
+//! and a [`ReplayedBreaker`] for all calls, or one for each key, takes them.
+
 use std::{sync::Arc, time::Duration};
 
 use tracing::subscriber::{NoSubscriber, with_default};
 
 mod clock;
 mod order;
-mod replayed;
-mod stretch;
+mod outage;
+mod replayed_breaker;
 
-pub use self::replayed::Fate;
+pub use self::replayed_breaker::ReplayedCall;
 use self::{
     order::{Step, steps_of},
-    replayed::Replayed,
+    replayed_breaker::ReplayedBreaker,
 };
-use super::{check_worth, report::Report, trace::Trace, verdict::Verdicts};
+use super::{judged_calls::JudgedCalls, report::Report, trace::Trace, worth::check_worth};
 use crate::{
     config::Config,
     machine::{ConfigError, SlowAfter},
 };
 
-/// Shows a trace to a breaker under some configuration, and says what it would have done.
+/// A replay of a trace under some configuration: reports what a breaker would have done.
 ///
-/// The breaker is a real one, over a clock that the trace sets: it is told of each call's start and end, and finds calls that hang as a live one
-/// does. Shown what a [`Recorder`](super::Recorder) has recorded from its beginning, with the same configuration and
-/// [seed](Self::seed), it trips where the live one did, to the nanosecond. That is unless somebody steered that one by hand, it used
-/// [`Wait`](crate::on_open::Wait), heeded a `Retry-After`, or was stopped with calls in flight: a trace knows nothing of these.
+/// The breaker is a real one over a clock that the trace sets. It sees each call start and end, and
+/// finds calls that hang like a live breaker does.
+///
+/// Given all that a [`Recorder`](super::Recorder) wrote, with the same configuration and
+/// [seed](Self::seed), it trips where the live breaker did, to the nanosecond. A trace lacks four
+/// things, after which the two may differ: an operator's control of the breaker,
+/// [`Wait`](crate::on_open::Wait), a `Retry-After`, and calls in flight at the end of the
+/// recording.
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,14 +58,17 @@ pub struct Replay {
     config: Config,
     seed: u64,
     worth: f64,
-    /// `None` where the user doesn't say.
+    /// `None` if it follows from the configuration.
     objective: Option<Option<Duration>>,
     per_key: bool,
 }
 
 impl Replay {
-    /// A replay under this configuration. [`SlowAfter::Auto`] is taken as [`Learned`](SlowAfter::Learned), as where there is a backup; for a
-    /// breaker that has none, say [`Never`](SlowAfter::Never). What is learned is learned anew, so nothing is slow at first.
+    /// Returns a replay under this configuration.
+    ///
+    /// [`SlowAfter::Auto`] means [`Learned`](SlowAfter::Learned), as for a breaker with a backup.
+    /// For a breaker without one, set [`Never`](SlowAfter::Never). Each replay starts to learn
+    /// anew, so no call is slow at first.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self {
@@ -70,22 +80,27 @@ impl Replay {
         }
     }
 
-    /// Where jitter, and the choice of calls to learn from, start from: see [`CircuitBreakerLayerBuilder::seed`](crate::layer::CircuitBreakerLayerBuilder::seed). Default: 0.
+    /// Sets the seed of jitter and of the choice of calls to learn from. Default: 0.
+    ///
+    /// See [`CircuitBreakerLayerBuilder::seed`](crate::layer::CircuitBreakerLayerBuilder::seed).
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// What the backup's answer is worth, from 0 to 1, where a good one of the primary's is worth 1. It changes nothing but the report. Default:
-    /// 0.5.
+    /// Sets what an answer of the backup is worth, from 0 to 1. Default: 0.5.
+    ///
+    /// A good answer of the primary is worth 1. This only affects the report.
     #[must_use]
     pub fn worth(self, worth: f64) -> Self {
         Self { worth, ..self }
     }
 
-    /// From when on an answer of the primary is worth nothing; with `None`, never. It changes nothing but the report. Default: the
-    /// configuration's `slow_after` where that is a duration. Where it is learned, or automatic, or never: `None`, so that a slow answer is as
-    /// good as a quick one.
+    /// Sets the latency above which an answer of the primary is worth nothing.
+    ///
+    /// With `None`, a slow answer is as good as a quick one. Default: the configuration's
+    /// `slow_after` if that is a duration; `None` if it is learned, automatic or never. This only
+    /// affects the report.
     #[must_use]
     pub fn objective(self, objective: impl Into<Option<Duration>>) -> Self {
         Self {
@@ -94,7 +109,9 @@ impl Replay {
         }
     }
 
-    /// A breaker for each key of the trace, all with the same seed. Default: one for all calls.
+    /// Replays each key of the trace with a breaker of its own. Default: one breaker for all calls.
+    ///
+    /// All breakers have the same seed.
     #[must_use]
     pub fn per_key(self) -> Self {
         Self { per_key: true, ..self }
@@ -104,22 +121,24 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// The first setting that is out of range or contradicts another.
+    /// Returns the first setting that is out of range or contradicts another.
     pub fn run(&self, trace: &Trace) -> Result<Report, ConfigError> {
         self.run_with(trace, |_| ())
     }
 
-    /// As [`run`](Self::run), and says what became of each call at its start: for progress, or a picture. Per key, it goes key by key.
+    /// Replays the trace, and calls `on_call` with each call at its start: for progress, or a plot.
+    ///
+    /// With [`per_key`](Self::per_key), keys are replayed one after the other.
     ///
     /// # Errors
     ///
-    /// As for [`run`](Self::run).
-    pub fn run_with(&self, trace: &Trace, mut tell: impl FnMut(Fate<'_>)) -> Result<Report, ConfigError> {
+    /// Returns the first setting that is out of range or contradicts another.
+    pub fn run_with(&self, trace: &Trace, mut on_call: impl FnMut(ReplayedCall<'_>)) -> Result<Report, ConfigError> {
         self.config.check()?;
         check_worth(self.worth)?;
         let mut report = Report {
-            admitted: Verdicts::default(),
-            diverted: Verdicts::default(),
+            admitted: JudgedCalls::default(),
+            diverted: JudgedCalls::default(),
             refused_again: 0,
             refused_before: 0,
             trips: Vec::new(),
@@ -130,7 +149,7 @@ impl Replay {
                 _ => None,
             }),
         };
-        // What happens in a replay is nothing for the log.
+        // The log is for live breakers.
         with_default(NoSubscriber::default(), || {
             let keys: Vec<_> = if self.per_key {
                 (0..)
@@ -141,7 +160,7 @@ impl Replay {
                 vec![(None, Arc::from(""))]
             };
             for (key, name) in keys {
-                self.show(trace, &steps_of(trace, key), name, &mut report, &mut tell)?;
+                self.replay_steps(trace, &steps_of(trace, key), name, &mut report, &mut on_call)?;
             }
             Ok(())
         })?;
@@ -152,18 +171,23 @@ impl Replay {
         Ok(report)
     }
 
-    fn show(
+    /// Returns this replay under another configuration.
+    pub(super) fn with_config(self, config: Config) -> Self {
+        Self { config, ..self }
+    }
+
+    fn replay_steps(
         &self,
         trace: &Trace,
         steps: &[Step],
         key: Arc<str>,
         report: &mut Report,
-        tell: &mut dyn FnMut(Fate<'_>),
+        on_call: &mut dyn FnMut(ReplayedCall<'_>),
     ) -> Result<(), ConfigError> {
-        let mut replayed = Replayed::new(trace, key, self.config.clone(), self.seed, report)?;
+        let mut breaker = ReplayedBreaker::new(trace, key, self.config.clone(), self.seed, report)?;
         for step in steps {
-            if let Some(fate) = replayed.take(*step, report) {
-                tell(fate);
+            if let Some(call) = breaker.take(*step, report) {
+                on_call(call);
             }
         }
         Ok(())

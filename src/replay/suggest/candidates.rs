@@ -1,29 +1,34 @@
+//! The values of `slow_after` that a search tries.
+
 use std::{fmt, time::Duration};
 
 use crate::machine::SlowAfter;
 use crate::replay::trace::Latencies;
 
-/// A `slow_after` that is tried.
+/// A `slow_after` that a search tries.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::replay) enum Value {
+pub(crate) enum SlowAfterCandidate {
     Learned,
-    ByHand { slow_after: Duration, origin: Origin },
+    Fixed { slow_after: Duration, origin: FixedOrigin },
     Never,
 }
 
-/// Where a value comes from.
+/// An origin of a fixed value.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::replay) enum Origin {
+pub(crate) enum FixedOrigin {
     Objective,
-    /// So many times a quantile of the latencies.
+    /// A multiple of a quantile of the latencies.
     Quantile {
         factor: f64,
         part: f64,
     },
 }
 
-/// Multiples of quantiles: close to what healthy calls take, and well above; and from quantiles that a brownout in the trace doesn't reach.
-const TRIED: [(f64, f64); 9] = [
+/// The fixed values that are tried, as (factor, quantile).
+///
+/// For each quantile there is a value close to what healthy calls take, and one well above. A
+/// brownout in the trace raises the upper quantiles, but not the p50.
+const MULTIPLES: [(f64, f64); 9] = [
     (3.0, 0.5),
     (6.0, 0.5),
     (2.0, 0.9),
@@ -35,13 +40,16 @@ const TRIED: [(f64, f64); 9] = [
     (3.0, 0.999),
 ];
 
-/// What to try: learned; by hand, shortest first; never. A value above the objective would let worthless answers pass for good ones.
-pub(in crate::replay) fn values(latencies: &Latencies, objective: Option<Duration>) -> Vec<Value> {
-    let mut by_hand: Vec<_> = TRIED
+/// Returns the candidates: learned; fixed ones, shortest first; never.
+///
+/// A fixed value above the objective isn't tried, because the breaker would take worthless answers
+/// for good ones.
+pub(crate) fn candidates(latencies: &Latencies, objective: Option<Duration>) -> Vec<SlowAfterCandidate> {
+    let mut fixed: Vec<_> = MULTIPLES
         .iter()
         .map(|(factor, part)| {
             let slow_after = rounded_up(latencies.quantile(*part).mul_f64(*factor));
-            let origin = Origin::Quantile {
+            let origin = FixedOrigin::Quantile {
                 factor: *factor,
                 part: *part,
             };
@@ -49,48 +57,50 @@ pub(in crate::replay) fn values(latencies: &Latencies, objective: Option<Duratio
         })
         .filter(|(slow_after, _)| objective.is_none_or(|objective| *slow_after < objective))
         .collect();
-    by_hand.extend(objective.map(|objective| (objective, Origin::Objective)));
-    by_hand.sort_by_key(|(slow_after, _)| *slow_after);
-    by_hand.dedup_by_key(|(slow_after, _)| *slow_after);
+    fixed.extend(objective.map(|objective| (objective, FixedOrigin::Objective)));
+    fixed.sort_by_key(|(slow_after, _)| *slow_after);
+    fixed.dedup_by_key(|(slow_after, _)| *slow_after);
 
-    let mut values = vec![Value::Learned];
-    values.extend(
-        by_hand
+    let mut candidates = vec![SlowAfterCandidate::Learned];
+    candidates.extend(
+        fixed
             .into_iter()
-            .map(|(slow_after, origin)| Value::ByHand { slow_after, origin }),
+            .map(|(slow_after, origin)| SlowAfterCandidate::Fixed { slow_after, origin }),
     );
-    values.push(Value::Never);
-    values
+    candidates.push(SlowAfterCandidate::Never);
+    candidates
 }
 
-impl Value {
-    pub(in crate::replay) fn slow_after(self) -> SlowAfter {
+impl SlowAfterCandidate {
+    pub(crate) fn slow_after(self) -> SlowAfter {
         match self {
             Self::Learned => SlowAfter::Learned,
-            Self::ByHand { slow_after, .. } => SlowAfter::After(slow_after),
+            Self::Fixed { slow_after, .. } => SlowAfter::After(slow_after),
             Self::Never => SlowAfter::Never,
         }
     }
 
-    /// Of those that lose the same, the greatest is best: what is learned needs no upkeep, a long value is far from healthy calls, and
-    /// any is better than none, for the next outage may hang.
-    pub(in crate::replay) fn preference(self) -> impl Ord {
+    /// Returns the rank among candidates that lose the same number of answers. The greatest wins.
+    ///
+    /// A learned value needs no upkeep. A long fixed value is far from healthy calls. Any value is
+    /// better than none, because the next outage may hang.
+    pub(crate) fn preference(self) -> impl Ord {
         match self {
             Self::Learned => (2, Duration::ZERO),
-            Self::ByHand { slow_after, .. } => (1, slow_after),
+            Self::Fixed { slow_after, .. } => (1, slow_after),
             Self::Never => (0, Duration::ZERO),
         }
     }
 }
 
-/// Two digits, and at least a microsecond: more would pretend to be exact.
+/// Rounds up to two digits, and to a microsecond at least. More digits would feign precision.
 fn rounded_up(duration: Duration) -> Duration {
     let micros = (duration.as_nanos().div_ceil(1000) as u64).max(1);
     let unit = 10_u64.pow(micros.ilog10().saturating_sub(1));
     Duration::from_micros(micros.div_ceil(unit) * unit)
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for FixedOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Objective => f.write_str("the objective"),
@@ -113,12 +123,15 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_reads_as_people_say_it() {
-        let part = Origin::Quantile {
+    fn an_origin_is_a_factor_and_a_percentile() {
+        let part = FixedOrigin::Quantile {
             factor: 1.5,
             part: 0.999,
         };
         assert_eq!(part.to_string(), "1.5 × the p99.9");
-        assert_eq!(Origin::Quantile { factor: 3.0, part: 0.5 }.to_string(), "3 × the p50");
+        assert_eq!(
+            FixedOrigin::Quantile { factor: 3.0, part: 0.5 }.to_string(),
+            "3 × the p50"
+        );
     }
 }

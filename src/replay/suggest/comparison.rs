@@ -1,19 +1,23 @@
+//! A user's configuration and the suggested one, side by side.
+
 use std::fmt;
 
 use crate::replay::report::Report;
 
-/// Two configurations on the same trace, by the same measure.
+/// A comparison of two configurations on the same trace, by the same measure.
+///
+/// Displayed, it is a table.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Comparison {
-    /// What the user's own would have done.
+    /// The report of the user's configuration.
     pub yours: Report,
-    /// What the suggested one would have done.
+    /// The report of the suggested configuration.
     pub suggested: Report,
 }
 
 impl fmt::Display for Comparison {
-    /// A table.
+    /// Writes a table with a column for each configuration, and one for no breaker.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { yours, suggested } = self;
         let lost = |report: &Report| format!("{:.1}", report.per_thousand(report.lost()));

@@ -1,34 +1,44 @@
-use std::{cmp::Ordering, time::Duration};
+//! Searches for parameters by replaying a trace under several configurations.
+//!
+//! `candidates` lists the values of `slow_after` to try, `attempt` says which of two replays is
+//! better, and [`Suggestion`] explains the best one. First `slow_after` is chosen with all else at
+//! its default, then how long evidence must last.
 
+use std::time::Duration;
+
+mod attempt;
 mod candidates;
 mod comparison;
+mod error;
 mod suggestion;
 
 use self::{
-    candidates::{Value, values},
-    suggestion::Tried,
+    attempt::Attempt,
+    candidates::{SlowAfterCandidate, candidates},
 };
-pub use self::{comparison::Comparison, suggestion::Suggestion};
+pub use self::{comparison::Comparison, error::SuggestError, suggestion::Suggestion};
 use super::{
-    check_worth,
     playback::Replay,
-    tolerated_rate,
-    trace::{ENOUGH, Latencies, Trace},
+    trace::{MIN_SUCCESSES, Trace},
+    worth::{check_worth, tolerated_rate},
 };
 use crate::{
     config::Config,
     machine::{ConfigError, Evidence, SlowAfter},
 };
 
-/// Finds parameters in a trace.
+/// A search for parameters in a trace.
 ///
 /// - The tolerated rate of bad calls is θ = min(0.5, 1 − worth of the backup's answer).
-/// - `slow_after` is the one under which a replay loses the fewest answers, among [learned](SlowAfter::Learned), some multiples of the latency
-///   quantiles of successful calls, the objective, and [never](SlowAfter::Never). An answer of the primary counts 1 if it is good and
-///   within the objective, one of the backup what it is worth, any other 0. One that [trips on healthy
-///   calls](super::Trip::was_healthy) is out, where there is another; of those that lose the same, to 2 %, it is learned, which needs no
-///   upkeep, else the longest value.
-/// - Evidence has to last longer than half a second where that loses fewer answers still, or trips less on healthy calls.
+/// - `slow_after` is the value whose replay loses the fewest answers. The candidates are
+///   [learned](SlowAfter::Learned), some multiples of the latency quantiles of successful calls,
+///   the objective, and [never](SlowAfter::Never). A good answer of the primary within the
+///   objective counts 1, an answer of the backup counts its worth, any other 0.
+/// - A candidate that [trips on healthy calls](super::Trip::was_healthy) more often than another
+///   loses to it. Among those that lose the same number of answers, to 2 %, learned wins because it
+///   needs no upkeep, and otherwise the longest value.
+/// - Evidence must last longer than half a second only if that trips less on healthy calls or loses
+///   fewer answers still.
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,7 +47,8 @@ use crate::{
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let mut csv = String::from("time,outcome,latency\n");
 /// # for call in 0..4000 {
-/// #     let latency = if (1000..2000).contains(&call) { 0.7 } else { 0.02 + f64::from(call % 97) / 4000.0 };
+/// #     let healthy = 0.02 + f64::from(call % 97) / 4000.0;
+/// #     let latency = if (1000..2000).contains(&call) { 0.7 } else { healthy };
 /// #     csv += &format!("{},success,{latency:.6}\n", f64::from(call) / 100.0);
 /// # }
 /// let trace = Trace::read_csv(csv.as_bytes())?;
@@ -54,9 +65,7 @@ pub struct Suggest {
     per_key: bool,
 }
 
-/// Parameters that lose so little more than the best lose the same: a trace is only one day.
-const SAME: f64 = 0.02;
-/// How long evidence may have to last. The first is the default.
+/// How long evidence must last, as far as it is tried. The first is the policy's default.
 const SUSTAINED: [Duration; 4] = [
     Duration::from_millis(500),
     Duration::from_secs(1),
@@ -65,7 +74,9 @@ const SUSTAINED: [Duration; 4] = [
 ];
 
 impl Suggest {
-    /// For a backup whose answer is worth `worth`, from 0 to 1, where a good one of the primary's is worth 1.
+    /// Returns a search for a backup whose answers are worth `worth`, from 0 to 1.
+    ///
+    /// A good answer of the primary is worth 1.
     #[must_use]
     pub fn new(worth: f64) -> Self {
         Self {
@@ -75,7 +86,9 @@ impl Suggest {
         }
     }
 
-    /// From when on an answer of the primary is worth nothing. Default: never, so that a slow answer is as good as a quick one.
+    /// Sets the latency above which an answer of the primary is worth nothing.
+    ///
+    /// Default: none, so that a slow answer is as good as a quick one.
     #[must_use]
     pub fn objective(self, objective: impl Into<Option<Duration>>) -> Self {
         Self {
@@ -84,78 +97,84 @@ impl Suggest {
         }
     }
 
-    /// For a breaker per key. Default: one for all calls.
+    /// Searches for parameters of a breaker per key. Default: one breaker for all calls.
     #[must_use]
     pub fn per_key(self) -> Self {
         Self { per_key: true, ..self }
     }
 
-    /// Finds them.
+    /// Searches for parameters in this trace.
     ///
     /// # Errors
     ///
-    /// A worth or an objective that can't be, or a trace with fewer than 100 successful calls.
-    pub fn run(&self, trace: &Trace) -> Result<Suggestion, ConfigError> {
+    /// Returns an error if the worth or the objective is out of range, or if the trace has fewer
+    /// than 100 successful calls.
+    pub fn run(&self, trace: &Trace) -> Result<Suggestion, SuggestError> {
         self.run_with(trace, |_| ())
     }
 
-    /// As [`run`](Self::run), and says before each replay how many have been done.
+    /// Like [`run`](Self::run), but calls `on_replay` before each replay with the number of replays
+    /// that are done.
     ///
     /// # Errors
     ///
-    /// As for [`run`](Self::run).
-    pub fn run_with(&self, trace: &Trace, mut tell: impl FnMut(usize)) -> Result<Suggestion, ConfigError> {
+    /// Returns an error if the worth or the objective is out of range, or if the trace has fewer
+    /// than 100 successful calls.
+    pub fn run_with(&self, trace: &Trace, mut on_replay: impl FnMut(usize)) -> Result<Suggestion, SuggestError> {
         check_worth(self.worth)?;
         if let Some(objective) = self.objective {
             ConfigError::check_duration("objective", objective)?;
         }
-        let latencies = Latencies::of(trace);
-        if latencies.calls() < ENOUGH {
-            let problem = format!("of {} successful calls", latencies.calls());
-            return Err(ConfigError::out_of_range(
-                "the trace",
-                problem,
-                format!("one with {ENOUGH} or more"),
-            ));
+        let latencies = trace.latencies();
+        if latencies.calls() < MIN_SUCCESSES {
+            return Err(SuggestError::TooFewCalls {
+                successful: latencies.calls(),
+                needed: MIN_SUCCESSES,
+            });
         }
-        let mut tried = Vec::new();
-        let mut attempt = |tried: &mut Vec<Tried>, value: Value, sustained_for| {
-            tell(tried.len());
-            let config = self.config(value.slow_after(), sustained_for);
-            tried.push(Tried {
-                value,
+        let mut attempts = Vec::new();
+        let mut attempt = |attempts: &mut Vec<Attempt>, candidate: SlowAfterCandidate, sustained_for| {
+            on_replay(attempts.len());
+            let config = self.config(candidate.slow_after(), sustained_for);
+            attempts.push(Attempt {
+                candidate,
                 sustained_for,
                 report: self.replay(config.clone()).run(trace)?,
                 config,
             });
-            Ok(())
+            Ok::<_, ConfigError>(())
         };
-        for value in values(&latencies, self.objective) {
-            attempt(&mut tried, value, SUSTAINED[0])?;
+        for candidate in candidates(&latencies, self.objective) {
+            attempt(&mut attempts, candidate, SUSTAINED[0])?;
         }
-        let mut chosen = preferred_of_the_best(&tried);
-        let Tried { value, .. } = tried[chosen];
+        let mut chosen = choose(&attempts);
+        let Attempt { candidate, .. } = attempts[chosen];
         for sustained_for in SUSTAINED.into_iter().skip(1) {
-            attempt(&mut tried, value, sustained_for)?;
-            let last = tried.len() - 1;
-            if tried[last].merit().is_better_than(tried[chosen].merit()) {
+            attempt(&mut attempts, candidate, sustained_for)?;
+            let last = attempts.len() - 1;
+            if attempts[last].is_better_than(&attempts[chosen]) {
                 chosen = last;
             }
         }
-        let Tried { sustained_for, .. } = tried[chosen];
+        let Attempt {
+            sustained_for,
+            ref config,
+            ..
+        } = attempts[chosen];
+        let config = config.clone();
         Ok(Suggestion {
-            slow_after: value.slow_after(),
+            slow_after: candidate.slow_after(),
             tolerated_rate: rounded(tolerated_rate(self.worth)),
             sustained_for,
-            config: tried[chosen].config.clone(),
+            replay: self.replay(config.clone()),
+            config,
             latencies,
             chosen,
-            tried,
-            search: self.clone(),
+            attempts,
         })
     }
 
-    pub(in crate::replay) fn replay(&self, config: Config) -> Replay {
+    fn replay(&self, config: Config) -> Replay {
         let replay = Replay::new(config).worth(self.worth).objective(self.objective);
         if self.per_key { replay.per_key() } else { replay }
     }
@@ -164,66 +183,17 @@ impl Suggest {
         let evidence = Evidence::tolerating(rounded(tolerated_rate(self.worth))).sustained_for(sustained_for);
         Config::default().slow_after(slow_after).trip_when(evidence)
     }
-
-    pub(in crate::replay) fn has_objective(&self) -> bool {
-        self.objective.is_some()
-    }
-
-    pub(in crate::replay) fn worth(&self) -> f64 {
-        self.worth
-    }
 }
 
-/// By what those that were tried are told apart.
-#[derive(Clone, Copy, Debug)]
-struct Merit {
-    healthy_trips: usize,
-    lost: f64,
+/// Returns the index of the best attempt. Among equals, the preferred `slow_after` wins.
+fn choose(attempts: &[Attempt]) -> usize {
+    let is_best = |one: &Attempt| !attempts.iter().any(|other| other.is_better_than(one));
+    let best = (0..attempts.len()).filter(|index| is_best(&attempts[*index]));
+    best.max_by_key(|index| attempts[*index].candidate.preference())
+        .unwrap_or(0)
 }
 
-impl Merit {
-    /// Fewer trips on healthy calls; or as few, and clearly fewer lost answers.
-    fn is_better_than(self, other: Self) -> bool {
-        match self.healthy_trips.cmp(&other.healthy_trips) {
-            Ordering::Less => true,
-            Ordering::Equal => self.lost * (1.0 + SAME) < other.lost,
-            Ordering::Greater => false,
-        }
-    }
-}
-
-impl Tried {
-    fn merit(&self) -> Merit {
-        Merit {
-            healthy_trips: self.healthy_trips(),
-            lost: self.lost(),
-        }
-    }
-}
-
-/// Of those that none is better than, the one with the [preferred](Value::preference) `slow_after`.
-fn preferred_of_the_best(tried: &[Tried]) -> usize {
-    let is_best = |one: &Tried| !tried.iter().any(|other| other.merit().is_better_than(one.merit()));
-    let best = (0..tried.len()).filter(|index| is_best(&tried[*index]));
-    best.max_by_key(|index| tried[*index].value.preference()).unwrap_or(0)
-}
-
-/// 1 − 0.9 isn't 0.1 in binary.
+/// Rounds a rate to three decimals: in binary, 1 − 0.9 isn't 0.1.
 fn rounded(rate: f64) -> f64 {
     (rate * 1000.0).round() / 1000.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trip_on_healthy_calls_weighs_more_than_any_answer_and_a_hundredth_of_the_answers_nothing() {
-        let of = |healthy_trips, lost| Merit { healthy_trips, lost };
-        assert!(of(0, 900.0).is_better_than(of(1, 1.0)));
-        assert!(!of(1, 1.0).is_better_than(of(0, 900.0)));
-        assert!(of(1, 100.0).is_better_than(of(1, 103.0)));
-        assert!(!of(1, 100.0).is_better_than(of(1, 101.0)));
-        assert!(!of(0, 0.0).is_better_than(of(0, 0.0)));
-    }
 }

@@ -1,97 +1,85 @@
+//! A suggestion and its reasons, in words.
+
 use std::{fmt, time::Duration};
 
 use super::{
-    Suggest,
-    candidates::{Origin, Value},
+    attempt::Attempt,
+    candidates::{FixedOrigin, SlowAfterCandidate},
     comparison::Comparison,
 };
 use crate::{
     config::Config,
     machine::{ConfigError, HumanDuration, SlowAfter},
     replay::{
-        report::{Counted, Report},
+        playback::Replay,
+        report::{CountedNoun, Report},
         trace::{Latencies, Trace},
     },
 };
 
-/// Parameters that a trace suggests, and why. Displayed, it has the lines to paste.
+/// A suggestion: the parameters that suit a trace best, and why.
+///
+/// Displayed, it ends with the lines to paste into code or a configuration.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Suggestion {
-    /// From when on a call is slow: [`Learned`](SlowAfter::Learned), [`After`](SlowAfter::After) a time, or [`Never`](SlowAfter::Never).
+    /// When a call becomes slow: [`Learned`](SlowAfter::Learned), [`After`](SlowAfter::After) a
+    /// time, or [`Never`](SlowAfter::Never).
     pub slow_after: SlowAfter,
     /// θ, the tolerated rate of bad calls.
     pub tolerated_rate: f64,
-    /// How long evidence has to last.
+    /// How long evidence must last.
     pub sustained_for: Duration,
-    /// A configuration of these, all else as by default.
+    /// A configuration with these parameters, and defaults for all else.
     pub config: Config,
-    /// The latencies that it rests on.
+    /// The latencies of the trace's successful calls.
     pub latencies: Latencies,
-    pub(in crate::replay) chosen: usize,
-    pub(in crate::replay) tried: Vec<Tried>,
-    pub(in crate::replay) search: Suggest,
-}
-
-/// Parameters that were tried, and what came of it.
-#[derive(Clone, Debug)]
-pub(in crate::replay) struct Tried {
-    pub(in crate::replay) value: Value,
-    pub(in crate::replay) sustained_for: Duration,
-    pub(in crate::replay) config: Config,
-    pub(in crate::replay) report: Report,
-}
-
-impl Tried {
-    /// Trips that nothing was the reason of.
-    pub(in crate::replay) fn healthy_trips(&self) -> usize {
-        let worth = self.report.worth;
-        self.report.trips.iter().filter(|trip| trip.was_healthy(worth)).count()
-    }
-
-    /// Of 1000.
-    pub(in crate::replay) fn lost(&self) -> f64 {
-        self.report.per_thousand(self.report.lost())
-    }
+    /// The index of the suggested configuration among the attempts.
+    pub(super) chosen: usize,
+    pub(super) attempts: Vec<Attempt>,
+    /// The replay of the suggested configuration.
+    pub(super) replay: Replay,
 }
 
 impl Suggestion {
-    /// What a breaker with these parameters would have done with the trace.
+    /// Returns the report of a breaker with these parameters.
     #[must_use]
     pub fn report(&self) -> &Report {
-        &self.tried[self.chosen].report
+        &self.attempts[self.chosen].report
     }
 
-    /// Each configuration that was tried, with what it would have done.
+    /// Returns each configuration that was tried, with its report.
     pub fn tried(&self) -> impl Iterator<Item = (&Config, &Report)> {
-        self.tried.iter().map(|tried| (&tried.config, &tried.report))
+        self.attempts.iter().map(|attempt| (&attempt.config, &attempt.report))
     }
 
-    /// A user's own configuration and this one, side by side, on the same trace and by the same measure.
+    /// Compares a user's configuration with the suggested one, on the same trace and by the same
+    /// measure.
     ///
     /// # Errors
     ///
-    /// The first setting of the configuration that is out of range or contradicts another.
+    /// Returns the first setting of the configuration that is out of range or contradicts another.
     pub fn compare(&self, config: Config, trace: &Trace) -> Result<Comparison, ConfigError> {
-        let yours = self.search.replay(config).run(trace)?;
+        let yours = self.replay.clone().with_config(config).run(trace)?;
         Ok(Comparison {
             yours,
             suggested: self.report().clone(),
         })
     }
 
-    fn reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let chosen = &self.tried[self.chosen];
-        let tried = self.at_first().count();
-        match chosen.value {
-            Value::Learned => write!(
+    /// Writes why these parameters were chosen.
+    fn write_reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chosen = &self.attempts[self.chosen];
+        let tried = self.default_attempts().count();
+        match chosen.candidate {
+            SlowAfterCandidate::Learned => write!(
                 f,
                 "slow_after learned: it sets itself, so there is nothing to maintain, and none of the {} others that were tried is clearly better",
                 tried - 1
             )?,
-            Value::ByHand { slow_after, origin } => {
+            SlowAfterCandidate::Fixed { slow_after, origin } => {
                 write!(f, "slow_after {}: {origin}", HumanDuration(slow_after))?;
-                if let Origin::Quantile { part, .. } = origin {
+                if let FixedOrigin::Quantile { part, .. } = origin {
                     let (quantile, calls) = (self.latencies.quantile(part), self.latencies.calls());
                     write!(f, " ({}) of {calls} successful calls", HumanDuration(quantile))?;
                 }
@@ -100,12 +88,12 @@ impl Suggestion {
                     ". Of the {tried} tried, it is the longest of those that lose the fewest answers, to 2 %"
                 )?;
             }
-            Value::Never => write!(f, "slow_after never: of the {tried} tried, each other one is worse")?,
+            SlowAfterCandidate::Never => write!(f, "slow_after never: of the {tried} tried, each other one is worse")?,
         }
         write!(
             f,
             ": {:.1} of 1000 answers are lost, and {:.1} with no breaker",
-            chosen.lost(),
+            chosen.lost_per_thousand(),
             chosen.report.per_thousand(chosen.report.lost_without()),
         )?;
         match chosen.healthy_trips() {
@@ -113,52 +101,69 @@ impl Suggestion {
             trips => writeln!(
                 f,
                 "; but like all others it tripped on healthy calls ({}).",
-                Counted(trips, "time")
+                CountedNoun(trips, "time")
             )?,
         }
-        self.why_by_hand(f)?;
+        self.write_reason_against_learned(f)?;
         writeln!(
             f,
             "Tolerated rate {}: min(0.5, 1 − worth), as a backup's answer is worth {} of a good one.",
             self.tolerated_rate,
-            self.search.worth()
+            self.report().worth
         )?;
-        let at_first = self.at_first().find(|tried| tried.value == chosen.value);
-        if let Some(at_first) = at_first.filter(|at_first| at_first.sustained_for != self.sustained_for) {
+        let by_default = self
+            .default_attempts()
+            .find(|attempt| attempt.candidate == chosen.candidate);
+        if let Some(by_default) = by_default.filter(|attempt| attempt.sustained_for != self.sustained_for) {
             writeln!(
                 f,
                 "Evidence has to last {}: with the default, {}, {:.1} of 1000 answers are lost.",
                 HumanDuration(self.sustained_for),
-                HumanDuration(at_first.sustained_for),
-                at_first.lost()
+                HumanDuration(by_default.sustained_for),
+                by_default.lost_per_thousand()
             )?;
         }
         Ok(())
     }
 
-    /// Those that were tried with evidence as by default.
-    fn at_first(&self) -> impl Iterator<Item = &Tried> {
-        let default = self.tried[0].sustained_for;
-        self.tried.iter().filter(move |tried| tried.sustained_for == default)
+    /// Returns the attempts in which evidence lasted as long as by default.
+    fn default_attempts(&self) -> impl Iterator<Item = &Attempt> {
+        let default = self.default_sustained_for();
+        self.attempts
+            .iter()
+            .filter(move |attempt| attempt.sustained_for == default)
     }
 
-    /// A value by hand has to be maintained: what would it be to leave that?
-    fn why_by_hand(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let chosen = &self.tried[self.chosen];
-        let learned = self.at_first().find(|tried| tried.value == Value::Learned);
-        match (chosen.value, learned) {
-            (Value::ByHand { .. }, Some(learned)) if learned.healthy_trips() > chosen.healthy_trips() => {
-                let times = Counted(learned.healthy_trips(), "time");
+    fn default_sustained_for(&self) -> Duration {
+        self.attempts[0].sustained_for
+    }
+
+    /// Writes what a learned value would have cost, if a fixed one was chosen.
+    ///
+    /// A fixed value needs upkeep, so the reader may want to know what that buys.
+    fn write_reason_against_learned(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chosen = &self.attempts[self.chosen];
+        let learned = self
+            .default_attempts()
+            .find(|attempt| attempt.candidate == SlowAfterCandidate::Learned);
+        match (chosen.candidate, learned) {
+            (SlowAfterCandidate::Fixed { .. }, Some(learned)) if learned.healthy_trips() > chosen.healthy_trips() => {
+                let times = CountedNoun(learned.healthy_trips(), "time");
                 writeln!(f, "Learned, it would have tripped on healthy calls ({times}).")
             }
-            (Value::ByHand { .. }, Some(learned)) => {
-                writeln!(f, "Learned, it would have lost {:.1} of 1000.", learned.lost())
+            (SlowAfterCandidate::Fixed { .. }, Some(learned)) => {
+                writeln!(
+                    f,
+                    "Learned, it would have lost {:.1} of 1000.",
+                    learned.lost_per_thousand()
+                )
             }
             _ => Ok(()),
         }
     }
 
-    fn figures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Writes the figures of the trace.
+    fn write_figures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let report = self.report();
         let percent = |rate: Option<f64>| rate.unwrap_or(0.0) * 100.0;
         let known = report.admitted.known() + report.diverted.known();
@@ -169,7 +174,7 @@ impl Suggestion {
             100.0 * report.lost_without() / known.max(1) as f64,
             percent(report.admitted.bad_rate()),
         )?;
-        if !self.search.has_objective() {
+        if report.objective.is_none() {
             writeln!(
                 f,
                 "A slow answer was taken to be as good as a quick one, as no objective was given."
@@ -185,18 +190,19 @@ impl Suggestion {
         Ok(())
     }
 
-    fn lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sustained = self.sustained_for != self.tried[0].sustained_for;
+    /// Writes the lines to paste, in Rust and in TOML.
+    fn write_snippets(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sustained = self.sustained_for != self.default_sustained_for();
         writeln!(f, "\nIn Rust:")?;
-        // Where it is unset, it depends on whether there is a backup.
+        // Learned is written out too: the default depends on whether there is a backup.
         match self.slow_after {
-            SlowAfter::After(slow_after) => writeln!(f, "    .slow_after({})", Code(slow_after))?,
+            SlowAfter::After(slow_after) => writeln!(f, "    .slow_after({})", RustDuration(slow_after))?,
             SlowAfter::Never => writeln!(f, "    .slow_after(None)")?,
             SlowAfter::Learned | SlowAfter::Auto => writeln!(f, "    .slow_after(SlowAfter::Learned)")?,
         }
         write!(f, "    .trip_when(Evidence::tolerating({})", self.tolerated_rate)?;
         if sustained {
-            write!(f, ".sustained_for({})", Code(self.sustained_for))?;
+            write!(f, ".sustained_for({})", RustDuration(self.sustained_for))?;
         }
         writeln!(f, ")\n\nIn TOML:")?;
         match self.slow_after {
@@ -223,18 +229,18 @@ impl Suggestion {
 }
 
 impl fmt::Display for Suggestion {
-    /// The reason, the figures that it rests on, and the lines to paste.
+    /// Writes the reasons, the figures of the trace, and the lines to paste.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.reason(f)?;
-        self.figures(f)?;
-        self.lines(f)
+        self.write_reason(f)?;
+        self.write_figures(f)?;
+        self.write_snippets(f)
     }
 }
 
-/// A duration as Rust code.
-struct Code(Duration);
+/// A duration as Rust code, such as `Duration::from_millis(300)`.
+struct RustDuration(Duration);
 
-impl fmt::Display for Code {
+impl fmt::Display for RustDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = self.0.as_micros();
         match (micros % 1_000_000, micros % 1000) {
@@ -251,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_duration_is_written_in_the_largest_unit_that_holds_it_whole() {
-        let of = |micros| Code(Duration::from_micros(micros)).to_string();
+        let of = |micros| RustDuration(Duration::from_micros(micros)).to_string();
         assert_eq!(of(2_000_000), "Duration::from_secs(2)");
         assert_eq!(of(1_200_000), "Duration::from_millis(1200)");
         assert_eq!(of(8_500), "Duration::from_micros(8500)");

@@ -1,3 +1,5 @@
+//! Reads and writes traces as JSON lines.
+
 use std::{
     borrow::Cow,
     io::{BufRead, BufReader, Read},
@@ -8,17 +10,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    super::error::{TraceError, shown},
+    error::{TraceError, quoted},
     row::{Fields, Row},
 };
 
 const ACCEPTED: &str = r#"an object such as {"time":12.25,"outcome":"success","latency":0.031}"#;
-/// The longest line, in bytes.
-const LONGEST: u64 = 1 << 16;
+/// The length of the longest line that is read, in bytes.
+const MAX_LINE: u64 = 1 << 16;
 
-/// Numbers as they are written: an `f64` would blur them.
+/// A line with its values unparsed: reading a time as an `f64` would round it.
 #[derive(Deserialize)]
-struct Line<'a> {
+struct RawRow<'a> {
     #[serde(borrow)]
     time: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -35,48 +37,50 @@ struct Line<'a> {
     steps: Option<&'a RawValue>,
 }
 
-/// Hands each row to `take`; whether the last line was cut short, and left out.
-pub(in crate::replay) fn read(
-    from: impl Read,
-    mut take: impl FnMut(Row) -> Result<(), TraceError>,
-) -> Result<bool, TraceError> {
+/// Passes each row to `on_row`. Returns whether the last line was cut short, and left out.
+///
+/// # Errors
+///
+/// Returns the first error in a line, and the first that `on_row` returns.
+pub(crate) fn read(from: impl Read, mut on_row: impl FnMut(Row) -> Result<(), TraceError>) -> Result<bool, TraceError> {
     let mut reader = BufReader::new(from);
     let mut text = Vec::new();
     for line in 1.. {
         text.clear();
-        let read = reader.by_ref().take(LONGEST).read_until(b'\n', &mut text);
-        read.map_err(|error| TraceError::io(error).on(line))?;
-        let whole = text.ends_with(b"\n");
+        let read = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut text);
+        read.map_err(|error| TraceError::io(error).at_line(line))?;
+        let is_whole = text.ends_with(b"\n");
         if text.is_empty() {
             if line == 1 {
-                return Err(TraceError::of_line("the trace is empty", ACCEPTED).on(1));
+                return Err(TraceError::in_line("the trace is empty", ACCEPTED).at_line(1));
             }
             return Ok(false);
         }
-        if !whole && text.len() as u64 == LONGEST {
-            let problem = format!("the line is longer than {LONGEST} bytes");
-            return Err(TraceError::of_line(problem, ACCEPTED).on(line));
+        if !is_whole && text.len() as u64 == MAX_LINE {
+            let problem = format!("the line is longer than {MAX_LINE} bytes");
+            return Err(TraceError::in_line(problem, ACCEPTED).at_line(line));
         }
         let text = text.trim_ascii();
         if text.is_empty() {
             continue;
         }
-        match row(text) {
-            Ok(row) => take(row).map_err(|error| error.on(line))?,
-            Err(_) if !whole => return Ok(true),
-            Err(error) => return Err(error.on(line)),
+        match parse_line(text) {
+            Ok(row) => on_row(row).map_err(|error| error.at_line(line))?,
+            Err(_) if !is_whole => return Ok(true),
+            Err(error) => return Err(error.at_line(line)),
         }
     }
     Ok(false)
 }
 
-fn row(text: &[u8]) -> Result<Row, TraceError> {
+/// Parses one line that isn't empty.
+fn parse_line(text: &[u8]) -> Result<Row, TraceError> {
     let Ok(text) = str::from_utf8(text) else {
-        return Err(TraceError::of_line("the line is not UTF-8", "UTF-8"));
+        return Err(TraceError::in_line("the line is not UTF-8", "UTF-8"));
     };
-    let parsed: Line<'_> = serde_json::from_str(text)
-        .map_err(|error| TraceError::of_line(format!("{} is no such object: {error}", shown(text)), ACCEPTED))?;
-    let Line {
+    let parsed: RawRow<'_> = serde_json::from_str(text)
+        .map_err(|error| TraceError::in_line(format!("{} is no such object: {error}", quoted(text)), ACCEPTED))?;
+    let RawRow {
         time,
         key,
         outcome,
@@ -92,7 +96,7 @@ fn row(text: &[u8]) -> Result<Row, TraceError> {
     Row::parse(&Fields::from_order(fields))
 }
 
-/// A string without its quotes, or whatever else it is.
+/// Returns the text of a value: a string without its quotes, anything else as it is written.
 fn text_of(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     let text = value?.get();
     match serde_json::from_str::<String>(text) {
@@ -101,8 +105,9 @@ fn text_of(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
     }
 }
 
+/// A line as it is written.
 #[derive(Serialize)]
-struct Written {
+struct WrittenRow {
     time: Box<RawValue>,
     key: String,
     outcome: String,
@@ -115,11 +120,12 @@ struct Written {
     steps: String,
 }
 
-pub(in crate::replay) fn write_row(to: &mut Vec<u8>, row: &Row) {
+/// Writes one row.
+pub(crate) fn write_row(to: &mut Vec<u8>, row: &Row) {
     let number = |text: String| RawValue::from_string(text).expect("seconds are a JSON number");
     let optional = |text: String| Some(text).filter(|text| !text.is_empty()).map(number);
-    let fields = row.write();
-    let written = Written {
+    let fields = row.to_fields();
+    let written = WrittenRow {
         time: number(fields.time),
         key: fields.key,
         outcome: fields.outcome,

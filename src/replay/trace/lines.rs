@@ -1,22 +1,26 @@
+//! Tells on which line of its input the CSV reader is.
+//!
+//! The CSV reader's own line numbers skip empty lines, and are one behind where lines end in
+//! `\r\n`. It does report byte positions, so [`LineReader`] counts line breaks up to those.
+
 use std::{
     cell::RefCell,
     io::{self, Read},
     rc::Rc,
 };
 
-/// Passes on what it reads, and knows on which line a byte of it stands.
-///
-/// The reader of CSV that it is for skips empty lines, and is a line behind where lines end in `\r\n`.
+/// A reader that counts the line breaks in what it reads.
 pub(super) struct LineReader<R> {
     from: R,
-    lines: Lines,
+    counter: LineCounter,
 }
 
-/// The lines of what was read, shared with whoever asks.
+/// A counter of the line breaks that a [`LineReader`] has read, shared with the reader of the
+/// trace.
 #[derive(Clone, Default)]
-pub(super) struct Lines(Rc<RefCell<Chunk>>);
+pub(super) struct LineCounter(Rc<RefCell<Chunk>>);
 
-/// What was read last, and how much came before it.
+/// A chunk of input: the bytes of the last read, and the counts of all before.
 #[derive(Default)]
 struct Chunk {
     bytes: Vec<u8>,
@@ -28,25 +32,27 @@ impl<R> LineReader<R> {
     pub(super) fn new(from: R) -> Self {
         Self {
             from,
-            lines: Lines::default(),
+            counter: LineCounter::default(),
         }
     }
 
-    pub(super) fn lines(&self) -> Lines {
-        self.lines.clone()
+    pub(super) fn line_counter(&self) -> LineCounter {
+        self.counter.clone()
     }
 }
 
-impl Lines {
-    /// The line, from 1, of the last byte before `end`, which is in what was read last.
+impl LineCounter {
+    /// Returns the line, counted from 1, of the last byte before position `end`.
+    ///
+    /// The position must lie in the last chunk that was read.
     pub(super) fn line_before(&self, end: u64) -> u64 {
         let chunk = self.0.borrow();
         let end = usize::try_from(end.saturating_sub(chunk.bytes_before + 1)).unwrap_or(usize::MAX);
-        1 + chunk.breaks_before + breaks(&chunk.bytes[..end.min(chunk.bytes.len())])
+        1 + chunk.breaks_before + count_breaks(&chunk.bytes[..end.min(chunk.bytes.len())])
     }
 
-    /// Whether the last thing that was read is not a line break.
-    pub(super) fn ends_within_one(&self) -> bool {
+    /// Returns whether the last byte that was read is no line break.
+    pub(super) fn ends_within_line(&self) -> bool {
         self.0.borrow().bytes.last() != Some(&b'\n')
     }
 }
@@ -55,9 +61,9 @@ impl<R: Read> Read for LineReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.from.read(buffer)?;
         if read > 0 {
-            let mut chunk = self.lines.0.borrow_mut();
+            let mut chunk = self.counter.0.borrow_mut();
             chunk.bytes_before += chunk.bytes.len() as u64;
-            chunk.breaks_before += breaks(&chunk.bytes);
+            chunk.breaks_before += count_breaks(&chunk.bytes);
             chunk.bytes.clear();
             chunk.bytes.extend_from_slice(&buffer[..read]);
         }
@@ -65,6 +71,6 @@ impl<R: Read> Read for LineReader<R> {
     }
 }
 
-fn breaks(bytes: &[u8]) -> u64 {
+fn count_breaks(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
 }

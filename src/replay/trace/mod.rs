@@ -1,21 +1,31 @@
+//! Traces: reads CSV and JSON lines into calls in order of their starts.
+//!
+//! `csv` and `json` split lines into fields, `row` checks the fields of one line, and [`Trace`]
+//! collects the rows. The recorder writes rows through the same modules, so what it writes reads
+//! back the same.
+
 use std::{collections::HashMap, fmt, io::Read, sync::Arc, time::Duration};
 
-pub(in crate::replay) mod csv;
-pub(in crate::replay) mod json;
+mod call;
+pub(crate) mod csv;
+mod error;
+pub(crate) mod json;
 mod latencies;
 mod lines;
-pub(in crate::replay) mod row;
-pub(in crate::replay) mod seconds;
+pub(crate) mod row;
+pub(crate) mod seconds;
 
-pub(in crate::replay) use self::latencies::ENOUGH;
-pub use self::latencies::Latencies;
-use self::row::{Row, What};
-use super::error::TraceError;
-use crate::{machine::Timestamp, observe::Completion};
+pub(crate) use self::latencies::MIN_SUCCESSES;
+pub use self::{call::Call, error::TraceError, latencies::Latencies};
+use self::{
+    call::{EvaluationRow, ExtraPhase, ExtraPhases},
+    row::{Row, RowKind},
+};
+use crate::{machine::Outcome, observe::Completion};
 
-/// What became of each call: when it started, its key, how it ended, how long it took. In order of the starts.
+/// A list of calls in order of their starts: the key, start, latency and ending of each.
 ///
-/// As CSV, with a header; or as JSON lines, with the same names:
+/// It is read from CSV with a header, or from JSON lines with the same names:
 ///
 /// ```text
 /// time,key,outcome,latency
@@ -23,102 +33,86 @@ use crate::{machine::Timestamp, observe::Completion};
 /// 0.020711,payments,failure,0.005012
 /// ```
 ///
-/// - `time`: the call's start, in seconds since any moment: since the recording began, or since 1970. Exact to the nanosecond.
-/// - `outcome`: `success`, `failure`, `ignored` (it says nothing of the primary), `cancelled` (the caller gave up), or `refused` (a
-///   breaker kept it from the primary, so what would have become of it is unknown).
-/// - `latency`: how long the answer took, or how long the caller waited before it gave up; in seconds. A refused call needs none.
-/// - `key`, which may be left out: what a breaker per key tells calls apart by.
+/// - `time`: the call's start, in seconds since any moment, such as the start of the recording or
+///   1970. Exact to the nanosecond.
+/// - `outcome`: `success`, `failure`, `ignored` (it says nothing of the primary), `cancelled` (the
+///   caller gave up), or `refused` (a breaker kept it from the primary, so what would have become
+///   of it is unknown).
+/// - `latency`: how long the answer took, or how long the caller waited before it gave up; in
+///   seconds. A refused call needs none.
+/// - `key`, optional: what a breaker per key tells calls apart by.
 ///
-/// Columns come in any order, and others are ignored. So may rows: a call's row is often written when it ends. Rows of one moment stay
-/// in the order in which they stand. A last line that was cut short is left out.
+/// Columns may come in any order, and unknown ones are ignored. Rows may come in any order too: a
+/// call's row is often written when it ends. Rows with the same time keep their order. A last line
+/// that was cut short is left out.
 ///
-/// A [`Recorder`](super::Recorder) writes a few more columns, from which a replay is exact: `waited` and `lasted`, how long a
-/// half-open call waited for the primary's readiness before it started, and how long a call went on after its answer was in;
-/// `steps`, the call's places in the order in which the breaker saw everything; and two more outcomes, `unused`, of a call that was never made, and
-/// `looked`, where the breaker found something between calls.
+/// A [`Recorder`](super::Recorder) writes a few more columns, from which a replay is exact:
+///
+/// - `waited`: how long a half-open call waited for the primary's readiness before it started.
+/// - `lasted`: how long a call went on after its answer was in.
+/// - `steps`: the call's positions in the order in which the breaker saw everything.
+///
+/// It also writes two more outcomes: `unused` for a call that was admitted but never made, and
+/// `looked` where the breaker re-evaluated its state between calls and something changed.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    pub(in crate::replay) calls: Vec<Call>,
-    pub(in crate::replay) looks: Vec<LookRow>,
-    pub(in crate::replay) keys: Vec<Arc<str>>,
-    /// A call that was given up after longer than this would have been bad.
-    pub(in crate::replay) patience: Option<Duration>,
+    /// In order of their starts.
+    pub(crate) calls: Vec<Call>,
+    pub(crate) evaluations: Vec<EvaluationRow>,
+    pub(crate) keys: Vec<Arc<str>>,
+    /// How long healthy callers wait at most: 1.5 times the p99 of successful calls, or `None` if
+    /// there are fewer than 100. A cancelled call that took longer is bad.
+    pub(crate) patience: Option<Duration>,
     unsorted: u64,
     cut_short: bool,
 }
 
-/// One call of a [`Trace`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    pub(in crate::replay) start: u64,
-    pub(in crate::replay) latency: u64,
-    pub(in crate::replay) outcome: Completion,
-    pub(in crate::replay) key: u32,
-    pub(in crate::replay) row: u32,
-    /// Its first and last place in the breaker's order; 0 where there is none.
-    pub(in crate::replay) steps: (u64, u64),
-    pub(in crate::replay) detours: Option<Box<Detours>>,
-}
-
-/// What few calls have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::replay) struct Detours {
-    pub(in crate::replay) waited: Option<Detour>,
-    pub(in crate::replay) lasted: Option<Detour>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::replay) struct Detour {
-    pub(in crate::replay) nanos: u64,
-    /// The place in the breaker's order at which a wait ended, or what lasted began; 0 where there is none.
-    pub(in crate::replay) step: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::replay) struct LookRow {
-    pub(in crate::replay) at: u64,
-    pub(in crate::replay) key: u32,
-    pub(in crate::replay) row: u32,
-    pub(in crate::replay) step: u64,
-}
-
 impl Trace {
-    /// Reads CSV. `&mut` readers will do; each row is read once, and kept in some 60 bytes.
+    /// Reads CSV with a header.
+    ///
+    /// Each row is read once and kept in some 60 bytes. A `&mut` reader works too.
     ///
     /// # Errors
     ///
-    /// The first line that can't be read.
+    /// Returns the error of the first line that can't be read.
     pub fn read_csv(from: impl Read) -> Result<Self, TraceError> {
-        Self::collect(|take| csv::read(from, take))
+        Self::collect(|on_row| csv::read(from, on_row))
     }
 
     /// Reads JSON lines.
     ///
     /// # Errors
     ///
-    /// The first line that can't be read.
+    /// Returns the error of the first line that can't be read.
     pub fn read_json_lines(from: impl Read) -> Result<Self, TraceError> {
-        Self::collect(|take| json::read(from, take))
+        Self::collect(|on_row| json::read(from, on_row))
     }
 
-    /// The calls, in order of their starts.
+    /// Returns the calls, in order of their starts.
     #[must_use]
     pub fn calls(&self) -> &[Call] {
         &self.calls
     }
 
-    /// The key of one of its calls; "" where the trace has none.
+    /// Returns the key of one of the trace's calls, or "" if the trace has no keys.
     #[must_use]
     pub fn key_of(&self, call: &Call) -> &str {
         self.keys.get(call.key as usize).map_or("", |key| key)
     }
 
-    /// The keys, in the order in which they were first read.
+    /// Returns the keys, in the order in which they were first read.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|key| &**key)
     }
 
-    /// From the first call's start to the last one's.
+    /// Returns the latencies of the successful calls.
+    #[must_use]
+    pub fn latencies(&self) -> Latencies {
+        let is_success = |call: &&Call| call.outcome == Completion::Finished(Outcome::Success);
+        Latencies::of(self.calls.iter().filter(is_success).map(Call::latency))
+    }
+
+    /// Returns the time from the first call's start to the last call's start.
     #[must_use]
     pub fn span(&self) -> Duration {
         match (self.calls.first(), self.calls.last()) {
@@ -127,77 +121,81 @@ impl Trace {
         }
     }
 
-    /// How many rows came after one that starts later. They were sorted: rows that are written when calls end come in that order.
+    /// Returns how many rows came after a row with a later time, and so had to be sorted.
+    ///
+    /// Rows that are written when calls end come in that order.
     #[must_use]
     pub fn unsorted(&self) -> u64 {
         self.unsorted
     }
 
-    /// Whether the last line was cut short, and left out.
+    /// Returns whether the last line was cut short, and therefore left out.
     #[must_use]
     pub fn was_cut_short(&self) -> bool {
         self.cut_short
     }
 
+    /// Collects the rows that `read` passes to its argument, and sorts them.
     fn collect(
         read: impl FnOnce(&mut dyn FnMut(Row) -> Result<(), TraceError>) -> Result<bool, TraceError>,
     ) -> Result<Self, TraceError> {
         let mut trace = Self::default();
-        let mut known = HashMap::new();
+        let mut known_keys = HashMap::new();
         let mut latest = 0;
         trace.cut_short = read(&mut |row| {
             trace.unsorted += u64::from(row.time < latest);
             latest = latest.max(row.time);
             trace
-                .add(row, &mut known)
-                .ok_or_else(|| TraceError::of_line("the trace is too long", "up to 4294967295 rows"))
+                .add(row, &mut known_keys)
+                .ok_or_else(|| TraceError::in_line("the trace is too long", "up to 4294967295 rows"))
         })?;
         trace.calls.sort_by_key(|call| call.start);
-        let latencies = Latencies::of(&trace);
-        trace.patience = (latencies.calls() >= ENOUGH).then(|| latencies.quantile(0.99).mul_f64(1.5));
+        let latencies = trace.latencies();
+        trace.patience = (latencies.calls() >= MIN_SUCCESSES).then(|| latencies.quantile(0.99).mul_f64(1.5));
         Ok(trace)
     }
 
-    /// `None` where there is no number left for it.
-    fn add(&mut self, row: Row, known: &mut HashMap<Arc<str>, u32>) -> Option<()> {
-        let number = u32::try_from(self.calls.len() + self.looks.len()).ok()?;
-        let key = match known.get(row.key.as_str()) {
+    /// Adds a row. Returns `None` if row numbers have run out.
+    fn add(&mut self, row: Row, known_keys: &mut HashMap<Arc<str>, u32>) -> Option<()> {
+        let number = u32::try_from(self.calls.len() + self.evaluations.len()).ok()?;
+        let key = match known_keys.get(row.key.as_str()) {
             Some(key) => *key,
             None => {
                 let key = self.keys.len() as u32;
                 self.keys.push(row.key.into());
-                known.insert(self.keys[key as usize].clone(), key);
+                known_keys.insert(self.keys[key as usize].clone(), key);
                 key
             }
         };
-        let first = row.steps.first().copied().unwrap_or(0);
-        let last = row.steps.last().copied().unwrap_or(0);
-        match row.what {
-            What::Looked => self.looks.push(LookRow {
+        let first_step = row.steps.first().copied().unwrap_or(0);
+        let last_step = row.steps.last().copied().unwrap_or(0);
+        match row.kind {
+            RowKind::Evaluation => self.evaluations.push(EvaluationRow {
                 at: row.time,
                 key,
                 row: number,
-                step: first,
+                step: first_step,
             }),
-            What::Call(outcome) => {
-                let mut between = row.steps.iter().copied().skip(1);
-                let mut detour = |nanos| Detour {
+            RowKind::Call(outcome) => {
+                let mut steps_between = row.steps.iter().copied().skip(1);
+                let mut phase = |nanos| ExtraPhase {
                     nanos,
-                    step: between.next().unwrap_or(0),
+                    step: steps_between.next().unwrap_or(0),
                 };
-                let detours = Detours {
-                    waited: row.waited.map(&mut detour),
-                    lasted: row.lasted.map(&mut detour),
+                let extra = ExtraPhases {
+                    waited: row.waited.map(&mut phase),
+                    lasted: row.lasted.map(&mut phase),
                 };
-                let has_any = detours.waited.is_some() || detours.lasted.is_some();
+                let has_any = extra.waited.is_some() || extra.lasted.is_some();
                 self.calls.push(Call {
                     start: row.time,
                     latency: row.latency,
                     outcome,
                     key,
                     row: number,
-                    steps: (first, last),
-                    detours: has_any.then(|| Box::new(detours)),
+                    first_step,
+                    last_step,
+                    extra: has_any.then(|| Box::new(extra)),
                 });
             }
         }
@@ -205,28 +203,8 @@ impl Trace {
     }
 }
 
-impl Call {
-    /// When it started.
-    #[must_use]
-    pub fn start(&self) -> Timestamp {
-        Timestamp::from_nanos(self.start)
-    }
-
-    /// How long its answer took, or how long its caller waited. Zero for a refused call.
-    #[must_use]
-    pub fn latency(&self) -> Duration {
-        Duration::from_nanos(self.latency)
-    }
-
-    /// How it ended.
-    #[must_use]
-    pub fn outcome(&self) -> Completion {
-        self.outcome
-    }
-}
-
 impl fmt::Display for Trace {
-    /// One line: how many calls, over how long, and what was odd about them.
+    /// Writes one line: the number of calls, their span, and what was unusual in the input.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} calls in {:.1} s", self.calls.len(), self.span().as_secs_f64())?;
         if self.keys.len() > 1 {

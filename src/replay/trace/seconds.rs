@@ -1,10 +1,16 @@
-//! Seconds as decimal text, exact to the nanosecond: an `f64` can't hold today's date to better than 200 ns.
+//! Seconds as decimal text, exact to the nanosecond.
+//!
+//! An `f64` holds seconds since 1970 only to the nearest 200 ns, and the order of calls can depend
+//! on less. The reader, the recorder and the report use this instead.
 
+/// Decimal digits of a nanosecond in seconds.
 const DIGITS: i64 = 9;
-pub(in crate::replay) const ACCEPTED: &str = "seconds from 0 to 18446744073, as a decimal number such as 12.25";
+/// What an error says is accepted.
+pub(crate) const ACCEPTED: &str = "seconds from 0 to 18446744073, as a decimal number such as 12.25";
 
-/// Nanoseconds; what lies below is rounded. `None` for what is no such number.
-pub(in crate::replay) fn parse(text: &str) -> Option<u64> {
+/// Parses seconds into nanoseconds, rounded. Returns `None` for anything but a number from 0 to
+/// `u64::MAX` nanoseconds.
+pub(crate) fn parse(text: &str) -> Option<u64> {
     let text = text.strip_prefix('+').unwrap_or(text);
     let (number, exponent) = match text.split_once(['e', 'E']) {
         Some((number, exponent)) => (number, exponent.parse::<i16>().ok()?),
@@ -20,7 +26,7 @@ pub(in crate::replay) fn parse(text: &str) -> Option<u64> {
         if !digit.is_ascii_digit() {
             return None;
         }
-        // More digits than any nanosecond needs.
+        // Further digits can't change the nanoseconds. Only their number counts.
         if digits > u128::MAX / 100 {
             scale += 1;
         } else {
@@ -38,8 +44,8 @@ pub(in crate::replay) fn parse(text: &str) -> Option<u64> {
     nanos.try_into().ok()
 }
 
-/// The shortest text for so many nanoseconds.
-pub(in crate::replay) fn text(nanos: u64) -> String {
+/// Returns the shortest text for so many nanoseconds, in seconds.
+pub(crate) fn text(nanos: u64) -> String {
     let (whole, fraction) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
     if fraction == 0 {
         return whole.to_string();
@@ -53,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_are_exact_to_the_nanosecond_also_since_1970() {
+    fn seconds_since_1970_are_exact_to_the_nanosecond() {
         for (text, nanos) in [
             ("0", 0),
             ("12", 12_000_000_000),
@@ -77,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn invalid_times_are_rejected() {
         let huge = "9".repeat(400);
         for text in [
             "",
@@ -103,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_the_same() {
+    fn written_times_read_back_the_same() {
         for nanos in [
             0,
             1,

@@ -1,9 +1,14 @@
+//! A breaker that replays one key of a trace, or all of it.
+//!
+//! It is a real breaker over a clock that the trace sets. It takes the steps one by one, follows
+//! the breaker's events, and writes what they mean into the report.
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{
     clock::TraceClock,
     order::{Step, StepEvent},
-    stretch::Stretch,
+    outage::OutageTracker,
 };
 use crate::{
     breaker::{Breaker, BreakerFactory, Permit},
@@ -11,48 +16,54 @@ use crate::{
     machine::{ConfigError, Outcome, SlowAfter, State, Timestamp, Transition},
     observe::{Completion, Event, Events, Observer, Observers},
     replay::{
+        judged_calls::{JudgedCalls, was_good},
         report::{Change, Report, Trip},
         trace::{Call, Trace},
-        verdict::{Verdict, Verdicts},
     },
 };
 
-/// A breaker that is shown a trace.
-pub(in crate::replay) struct Replayed<'a> {
+/// A breaker that takes the steps of a trace.
+pub(crate) struct ReplayedBreaker<'a> {
     trace: &'a Trace,
     key: Arc<str>,
     breaker: Breaker,
     clock: TraceClock,
     events: Events,
+    /// The permits of admitted calls, by the call's index in the trace.
     in_flight: HashMap<u32, Permit>,
-    phase: Phase,
-    stretch: Stretch,
+    state: ReplayedState,
+    outage: OutageTracker,
     objective: Option<Duration>,
 }
 
-/// What the breaker's events say of it.
+/// A state of the breaker, by its events, with the index of the current trip in the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum ReplayedState {
     Closed,
-    /// Since the trip at this place in the report.
     Open(usize),
     HalfOpen(usize),
 }
 
-/// What a replayed breaker did with one call of the trace.
+/// A call of a trace, and what the replayed breaker did with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Fate<'a> {
+pub struct ReplayedCall<'a> {
     /// The call.
     pub call: &'a Call,
-    /// Whether it would have been diverted.
+    /// Whether the breaker diverted it.
     pub diverted: bool,
-    /// What the primary's answer was worth.
-    pub verdict: Verdict,
+    /// Whether the primary's answer was good, or `None` if the trace doesn't tell: see
+    /// [`JudgedCalls`].
+    pub was_good: Option<bool>,
 }
 
-impl<'a> Replayed<'a> {
-    pub(in crate::replay) fn new(
+impl<'a> ReplayedBreaker<'a> {
+    /// Makes a breaker that replays into this report.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first setting that is out of range or contradicts another.
+    pub(crate) fn new(
         trace: &'a Trace,
         key: Arc<str>,
         config: Config,
@@ -60,13 +71,13 @@ impl<'a> Replayed<'a> {
         report: &Report,
     ) -> Result<Self, ConfigError> {
         let clock = TraceClock::default();
-        let observers: Vec<Box<dyn Observer>> = vec![Box::new(StepByStep)];
-        let plan = BreakerFactory {
+        let observers: Vec<Box<dyn Observer>> = vec![Box::new(ObserveEachCall)];
+        let factory = BreakerFactory {
             clock: Arc::new(clock.clone()),
             observers: Arc::new(Observers::new(observers)),
             ..BreakerFactory::new(SlowAfter::Learned)
         };
-        let breaker = plan.breaker(config, seed)?;
+        let breaker = factory.breaker(config, seed)?;
         Ok(Self {
             trace,
             key,
@@ -74,16 +85,17 @@ impl<'a> Replayed<'a> {
             breaker,
             clock,
             in_flight: HashMap::new(),
-            phase: Phase::Closed,
-            stretch: Stretch::new(report.worth),
+            state: ReplayedState::Closed,
+            outage: OutageTracker::new(report.worth),
             objective: report.objective,
         })
     }
 
-    pub(in crate::replay) fn take(&mut self, step: Step, report: &mut Report) -> Option<Fate<'a>> {
+    /// Takes one step. Returns the call if the step is its arrival.
+    pub(crate) fn take(&mut self, step: Step, report: &mut Report) -> Option<ReplayedCall<'a>> {
         self.clock.set(step.at);
         let admitted = match step.event {
-            StepEvent::Look => {
+            StepEvent::Evaluate => {
                 self.breaker.evaluate();
                 None
             }
@@ -104,17 +116,17 @@ impl<'a> Replayed<'a> {
         while let Some(event) = self.events.try_next() {
             self.follow(event, report);
         }
-        admitted.map(|(index, admitted)| self.note(index, admitted, report))
+        admitted.map(|(index, admitted)| self.count(index, admitted, report))
     }
 
     fn call(&self, index: u32) -> &'a Call {
         &self.trace.calls[index as usize]
     }
 
+    /// Returns whether the breaker admitted the call.
     fn admit(&mut self, index: u32) -> bool {
         let call = self.call(index);
-        let waits =
-            call.outcome == Completion::Unused || call.detours.as_ref().is_some_and(|detours| detours.waited.is_some());
+        let waits = call.outcome == Completion::Unused || call.waited().is_some();
         let acquired = if waits {
             self.breaker.acquire_waiting(false)
         } else {
@@ -139,7 +151,7 @@ impl<'a> Replayed<'a> {
 
     fn end(&mut self, index: u32) {
         let Some(permit) = self.in_flight.remove(&index) else {
-            return; // It was diverted.
+            return; // The breaker had diverted it.
         };
         match self.call(index).outcome {
             Completion::Finished(Outcome::Success) => permit.record(Outcome::Success),
@@ -150,8 +162,9 @@ impl<'a> Replayed<'a> {
         }
     }
 
+    /// Writes an event of the breaker into the report.
     fn follow(&mut self, event: Event, report: &mut Report) {
-        match (&event.transition, self.phase) {
+        match (&event.transition, self.state) {
             (
                 Transition::Opened {
                     from: State::Closed,
@@ -160,33 +173,33 @@ impl<'a> Replayed<'a> {
                 },
                 _,
             ) => {
-                self.phase = Phase::Open(report.trips.len());
+                self.state = ReplayedState::Open(report.trips.len());
                 report.trips.push(Trip {
                     key: self.key.clone(),
                     at: event.at,
                     reason: reason.clone(),
-                    noticed_after: self.stretch.since().map(|since| event.at.since(since)),
-                    at_first: Verdicts::default(),
-                    excess: self.stretch.excess(),
+                    noticed_after: self.outage.since().map(|since| event.at.since(since)),
+                    before_first_trial: JudgedCalls::default(),
+                    excess: self.outage.excess(),
                     trials: 0,
                     reopened: 0,
                     closed_at: None,
-                    diverted: Verdicts::default(),
-                    while_open: Verdicts::default(),
+                    diverted: JudgedCalls::default(),
+                    while_open: JudgedCalls::default(),
                 });
             }
-            (Transition::Opened { .. }, Phase::Open(trip) | Phase::HalfOpen(trip)) => {
-                self.phase = Phase::Open(trip);
+            (Transition::Opened { .. }, ReplayedState::Open(trip) | ReplayedState::HalfOpen(trip)) => {
+                self.state = ReplayedState::Open(trip);
                 report.trips[trip].reopened += 1;
             }
-            (Transition::HalfOpened { .. }, Phase::Open(trip)) => {
-                self.phase = Phase::HalfOpen(trip);
+            (Transition::HalfOpened { .. }, ReplayedState::Open(trip)) => {
+                self.state = ReplayedState::HalfOpen(trip);
                 report.trips[trip].trials += 1;
             }
-            (Transition::Closed, Phase::Open(trip) | Phase::HalfOpen(trip)) => {
-                self.phase = Phase::Closed;
+            (Transition::Closed, ReplayedState::Open(trip) | ReplayedState::HalfOpen(trip)) => {
+                self.state = ReplayedState::Closed;
                 report.trips[trip].closed_at = Some(event.at);
-                self.stretch.end();
+                self.outage.end();
             }
             _ => {}
         }
@@ -197,41 +210,45 @@ impl<'a> Replayed<'a> {
         });
     }
 
-    fn note(&mut self, index: u32, admitted: bool, report: &mut Report) -> Fate<'a> {
+    /// Counts a call that arrived just now.
+    fn count(&mut self, index: u32, admitted: bool, report: &mut Report) -> ReplayedCall<'a> {
         let call = self.call(index);
-        let verdict = Verdict::on(call, self.objective, self.trace.patience);
-        let fate = Fate {
+        let was_good = was_good(call, self.objective, self.trace.patience);
+        let replayed = ReplayedCall {
             call,
             diverted: !admitted,
-            verdict,
+            was_good,
         };
         match (call.outcome, admitted) {
             (Completion::Refused, true) => report.refused_before += 1,
             (Completion::Refused, false) => report.refused_again += 1,
             (Completion::Unused, _) => {}
-            (_, true) => report.admitted.note(verdict),
+            (_, true) => report.admitted.count(was_good),
             (_, false) => {
-                report.diverted.note(verdict);
-                if let Phase::Open(trip) | Phase::HalfOpen(trip) = self.phase {
-                    report.trips[trip].diverted.note(verdict);
+                report.diverted.count(was_good);
+                if let ReplayedState::Open(trip) | ReplayedState::HalfOpen(trip) = self.state {
+                    report.trips[trip].diverted.count(was_good);
                 }
-                if let Phase::Open(trip) = self.phase {
-                    report.trips[trip].while_open.note(verdict);
+                if let ReplayedState::Open(trip) = self.state {
+                    report.trips[trip].while_open.count(was_good);
                     if report.trips[trip].trials == 0 {
-                        report.trips[trip].at_first.note(verdict);
+                        report.trips[trip].before_first_trial.count(was_good);
                     }
                 }
             }
         }
-        self.stretch.note(verdict, Timestamp::from_nanos(call.start));
-        fate
+        self.outage.count(was_good, Timestamp::from_nanos(call.start));
+        replayed
     }
 }
 
-/// Has the breaker take each step at once, as the recorded one did: no call passes unseen where somebody wants to be told of it.
-struct StepByStep;
+/// An observer that asks for each call, and ignores it.
+///
+/// A breaker with such an observer records each call at once rather than in batches, like the
+/// recorded breaker did.
+struct ObserveEachCall;
 
-impl Observer for StepByStep {
+impl Observer for ObserveEachCall {
     fn on_event(&self, _: &Event) {}
 
     fn observes_calls(&self) -> bool {
