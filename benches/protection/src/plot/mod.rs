@@ -1,14 +1,18 @@
-//! Pictures of what was measured: SVG without scripts, fonts or links, the same bytes for the same results.
+//! Pictures of the results: SVG without scripts, fonts or links. The same results give the same
+//! bytes.
 
 mod axis;
 mod gates;
 mod heatmap;
 mod regret;
-mod svg;
 mod timeline;
 
 pub use self::{
     heatmap::heatmap,
     regret::regret,
-    timeline::{History, SLOTS, timeline},
+    timeline::{Panel, SLOTS, timeline},
 };
+
+/// The style of all pictures, on light pages and dark ones. The colors are Okabe and Ito's (2008),
+/// or near them, so that readers with color blindness can distinguish them.
+const STYLE: &str = include_str!("style.css");
