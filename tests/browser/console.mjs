@@ -141,7 +141,7 @@ try {
   await page.keyboard.type("database failover");
   await page.keyboard.press("Enter");
   await until("it is done", () => page.$eval("#said", said => said.textContent === "done: orders"));
-  await until("the page shows it", async () => /forced open: database failover \(by whoever sits here\)/.test(await rowOf(page, "orders")), 2000);
+  await until("the page shows it", async () => /forced open: database failover \(by the operator\)/.test(await rowOf(page, "orders")), 2000);
   for (const answer of Object.keys(users.answers)) delete users.answers[answer];
   await sleep(500);
   assert.deepEqual(Object.keys(users.answers), ["from the cache"], "real traffic is diverted");
