@@ -2,7 +2,7 @@
 
 use bench_common::svg::{Anchor, Rect, Svg};
 
-use super::{STYLE, axis::RegretScale};
+use super::{axis::RegretScale, style::STYLE};
 use crate::{ranking::Ranking, run::Bench, statistics::Estimate, table};
 
 const NAMES: f64 = 236.0;

@@ -5,6 +5,7 @@ mod axis;
 mod gates;
 mod heatmap;
 mod regret;
+mod style;
 mod timeline;
 
 pub use self::{
@@ -12,7 +13,3 @@ pub use self::{
     regret::regret,
     timeline::{Panel, SLOTS, timeline},
 };
-
-/// The style of all pictures, on light pages and dark ones. The colors are Okabe and Ito's (2008),
-/// or near them, so that readers with color blindness can distinguish them.
-const STYLE: &str = include_str!("style.css");

@@ -2,7 +2,7 @@
 
 use bench_common::svg::{Anchor, Number, Rect, Svg};
 
-use super::{STYLE, axis::RegretScale};
+use super::{axis::RegretScale, style::STYLE};
 use crate::{
     ranking::{Ranking, Row, counted},
     run::Bench,

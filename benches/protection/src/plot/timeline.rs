@@ -5,9 +5,9 @@ use std::fmt::Write;
 use bench_common::svg::{Anchor, Number, Rect, Svg};
 
 use super::{
-    STYLE,
     axis::{round_marks, time_marks},
     gates,
+    style::STYLE,
 };
 use crate::{
     measure::{Slot, Timeline},

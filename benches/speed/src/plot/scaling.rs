@@ -2,7 +2,7 @@
 
 use bench_common::svg::{Anchor, Number, Svg};
 
-use super::{STYLE, scale::Scale};
+use super::{scale::Scale, style::STYLE};
 use crate::{
     contestant::Contestant,
     figures::{Figure, Figures},
