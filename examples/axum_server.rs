@@ -1,7 +1,11 @@
-//! An axum server that rides through an outage of what its handler calls.
+//! A breaker around an axum handler: the server rides through an outage of its database.
 //!
-//! `cargo run --example axum_server` takes some six seconds: 100 requests a second over a socket, and from second 1 to second 4
-//! the database is down. It exits with an error where users saw more errors than the breaker should let through.
+//! Shows a layer on some routes of a router, classification by HTTP status, and a handler as the
+//! backup.
+//!
+//! Run it with `cargo run --example axum_server`. It takes about six seconds: 100 requests per
+//! second over a socket, while the database is down from second 1 to second 4. It exits with an
+//! error if users saw more errors than the breaker should let through.
 
 use std::{
     fmt::Display,
@@ -29,21 +33,21 @@ use tokio::{
 };
 use tower::BoxError;
 use tower_breaker::{
-    Breaker, CircuitBreakerLayer, ConfigError, State as Position, observe::Transition, protocol::http::ByStatus,
+    Breaker, CircuitBreakerLayer, ConfigError, State as BreakerState, observe::Transition, protocol::http::ByStatus,
 };
 
-/// All that it takes: a layer, on the routes that need it.
+/// Builds the router. The breaker takes one layer, on the routes that need it.
 fn app(database: Database) -> Result<(Router, Breaker), ConfigError> {
     let layer = CircuitBreakerLayer::builder()
         .name("stock")
-        .slow_after(Duration::from_millis(300)) // a call that takes longer is as bad as an error
-        .classify(ByStatus::new()) // 5xx is a failure
-        .backup(get(last_known)) // a handler; without one: .respond(Unavailable::new())
-        .build()?; // Err(ConfigError) names the field and the value
+        .slow_after(Duration::from_millis(300)) // a slower call is as bad as an error
+        .classify(ByStatus::new()) // a 5xx is a failure
+        .backup(get(last_known)) // a handler; or `.respond(Unavailable::new())`
+        .build()?; // a `ConfigError` names the field and the value
     let breaker = layer.breaker().clone(); // a handle: state, snapshot, events, manual control
     let app = Router::new()
         .route("/stock/{item}", get(in_stock))
-        .route_layer(layer) // on the routes above it, not on those below
+        .route_layer(layer) // covers the routes above, not those below
         .route("/version", get(async || "1"))
         .with_state(database);
     Ok((app, breaker))
@@ -55,10 +59,10 @@ async fn in_stock(State(database): State<Database>, Path(item): Path<String>) ->
 }
 
 async fn last_known(Path(item): Path<String>) -> String {
-    format!("some {item}, when we last looked")
+    format!("some {item}, as last known")
 }
 
-/// What the handler calls, and what goes down.
+/// A database that the handler calls, and that goes down.
 #[derive(Clone, Default)]
 struct Database {
     is_down: Arc<AtomicBool>,
@@ -78,7 +82,8 @@ impl Database {
     }
 }
 
-/// Of the 300 in the outage: it takes half a second to be sure of it, and then there is a probe now and then.
+/// Of the 300 calls in the outage: the breaker needs half a second to be sure, and sends a probe
+/// now and then.
 const ERRORS_AT_MOST: usize = 100;
 
 async fn run() -> Result<(), BoxError> {
@@ -107,22 +112,22 @@ async fn run() -> Result<(), BoxError> {
                 quarter[answer] += 1;
             }
             Some(event) = events.next() => {
-                say(start, &event);
+                print(start, &event);
                 if event.transition == Transition::Closed {
                     end = end.min(Instant::now() + Duration::from_millis(500));
                 }
             }
-            _ = quarters.tick() => say(start, &told(mem::take(&mut quarter))),
+            _ = quarters.tick() => print(start, &counts_text(mem::take(&mut quarter))),
         }
     }
-    println!("in all:  {}", told(all));
+    println!("in all:  {}", counts_text(all));
     match breaker.state() {
-        Position::Closed if all[ERROR] <= ERRORS_AT_MOST => Ok(()),
+        BreakerState::Closed if all[ERROR] <= ERRORS_AT_MOST => Ok(()),
         state => Err(format!("the breaker is {state}, and users saw {} errors", all[ERROR]).into()),
     }
 }
 
-/// Fresh answers, last known ones, and errors.
+/// Answers from the database, last known answers, and errors.
 type Counts = [usize; 3];
 const ERROR: usize = 2;
 
@@ -131,12 +136,12 @@ async fn ask(client: reqwest::Client, url: String) -> usize {
     answer.await.map_or(ERROR, |text| usize::from(text.starts_with("some")))
 }
 
-fn told([fresh, last_known, errors]: Counts) -> String {
+fn counts_text([fresh, last_known, errors]: Counts) -> String {
     format!("{fresh:4} fresh  {last_known:4} last known  {errors:4} errors")
 }
 
-fn say(start: Instant, what: &impl Display) {
-    println!("{:5.2} s  {what}", start.elapsed().as_secs_f32());
+fn print(start: Instant, text: &impl Display) {
+    println!("{:5.2} s  {text}", start.elapsed().as_secs_f32());
 }
 
 #[tokio::main]

@@ -1,8 +1,12 @@
-//! A balancer over five instances, each behind a breaker of its own.
+//! A balancer over five instances, each behind its own breaker.
 //!
-//! `cargo run --example balancer` takes some eight seconds, of 500 requests each. Instance 3 fails from second 1 to second 3, and a sixth one
-//! takes the place of instance 1 in second 6. Each line says how many requests an instance has had. It exits with an error where users saw more errors than
-//! the breaker should let through.
+//! Shows `wait`, which makes an endpoint with an open breaker not ready, so that `tower::balance`
+//! picks another one; and a group, which limits how many of the breakers may be open.
+//!
+//! Run it with `cargo run --example balancer`. It takes about eight seconds, with 500 requests in
+//! each. Instance 3 fails from second 1 to second 3. In second 6, instance 6 replaces instance 1.
+//! Each line shows how many requests each instance got. It exits with an error if users saw more
+//! errors than the breaker should let through.
 
 use std::{
     convert::Infallible,
@@ -31,7 +35,7 @@ use tower_breaker::{Breaker, CircuitBreakerLayer, ConfigError, State, group::Gro
 
 type Endpoint = PendingRequests<BoxService<(), (), BoxError>>;
 
-/// One of the servers: here one in this process, that takes 5 ms.
+/// A server in this process that answers after 5 ms.
 struct Instance {
     number: usize,
     breaker: Breaker,
@@ -39,7 +43,8 @@ struct Instance {
     requests: Arc<AtomicU64>,
 }
 
-/// All that it takes: an open endpoint isn't ready (`wait`), and the balancer picks another one. As a group, no more than half of them trip.
+/// Builds an endpoint of the balancer. With `wait`, an open endpoint isn't ready, and the balancer
+/// picks another one. The group lets at most half of its breakers trip.
 fn endpoint(number: usize, group: &Group) -> Result<(Instance, Endpoint), ConfigError> {
     let layer = CircuitBreakerLayer::builder()
         .name(format!("instance {number}"))
@@ -122,7 +127,7 @@ async fn main() -> Result<ExitCode, BoxError> {
         println!("second {second}  {}", line.join("   "));
     }
 
-    // Half a second of one instance's share until it trips, and its probes.
+    // The calls of one instance for half a second, until it trips, and its probes.
     println!("{errors} of 4000 requests failed");
     Ok(
         if errors <= 150 && instances.iter().all(|one| one.breaker.state() == State::Closed) {

@@ -1,7 +1,12 @@
-//! A console in an axum server, beside what it shows.
+//! The console in an axum server.
 //!
-//! `cargo run --example console` prints where it is, and goes on until it is stopped. `/orders/7` is behind a breaker, with a backup; a POST to `/outage`
-//! makes its database fail, and one to `/repair` ends that. Arguments are an address to listen at, and the names of more breakers to look at.
+//! Shows how to mount the console's page, how to authorize operators, and how to add the health
+//! checks of an agent.
+//!
+//! Run it with `cargo run --example console`. It prints its address and runs until it is stopped.
+//! `/orders/7` is behind a breaker with a backup. A POST to `/outage` makes the database fail, and
+//! a POST to `/repair` ends that. The arguments are an address to listen at, and the names of more
+//! breakers to show.
 
 use std::{
     error::Error,
@@ -27,7 +32,8 @@ use tower_breaker::{
     registry::Registry,
 };
 
-/// The page, under `/breakers`. Who may operate the breakers is for the hook to say; here anybody may, since it listens on this machine only.
+/// Mounts the page under `/breakers`. The hook decides who may operate the breakers. This one
+/// accepts everyone, because the server listens on this machine only.
 fn with_console(app: Router, registry: &Registry, agent: &Arc<Agent>) -> Router {
     let console = Console::builder(registry)
         .authorize(|_| Ok(Identity::new("an operator at this machine")))
@@ -36,7 +42,7 @@ fn with_console(app: Router, registry: &Registry, agent: &Arc<Agent>) -> Router 
     app.nest_service("/breakers", console)
 }
 
-/// What goes down.
+/// A database that goes down.
 #[derive(Clone, Default)]
 struct Database(Arc<AtomicBool>);
 
@@ -91,7 +97,7 @@ async fn order(State(database): State<Database>) -> Result<&'static str, StatusC
     }
 }
 
-/// More breakers, to see how the page looks with many.
+/// Creates more breakers, to show the page with many of them.
 fn others(names: impl Iterator<Item = String>, registry: &Registry) -> Result<Vec<CircuitBreakerLayer>, ConfigError> {
     let layer = |name: String| CircuitBreakerLayer::builder().name(name).registry(registry).build();
     names.map(layer).collect()

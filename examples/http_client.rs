@@ -1,8 +1,11 @@
-//! A client that rides through a hang of the server that it asks, with the help of another one.
+//! A breaker around an HTTP client: it rides through a hang of one server with the help of another.
 //!
-//! `cargo run --example http_client` takes some seven seconds: 100 requests a second over sockets, and from second 1 to second 4
-//! the primary accepts them and never answers. It exits with an error where users waited in vain more often than the breaker
-//! should let them.
+//! Shows a layer around a `reqwest` client, a closure as the classifier, and a second server as the
+//! backup.
+//!
+//! Run it with `cargo run --example http_client`. It takes about seven seconds: 100 requests per
+//! second over sockets. From second 1 to second 4 the primary accepts requests and never answers.
+//! It exits with an error if users waited in vain more often than the breaker should let them.
 
 use std::{fmt::Display, future::pending, mem, net::Ipv4Addr, process::ExitCode, time::Duration};
 
@@ -17,22 +20,22 @@ use tokio::{
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
 use tower_breaker::{Breaker, CircuitBreakerLayer, ConfigError, Outcome, State, observe::Transition};
 
-/// All that it takes: a layer, around a client.
+/// Puts a breaker around a client. It takes one layer.
 fn protected(client: Client, backup: Url) -> Result<(impl Geocoder, Breaker), ConfigError> {
     let layer = CircuitBreakerLayer::builder()
         .name("geocoder")
-        .slow_after(Duration::from_millis(200)) // a call that takes longer is as bad as an error
+        .slow_after(Duration::from_millis(200)) // a slower call is as bad as an error
         .classify_fn(|result: Result<&Response, &Error>| match result {
             Ok(response) if !response.status().is_server_error() => Outcome::Success,
             Ok(_) | Err(_) => Outcome::Failure,
         })
-        .backup(elsewhere(client.clone(), backup)) // any Service with the same Request, Response, Error
-        .build()?; // Err(ConfigError) names the field and the value
+        .backup(elsewhere(client.clone(), backup)) // any service with the same types
+        .build()?; // a `ConfigError` names the field and the value
     let breaker = layer.breaker().clone(); // a handle: state, snapshot, events, manual control
     Ok((ServiceBuilder::new().layer(layer).service(client), breaker))
 }
 
-/// The same requests, to another server.
+/// Sends the same requests to another server.
 fn elsewhere(client: Client, server: Url) -> impl Geocoder {
     ServiceBuilder::new()
         .map_request(move |mut request: Request| {
@@ -47,7 +50,8 @@ fn elsewhere(client: Client, server: Url) -> impl Geocoder {
 trait Geocoder: Service<Request, Response = Response, Error = Error, Future: Send> + Clone + Send + 'static {}
 impl<S: Service<Request, Response = Response, Error = Error, Future: Send> + Clone + Send + 'static> Geocoder for S {}
 
-/// A server that answers with its name after 10 ms, but for this time.
+/// Starts a server that answers with its name after 10 ms, except between the two instants of
+/// `hangs`.
 async fn server(name: &'static str, hangs: [Instant; 2]) -> Result<Url, BoxError> {
     let answer = move || async move {
         sleep(Duration::from_millis(10)).await;
@@ -63,7 +67,8 @@ async fn server(name: &'static str, hangs: [Instant; 2]) -> Result<Url, BoxError
     Ok(url)
 }
 
-/// Of the 300 in the hang: it takes 0.2 s to be slow, half a second to be sure of it, and then there is a probe now and then.
+/// Of the 300 calls in the hang: a call is slow after 0.2 s, the breaker needs half a second to be
+/// sure, and sends a probe now and then.
 const WAITED_IN_VAIN_AT_MOST: usize = 130;
 
 async fn run() -> Result<(), BoxError> {
@@ -89,26 +94,27 @@ async fn run() -> Result<(), BoxError> {
                 quarter[answer] += 1;
             }
             Some(event) = events.next() => {
-                say(start, &event);
+                print(start, &event);
                 if event.transition == Transition::Closed {
                     end = end.min(Instant::now() + Duration::from_millis(500));
                 }
             }
-            _ = quarters.tick() => say(start, &told(mem::take(&mut quarter))),
+            _ = quarters.tick() => print(start, &counts_text(mem::take(&mut quarter))),
         }
     }
-    println!("in all:  {}", told(all));
+    println!("in all:  {}", counts_text(all));
     match breaker.state() {
         State::Closed if all[NONE] <= WAITED_IN_VAIN_AT_MOST => Ok(()),
         state => Err(format!("the breaker is {state}, and users waited in vain {} times", all[NONE]).into()),
     }
 }
 
-/// Answers of the primary, of the backup, and none.
+/// Answers of the primary, answers of the backup, and calls without an answer.
 type Counts = [usize; 3];
 const NONE: usize = 2;
 
-/// Users wait for a second. The breaker doesn't: for it a call that hangs is slow after 0.2 s.
+/// Calls the service like a user who waits for a second. The breaker doesn't wait as long: for it a
+/// hanging call is slow after 0.2 s.
 async fn ask(service: impl Geocoder, request: Request) -> usize {
     let answer = async { service.oneshot(request).await?.error_for_status()?.text().await };
     match timeout(Duration::from_secs(1), answer).await {
@@ -117,12 +123,12 @@ async fn ask(service: impl Geocoder, request: Request) -> usize {
     }
 }
 
-fn told([primary, backup, none]: Counts) -> String {
+fn counts_text([primary, backup, none]: Counts) -> String {
     format!("{primary:4} by the primary  {backup:4} by the backup  {none:4} waited in vain")
 }
 
-fn say(start: Instant, what: &impl Display) {
-    println!("{:5.2} s  {what}", start.elapsed().as_secs_f32());
+fn print(start: Instant, text: &impl Display) {
+    println!("{:5.2} s  {text}", start.elapsed().as_secs_f32());
 }
 
 #[tokio::main]

@@ -1,7 +1,11 @@
-//! gRPC on a real socket: a client's breaker rides through a server's outage, both of them tonic's.
+//! A breaker around a tonic channel: a gRPC client rides through an outage of its server.
 //!
-//! `cargo run --example tonic` takes about 6 seconds. During the outage the server's streams begin well and end in
-//! UNAVAILABLE: only their trailers tell. It exits with an error where the breaker doesn't trip, or doesn't recover.
+//! Shows classification by gRPC status, which may stand in the trailers only, and `UNAVAILABLE` as
+//! the answer of an open breaker.
+//!
+//! Run it with `cargo run --example tonic`. It takes about six seconds. During the outage the
+//! server's streams begin well and end in `UNAVAILABLE`. It exits with an error if the breaker
+//! doesn't trip or doesn't recover.
 
 use std::{
     io::{self, Write},
@@ -30,19 +34,19 @@ use tonic_health::pb::{
 use tower::{BoxError, ServiceBuilder};
 use tower_breaker::{CircuitBreaker, CircuitBreakerLayer, State, on_open::Respond, protocol::grpc, snapshot::Totals};
 
-/// What `HealthClient<Channel>` becomes.
+/// The client of a channel behind the breaker.
 type Client = HealthClient<CircuitBreaker<Channel, Respond<grpc::Unavailable>, grpc::ByGrpcStatus>>;
 
 async fn run() -> Result<(), BoxError> {
     let sick = Arc::<AtomicBool>::default();
-    let channel = serve(Ward(sick.clone()))?;
+    let channel = serve(FlakyHealth(sick.clone()))?;
 
-    // All that it takes: a layer, around a channel.
+    // The breaker takes one layer, around a channel.
     let layer = CircuitBreakerLayer::builder()
         .name("inventory")
-        .slow_after(Duration::from_millis(300)) // a call that takes longer is as bad as an error
+        .slow_after(Duration::from_millis(300)) // a slower call is as bad as an error
         .classify(grpc::ByGrpcStatus::new()) // by the status in headers or trailers
-        .respond(grpc::Unavailable) // while open: UNAVAILABLE, and when to come back
+        .respond(grpc::Unavailable) // while open: `UNAVAILABLE`, and when to retry
         .build()?;
     let breaker = layer.breaker().clone(); // a handle: state, snapshot, events, manual control
     let mut client = HealthClient::new(ServiceBuilder::new().layer(layer).service(channel));
@@ -76,7 +80,7 @@ async fn run() -> Result<(), BoxError> {
                     _ => {}
                 }
             }
-            _ = calls.tick() => drop(read_a_stream(&mut client).await), // the breaker keeps count
+            _ = calls.tick() => drop(read_a_stream(&mut client).await), // the breaker counts it
         }
     }
 }
@@ -89,7 +93,7 @@ const HEADER: &str = "\n
              the     the              streams that      and that the
     time  server     breaker        ended well  badly   breaker refused";
 
-/// What happened since the last line.
+/// Prints what happened since the last line.
 fn line(now: Duration, state: State, before: &Totals, totals: &Totals) -> io::Result<()> {
     writeln!(
         io::stdout(),
@@ -110,24 +114,25 @@ async fn read_a_stream(client: &mut Client) -> Result<(), Status> {
 }
 
 /// Serves on a port of this machine until the program ends.
-fn serve(ward: Ward) -> Result<Channel, BoxError> {
+fn serve(service: FlakyHealth) -> Result<Channel, BoxError> {
     let incoming = TcpIncoming::bind((Ipv4Addr::LOCALHOST, 0).into())?;
     let channel = Channel::from_shared(format!("http://{}", incoming.local_addr()?))?.connect_lazy();
-    // A service of the server takes a layer as well: `.add_service(layer.named_layer(HealthServer::new(ward)))`.
-    let server = Server::builder().add_service(HealthServer::new(ward));
+    // A server's service takes a layer, too:
+    // `.add_service(layer.named_layer(HealthServer::new(service)))`.
+    let server = Server::builder().add_service(HealthServer::new(service));
     tokio::spawn(server.serve_with_incoming(incoming));
     Ok(channel)
 }
 
-/// A service that is sick while this is true.
-struct Ward(Arc<AtomicBool>);
+/// A service that fails while its flag is set.
+struct FlakyHealth(Arc<AtomicBool>);
 
 #[tonic::async_trait]
-impl Health for Ward {
+impl Health for FlakyHealth {
     type WatchStream = stream::BoxStream<'static, Result<HealthCheckResponse, Status>>;
 
     async fn check(&self, _: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
-        Err(Status::unimplemented("nobody asks"))
+        Err(Status::unimplemented("only `watch` is implemented"))
     }
 
     async fn watch(&self, _: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {

@@ -1,4 +1,4 @@
-//! What the gateway itself answers.
+//! The gateway's own answers.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
@@ -16,7 +16,7 @@ pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     response
 }
 
-/// What a caller gets whose request failed, and couldn't be sent to anybody else.
+/// Returns the answer for a request that failed and couldn't be sent to another instance.
 pub(crate) fn failed(error: &BoxError) -> Response<Body> {
     if error.is::<TimedOut>() {
         plain(StatusCode::GATEWAY_TIMEOUT, "the instance didn't answer in time")

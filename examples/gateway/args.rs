@@ -1,3 +1,5 @@
+//! The command line of the gateway.
+
 use std::{ffi::OsString, path::PathBuf};
 
 pub(crate) const USAGE: &str = "usage: gateway                       a demonstration, which ends by itself
@@ -5,7 +7,7 @@ pub(crate) const USAGE: &str = "usage: gateway                       a demonstra
        gateway gateway.toml          serves until stopped
        gateway --check gateway.toml  says what is wrong with a file";
 
-/// What the user asks for.
+/// The arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Args {
     Demonstrate { keep: bool },

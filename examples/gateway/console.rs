@@ -1,3 +1,5 @@
+//! The console on a port of its own.
+
 use std::sync::Arc;
 
 use hyper::service::service_fn;
@@ -12,10 +14,10 @@ use tower_breaker::{
     registry::Registry,
 };
 
-/// More have to wait.
+/// The most connections at a time. More of them wait.
 const CONNECTIONS: usize = 300;
 
-/// The page of these breakers. Whoever can reach it operates them, if anybody may.
+/// Builds the page for these breakers. With `operate`, everyone who reaches it may operate them.
 pub(crate) fn page(registry: &Registry, operate: bool) -> Console {
     let console = Console::builder(registry);
     if operate {
@@ -25,7 +27,7 @@ pub(crate) fn page(registry: &Registry, operate: bool) -> Console {
     }
 }
 
-/// Serves the page, for as long as this is polled.
+/// Serves the page for as long as this future is polled.
 pub(crate) async fn serve(listener: TcpListener, console: Console) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -39,7 +41,7 @@ pub(crate) async fn serve(listener: TcpListener, console: Console) {
         let answer = service_fn(move |request| console.clone().call(request));
         tokio::spawn(async move {
             let server = auto::Builder::new(TokioExecutor::new());
-            // A reader that hangs up is none of our business.
+            // The reader hung up.
             let _ = server.serve_connection(TokioIo::new(stream), answer).await;
             drop(place);
         });

@@ -1,4 +1,4 @@
-//! What a proxy has to do to the headers of what it forwards (RFC 9110, 7.6).
+//! Rewrites the headers of forwarded messages (RFC 9110, section 7.6).
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// For one connection only, whether `Connection` names them or not.
+/// Headers for one connection only, even if `Connection` doesn't name them.
 const HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -26,7 +26,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     UPGRADE,
 ];
 
-/// Makes a request fit to be sent on.
+/// Prepares a request for the instance.
 pub(crate) fn forward_request<B>(request: &mut Request<B>, client: IpAddr) {
     let version = request.version();
     let host = host_of(request);
@@ -37,40 +37,41 @@ pub(crate) fn forward_request<B>(request: &mut Request<B>, client: IpAddr) {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
-    // How long the body is, and how that is said, is known from the body.
+    // The client to the instance sets this from the body.
     headers.remove(CONTENT_LENGTH);
     append(headers, X_FORWARDED_FOR, &client.to_string());
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
     if let Some(host) = host {
         headers.insert(X_FORWARDED_HOST, host);
     }
-    // The instance's own name is set with its address.
+    // The client to the instance sets this from the address.
     headers.remove(HOST);
     append(headers, VIA, via(version));
     *request.version_mut() = Version::HTTP_11;
 }
 
-/// Makes a response fit to be sent back.
+/// Prepares a response for the gateway's client.
 pub(crate) fn forward_response<B>(response: &mut Response<B>) {
     let version = response.version();
     let headers = response.headers_mut();
     if headers.contains_key(TRANSFER_ENCODING) {
-        // The chunks say how long it is (RFC 9112, 6.3).
+        // The chunks determine the length (RFC 9112, section 6.3).
         headers.remove(CONTENT_LENGTH);
     }
     strip_hop_by_hop(headers);
     append(headers, VIA, via(version));
-    // The client's connection has a version of its own.
+    // The connection to the client has its own version.
     *response.version_mut() = Version::HTTP_11;
 }
 
-/// Whether a request names one host, as HTTP/1.1 has to (RFC 9112, 3.2).
-pub(crate) fn says_its_host<B>(request: &Request<B>) -> bool {
+/// Returns whether a request has exactly one host, as HTTP/1.1 demands (RFC 9112, section 3.2).
+pub(crate) fn has_one_host<B>(request: &Request<B>) -> bool {
     let hosts = request.headers().get_all(HOST).iter().count();
     hosts == 1 || hosts == 0 && request.version() != Version::HTTP_11
 }
 
-/// Whether a body is coded, for the way, as `chunked` or not at all: another coding would be lost on the way, and the body be left coded.
+/// Returns whether the transfer coding is `chunked` or none. The proxy would drop any other coding
+/// from the headers and leave the body coded.
 pub(crate) fn is_known_encoding(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -80,7 +81,7 @@ pub(crate) fn is_known_encoding(headers: &HeaderMap) -> bool {
     }
 }
 
-/// What the client asked for: by the URI where that says it, which comes before `Host` (RFC 9112, 3.2.2).
+/// Returns the requested host. The URI takes precedence over `Host` (RFC 9112, section 3.2.2).
 pub(crate) fn host_of<B>(request: &Request<B>) -> Option<HeaderValue> {
     match request.uri().authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
@@ -96,7 +97,8 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    // These say what the message is, wherever it goes; naming them as hop-by-hop is a known way to have a proxy drop them.
+    // These describe the message on its whole way. A known attack names them as hop-by-hop, so that
+    // a proxy drops them.
     let kept = [HOST, CONTENT_LENGTH, TRAILER];
     for name in named.iter().filter(|name| !kept.contains(name)).chain(&HOP_BY_HOP) {
         headers.remove(name);
@@ -108,7 +110,7 @@ fn lists(headers: &HeaderMap, name: &HeaderName, item: &str) -> bool {
     values.any(|value| value.split(',').any(|one| one.trim().eq_ignore_ascii_case(item)))
 }
 
-/// Adds to a list, which may be on several lines.
+/// Appends to a list, and joins its lines.
 fn append(headers: &mut HeaderMap, name: HeaderName, item: &str) {
     let before = headers.get_all(&name).iter().map(HeaderValue::as_bytes);
     let list = before.chain([item.as_bytes()]).collect::<Vec<_>>().join(&b", "[..]);

@@ -1,3 +1,5 @@
+//! One instance of a service, with its breaker.
+
 use std::time::Duration;
 
 use http::Request;
@@ -10,22 +12,22 @@ use tower_breaker::{
 };
 
 use crate::{
+    classifier::Classifier,
     config::Address,
-    elsewhere::{Elsewhere, RetainElsewhere},
-    judge::Judge,
+    next_instance::{NextInstance, RetainForNextInstance},
     upstream::{Answer, Body, Upstream},
 };
 
-/// One instance of a service, behind a breaker of its own.
+/// An instance of a service, behind its own breaker.
 pub(crate) struct Instance {
-    /// `search/10.0.0.7:8080`.
+    /// For example `search/10.0.0.7:8080`.
     pub(crate) name: String,
     upstream: Upstream,
-    guarded: Option<CircuitBreaker<Upstream, FailOver<Elsewhere, RetainElsewhere>, Judge>>,
+    guarded: Option<CircuitBreaker<Upstream, FailOver<NextInstance, RetainForNextInstance>, Classifier>>,
 }
 
 impl Instance {
-    /// Without a breaker.
+    /// Creates an instance without a breaker.
     pub(crate) fn bare(name: String, upstream: Upstream) -> Self {
         Self {
             name,
@@ -34,7 +36,8 @@ impl Instance {
         }
     }
 
-    /// What its breaker refuses, and what fails on it, goes elsewhere.
+    /// Creates an instance with a breaker. Requests that the breaker refuses, or that fail, go to
+    /// another instance.
     pub(crate) fn guarded(
         config: Config,
         upstream: Upstream,
@@ -44,9 +47,9 @@ impl Instance {
         let name = config.name().to_owned();
         let layer = CircuitBreakerLayer::builder()
             .config(config)
-            .classify(Judge::new())
-            .backup(Elsewhere)
-            .fail_over(RetainElsewhere::new(), FailOverBudget::percent(100).at_once(1000))
+            .classify(Classifier::new())
+            .backup(NextInstance)
+            .fail_over(RetainForNextInstance::new(), FailOverBudget::percent(100).at_once(1000))
             .group(group)
             .registry(registry)
             .build()?;
@@ -69,7 +72,7 @@ impl Instance {
         self.upstream.address()
     }
 
-    /// It has moved, and is another one in all but its name.
+    /// Moves the instance. It keeps its name, but the breaker starts over.
     pub(crate) fn set_address(&self, address: Address) {
         self.upstream.set_address(address);
         if let Some(breaker) = self.breaker() {
@@ -89,7 +92,7 @@ impl Instance {
     }
 }
 
-/// Whether nothing of the request was sent.
+/// Returns whether no part of the request was sent.
 pub(crate) fn is_unsent(error: &BoxError) -> bool {
     let client = error.downcast_ref::<hyper_util::client::legacy::Error>();
     client.is_some_and(hyper_util::client::legacy::Error::is_connect)

@@ -1,18 +1,23 @@
-//! An HTTP reverse proxy with a breaker for each instance: what the layer, the agent, groups and the registry are for, as one program.
+//! An HTTP reverse proxy with a breaker for each instance.
 //!
-//! `cargo run --example gateway` demonstrates it: instances in this process that fail, hang and die, load, and what comes of it, in half a minute.
-//! `cargo run --example gateway -- gateway.toml` serves what the file says, until it is stopped; `examples/gateway/gateway.toml` is one to start
-//! from. `--keep` goes on demonstrating until it is stopped; the console's address is printed.
+//! Shows the layer, the agent, groups, failing over, the registry, the console and configuration
+//! files together in one program.
+//!
+//! Run it with `cargo run --example gateway`. It demonstrates itself for 40 seconds: instances in
+//! this process fail, hang and die under load. With `-- --keep` it does so until it is stopped.
+//! With `-- gateway.toml` it serves what the file says until it is stopped;
+//! `examples/gateway/gateway.toml` is one to start from. With `-- --check gateway.toml` it says
+//! what is wrong with a file.
 
 mod answers;
 mod args;
+mod classifier;
 mod config;
 mod console;
 mod demo;
-mod elsewhere;
 mod headers;
 mod instance;
-mod judge;
+mod next_instance;
 mod proxy;
 mod reload;
 mod server;
@@ -81,7 +86,7 @@ async fn serve(file: &Path) -> Result<(), BoxError> {
     let operate = config.console.as_ref().is_some_and(|console| console.operate);
     let builder = Builder::new(operate);
     let proxy = Arc::new(Proxy::new(builder.build(config, None)?));
-    tokio::spawn(say_events(builder.registry.subscribe()));
+    tokio::spawn(print_events(builder.registry.subscribe()));
     if let Some(console) = &proxy.table().config.console {
         let listener = TcpListener::bind(console.listen)
             .await
@@ -97,13 +102,13 @@ async fn serve(file: &Path) -> Result<(), BoxError> {
     Ok(())
 }
 
-async fn say_events(mut events: tower_breaker::observe::Events) {
+async fn print_events(mut events: tower_breaker::observe::Events) {
     while let Some(event) = futures::StreamExt::next(&mut events).await {
         eprintln!("{event}");
     }
 }
 
-/// Done when the process is told to stop.
+/// Waits until the process is told to stop.
 async fn stopped() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]

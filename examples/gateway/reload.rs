@@ -1,33 +1,35 @@
+//! Reloads the configuration file when it changes.
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::{fs, time::sleep};
 
 use crate::{config::Config, proxy::Proxy, table::Builder};
 
-/// How often the file is looked at.
-const EVERY: Duration = Duration::from_millis(500);
+/// The time between two reads of the file.
+const INTERVAL: Duration = Duration::from_millis(500);
 
-/// Watches the file, and applies what changes in it. What is no configuration leaves the one that runs alone.
+/// Reads the file again and again, and applies its changes. A file with mistakes changes nothing.
 pub(crate) async fn watch(file: &Path, mut text: String, builder: &Builder, proxy: &Arc<Proxy>) {
     loop {
-        sleep(EVERY).await;
-        // A file that is being replaced may not be there for a moment.
+        sleep(INTERVAL).await;
+        // A file that is being replaced may be missing for a moment.
         let Ok(now) = fs::read_to_string(file).await else {
             continue;
         };
         if now == text {
             continue;
         }
-        // One that is being written may not be whole.
-        sleep(EVERY / 10).await;
+        // A file that is being written may be incomplete.
+        sleep(INTERVAL / 10).await;
         if fs::read_to_string(file).await.ok().as_ref() != Some(&now) {
             continue;
         }
         text = now;
         match apply(&text, builder, proxy) {
-            Ok(()) => eprintln!("gateway: {} has changed, and is applied", file.display()),
+            Ok(()) => eprintln!("gateway: {} has changed and is applied", file.display()),
             Err(mistakes) => eprintln!(
-                "gateway: {} has changed, but the configuration before goes on:\n{}",
+                "gateway: {} has changed but has mistakes; the previous configuration stays:\n{}",
                 file.display(),
                 mistakes.in_file(file)
             ),
@@ -35,12 +37,12 @@ pub(crate) async fn watch(file: &Path, mut text: String, builder: &Builder, prox
     }
 }
 
-/// Applies a configuration, or leaves everything as it was.
+/// Applies a configuration, or changes nothing if it has mistakes.
 pub(crate) fn apply(text: &str, builder: &Builder, proxy: &Proxy) -> Result<(), crate::config::Mistakes> {
     let before = proxy.table();
     let mut config = Config::parse(text)?;
     if (config.listen, &config.console) != (before.config.listen, &before.config.console) {
-        eprintln!("gateway: where it listens, its console too, takes a restart to change");
+        eprintln!("gateway: a change of a listening address takes effect after a restart");
         config.listen = before.config.listen;
         config.console.clone_from(&before.config.console);
     }
@@ -49,6 +51,6 @@ pub(crate) fn apply(text: &str, builder: &Builder, proxy: &Proxy) -> Result<(), 
             proxy.set_table(table);
             Ok(())
         }
-        Err(error) => Err(crate::config::Mistakes::of_the_whole(&error.to_string())),
+        Err(error) => Err(crate::config::Mistakes::without_place(&error.to_string())),
     }
 }

@@ -1,3 +1,5 @@
+//! Accepts connections, and shuts down gracefully.
+
 use std::{io, sync::Arc, time::Duration};
 
 use hyper::service::service_fn;
@@ -13,14 +15,14 @@ use tokio::{
 
 use crate::proxy::Proxy;
 
-/// More wait to be accepted.
+/// The most connections at a time. More of them wait to be accepted.
 const CONNECTIONS: usize = 10_000;
-/// For so long, at most, requests that have begun may go on after the end.
+/// How long requests that have begun may go on after the shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
-/// A client that takes longer to send a request's head hangs up on itself.
+/// How long a client may take to send a request's head.
 const HEAD: Duration = Duration::from_secs(10);
 
-/// Serves until `stop` is done, then lets what has begun come to its end.
+/// Serves until `stop` completes, then waits for the requests that have begun.
 pub(crate) async fn serve(listener: TcpListener, proxy: Arc<Proxy>, stop: impl Future<Output = ()>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();
@@ -40,7 +42,7 @@ pub(crate) async fn serve(listener: TcpListener, proxy: Arc<Proxy>, stop: impl F
         let (stream, client, place) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of file descriptors, most likely, which passes.
+                // Probably out of file descriptors, which is temporary.
                 eprintln!("gateway: no connection accepted: {error}");
                 sleep(Duration::from_millis(50)).await;
                 continue;
@@ -54,7 +56,7 @@ pub(crate) async fn serve(listener: TcpListener, proxy: Arc<Proxy>, stop: impl F
         let connection = server.serve_connection(TokioIo::new(stream), answer).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // A client that hangs up, or talks nonsense, has been told.
+            // The client hung up, or has got an answer to what it sent.
             let _ = connection.await;
             drop(place);
         });
@@ -74,7 +76,7 @@ type Accepted = (
 async fn accept(listener: &TcpListener, connections: &Arc<Semaphore>) -> io::Result<Accepted> {
     let place = connections.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, client) = listener.accept().await?;
-    // Small answers should not wait for more to come.
+    // Small answers should not wait for more data.
     let _ = stream.set_nodelay(true);
     Ok((stream, client.ip(), place))
 }

@@ -1,3 +1,5 @@
+//! The routing table, and how a new configuration replaces the old one without losing state.
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -20,7 +22,8 @@ use crate::{
     upstream::{Client, Upstream, client},
 };
 
-/// Whom requests go to, as one configuration has it. It never changes: a request keeps to the one that it began with.
+/// The services and routes of one configuration. It never changes, so that a request keeps the
+/// table that it began with.
 pub(crate) struct Table {
     pub(crate) config: Config,
     services: HashMap<String, Arc<Service>>,
@@ -33,11 +36,11 @@ pub(crate) struct Service {
     checks: Option<Arc<Checks>>,
 }
 
-/// The checks of a service's instances.
+/// The health checks of a service's instances.
 struct Checks {
     settings: Check,
     agent: Arc<Agent>,
-    /// What is checked, by the instance's name.
+    /// The URL that is checked, by the instance's name.
     pages: Mutex<HashMap<String, String>>,
 }
 
@@ -46,12 +49,14 @@ pub(crate) struct Builder {
     pub(crate) registry: Registry,
     pub(crate) console: Console,
     client: Client,
-    /// Those that are gone, but still have requests, may come back.
+    /// All instances with a reference. An instance that was removed but still has requests may come
+    /// back.
     known: Mutex<HashMap<String, Weak<Instance>>>,
 }
 
 impl Table {
-    /// The service that a request is for: that of the longest path that fits, on segments, and of its host before any host.
+    /// Returns the service for a request: of the longest matching path (by segments), routes of the
+    /// request's host first.
     pub(crate) fn route(&self, host: Option<&HeaderValue>, path: &str) -> Option<&Arc<Service>> {
         let host = host.and_then(|host| host.to_str().ok()).map(without_port);
         let fits = |route: &&Route| {
@@ -81,7 +86,7 @@ fn is_within(path: &str, prefix: &str) -> bool {
 }
 
 impl Builder {
-    /// With a console that operates the breakers, or only shows them.
+    /// Creates a builder, with a console that can or can't operate the breakers.
     pub(crate) fn new(operate: bool) -> Self {
         let registry = Registry::new();
         Self {
@@ -92,7 +97,8 @@ impl Builder {
         }
     }
 
-    /// The table of a configuration. What it has in common with the one before keeps its state.
+    /// Builds the table of a configuration. What it has in common with the previous one keeps its
+    /// state.
     pub(crate) fn build(&self, config: Config, before: Option<&Table>) -> Result<Table, BoxError> {
         let mut services: HashMap<String, Arc<Service>> = HashMap::new();
         for name in config.backups_first() {
@@ -207,7 +213,7 @@ impl Checks {
         })
     }
 
-    /// Checks these, and no others any more.
+    /// Checks these instances, and stops checking all others.
     fn watch(&self, written: &[config::Instance], instances: &[Arc<Instance>]) -> Result<(), BoxError> {
         let page = |written: &config::Instance| format!("{}{}", written.address, self.settings.path);
         let wanted: HashMap<&str, String> = instances

@@ -1,3 +1,5 @@
+//! The connections to the instances.
+
 use std::{
     pin::Pin,
     sync::{
@@ -19,26 +21,27 @@ use tower::{BoxError, Service};
 
 use crate::config::Address;
 
-/// A body that streams through.
+/// A body that is streamed.
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
 
 pub(crate) type Client = legacy::Client<HttpConnector, Body>;
 
-/// Connections to all instances, which are kept for the next request.
+/// Creates the client. It keeps connections to all instances for later requests.
 pub(crate) fn client() -> Client {
     let mut connector = HttpConnector::new();
     connector.set_connect_timeout(Some(Duration::from_secs(1)));
     connector.set_nodelay(true);
     legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
-        // Servers close idle connections after a minute or more; one that is being closed is of no use.
+        // Servers close idle connections after a minute or more, and a request on a closing
+        // connection would fail.
         .pool_idle_timeout(Duration::from_secs(30))
         .build(connector)
 }
 
-/// One instance, without a breaker.
+/// An instance without its breaker.
 #[derive(Clone)]
 pub(crate) struct Upstream {
     client: Client,
@@ -48,7 +51,7 @@ pub(crate) struct Upstream {
     in_flight: Arc<AtomicUsize>,
 }
 
-/// Counts a request until there is an answer.
+/// A guard that counts a request until it is answered.
 struct InFlight(Arc<AtomicUsize>);
 
 impl Upstream {
@@ -65,12 +68,12 @@ impl Upstream {
         self.address.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// It has moved.
+    /// Changes the instance's address.
     pub(crate) fn set_address(&self, address: Address) {
         *self.address.write().unwrap_or_else(PoisonError::into_inner) = address;
     }
 
-    /// How long the instance may take to answer, up to the head of the response.
+    /// Sets how long the instance may take to answer, up to the head of the response.
     pub(crate) fn set_timeout(&self, timeout: Duration) {
         let millis = timeout.as_millis().max(1) as u64;
         self.timeout.store(millis, Ordering::Relaxed);
@@ -112,7 +115,7 @@ impl Drop for InFlight {
     }
 }
 
-/// The instance didn't answer in time.
+/// The error of an instance that didn't answer in time.
 #[derive(Debug)]
 pub(crate) struct TimedOut;
 

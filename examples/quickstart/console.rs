@@ -1,3 +1,5 @@
+//! The console: a page that shows and operates the breakers.
+
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
@@ -7,7 +9,8 @@ use tower_breaker::{
     registry::Registry,
 };
 
-/// Serves the page that shows and operates the breakers, as long as this is polled. Whoever is on this machine may.
+/// Serves the page for as long as this future is polled. Accepts every operator, because the server
+/// listens on this machine only.
 pub(crate) async fn serve(listener: TcpListener, registry: Registry) {
     let console = Console::builder(&registry)
         .authorize(|_| Ok(Identity::new("the console")))

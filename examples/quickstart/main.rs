@@ -1,15 +1,20 @@
-//! A circuit breaker at work: 100 HTTP requests a second to a primary that hangs, fails and is slow by turns.
+//! A circuit breaker at work: 100 HTTP requests per second to a primary that hangs, fails and is
+//! slow in turn.
 //!
-//! `cargo run --example quickstart` takes 27 seconds. To compare, the same requests go to a twin of the primary, with no
-//! breaker. The errors that the breaker leaves are the calls before each trip, and a probe now and then. It exits with an
-//! error where the breaker was of no use. The console's address is printed; with `--keep` as an argument, all goes on until it is stopped.
+//! Shows a layer around an HTTP client with a backup, the breaker's events, and the console. The
+//! same requests also go to a copy of the primary without a breaker, for comparison.
+//!
+//! Run it with `cargo run --example quickstart`. It takes 27 seconds and prints the console's
+//! address. With `-- --keep` it runs until it is stopped. The errors that remain with the breaker
+//! are the calls before each trip, and a probe now and then. It exits with an error if the breaker
+//! was of no use.
 
+mod call_counts;
 mod console;
 mod plan;
 mod report;
 mod servers;
 mod summary;
-mod tally;
 mod traffic;
 
 use std::{net::Ipv4Addr, process::ExitCode, time::Duration};
@@ -42,15 +47,15 @@ async fn run(keep: bool) -> Result<(), BoxError> {
     println!("the console is at http://{}/", console.local_addr()?);
     tokio::spawn(console::serve(console, registry.clone()));
 
-    // All that it takes: a layer, around a client.
+    // The breaker takes one layer, around a client.
     let layer = CircuitBreakerLayer::builder()
         .name("payments")
-        .slow_after(Duration::from_millis(300)) // a call that takes longer is as bad as an error
-        .classify(ByStatus::new()) // errors are failures, and so is a 5xx
-        .backup(client_of(backup.address)) // any Service with the same Request, Response, Error
-        .registry(&registry) // where the console finds it; leave it out
-        .seed(1) // for the same jitter in each run; leave it out
-        .build()?; // Err(ConfigError) names the field and the value
+        .slow_after(Duration::from_millis(300)) // a slower call is as bad as an error
+        .classify(ByStatus::new()) // an error is a failure, and so is a 5xx
+        .backup(client_of(backup.address)) // any service with the same request, response and error
+        .registry(&registry) // optional: the console finds the breaker here
+        .seed(1) // optional: the same jitter in each run
+        .build()?; // a `ConfigError` names the field and the value
     let breaker = layer.breaker().clone(); // a handle: state, snapshot, events, manual control
     let protected = ServiceBuilder::new().layer(layer).service(client_of(primary.address));
 
@@ -70,7 +75,7 @@ async fn run(keep: bool) -> Result<(), BoxError> {
             Some(event) = events.next() => report.event(start.elapsed(), &event)?,
             call = calls.recv() => match call {
                 Some(call) => report.call(&call),
-                None => break, // all have ended
+                None => break, // all calls have ended
             },
             _ = quarters.tick() => report.quarter(start.elapsed(), &breaker)?,
         }

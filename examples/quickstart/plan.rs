@@ -1,18 +1,20 @@
+//! The plan of the demonstration: when the primary is hanging, failing or slow.
+
 use std::{fmt, time::Duration};
 
-/// How a server is doing.
+/// The condition of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
     Healthy,
-    /// It accepts requests, and never answers.
+    /// Accepts requests and never answers.
     Hanging,
-    /// It answers 503.
+    /// Answers 503.
     Failing,
-    /// It takes 20 times as long.
+    /// Takes 20 times as long.
     Slow,
 }
 
-/// When the primary is in which bad condition, counted from the start.
+/// A condition of the primary, and when it begins and ends, from the start.
 #[derive(Clone, Copy)]
 pub(crate) struct Fault {
     pub(crate) condition: Condition,
@@ -20,7 +22,8 @@ pub(crate) struct Fault {
     pub(crate) to: Duration,
 }
 
-/// In between it is healthy. The breaker waits longer each time, since it wasn't closed for ten seconds before.
+/// The faults. The primary is healthy between them. The breaker stays open longer each time,
+/// because it wasn't closed for ten seconds before.
 pub(crate) const FAULTS: [Fault; 3] = [
     Fault::new(Condition::Hanging, 1_500, 5_000),
     Fault::new(Condition::Failing, 9_500, 13_000),
@@ -29,7 +32,7 @@ pub(crate) const FAULTS: [Fault; 3] = [
 
 pub(crate) const LENGTH: Duration = Duration::from_millis(26_500);
 
-/// What the primary is really like at this moment. It all begins anew when it is over.
+/// Returns the primary's condition. The plan starts over when it ends.
 pub(crate) fn condition_at(elapsed: Duration) -> Condition {
     let elapsed = Duration::from_millis((elapsed.as_millis() % LENGTH.as_millis()) as u64);
     FAULTS

@@ -1,3 +1,5 @@
+//! Prints what happens: a line for each quarter of a second, and one for each event of the breaker.
+
 use std::{
     env,
     fmt::Display,
@@ -10,13 +12,13 @@ use tower::BoxError;
 use tower_breaker::{Breaker, Event, State};
 
 use crate::{
+    call_counts::CallCounts,
     plan::{self, Condition},
     summary::Summary,
-    tally::Tally,
     traffic::{CLIENT_TIMEOUT, Call, RATE, SLO},
 };
 
-/// What one line covers.
+/// The time that one line covers.
 pub(crate) const QUARTER: Duration = Duration::from_millis(250);
 
 const HEADER: &str = "
@@ -28,30 +30,30 @@ const GREEN: u8 = 32;
 const YELLOW: u8 = 33;
 const BLUE: u8 = 34;
 
-/// For answers of the primary, of the backup, and errors.
+/// The marks for answers of the primary, answers of the backup, and errors.
 const MARKS: [(u8, &str); 3] = [(GREEN, "█"), (BLUE, "▒"), (RED, "×")];
-/// Requests that one mark stands for, at most.
+/// The most requests that one mark stands for.
 const MARK: usize = 2;
 
-/// Tells what happens while it happens.
+/// A report of the run, printed while it goes on.
 pub(crate) struct Report {
-    colourful: bool,
-    quarter: [Tally; 2],
+    is_colored: bool,
+    quarter: [CallCounts; 2],
     summary: Summary,
 }
 
 impl Report {
     pub(crate) fn new() -> Self {
-        let no_colour = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
-            colourful: io::stdout().is_terminal() && !no_colour,
+            is_colored: io::stdout().is_terminal() && !no_color,
             quarter: Default::default(),
             summary: Summary::default(),
         }
     }
 
     pub(crate) fn header(&self) -> io::Result<()> {
-        let [primary, backup, error] = MARKS.map(|(colour, mark)| self.paint(colour, mark));
+        let [primary, backup, error] = MARKS.map(|(color, mark)| self.paint(color, mark));
         writeln!(
             io::stdout(),
             "{RATE} requests a second for {:?}. A line is a quarter of a second, a mark up to {MARK} requests that ended in it:\n\
@@ -71,16 +73,16 @@ impl Report {
         writeln!(io::stdout(), "{:>6.2} s ▸ {event}", at.as_secs_f64())
     }
 
-    /// The line for what ended since the last one.
+    /// Prints the line for the calls that ended since the last one.
     pub(crate) fn quarter(&mut self, at: Duration, breaker: &Breaker) -> io::Result<()> {
         let view = breaker.snapshot();
-        let gate = match view.state {
+        let state_color = match view.state {
             State::Closed => GREEN,
             State::Open => RED,
             _ => YELLOW,
         };
         let condition = plan::condition_at(at.saturating_sub(QUARTER / 2));
-        let health = if condition == Condition::Healthy { GREEN } else { RED };
+        let condition_color = if condition == Condition::Healthy { GREEN } else { RED };
         let [mut with, without] = take(&mut self.quarter);
         let p99 = with.p99().map_or("–".into(), |p99| format!("{} ms", p99.as_millis()));
         let [by_primary, by_backup, errors] = with.answers;
@@ -88,32 +90,33 @@ impl Report {
             io::stdout(),
             "{:>6.2} s  {}  {}{:>6} %{by_primary:>9}{by_backup:>8}{p99:>9}{errors:>8}{:>9}  {}",
             at.as_secs_f64(),
-            self.paint(health, format_args!("{condition:7}")),
-            self.paint(gate, format_args!("{:14}", view.state)),
+            self.paint(condition_color, format_args!("{condition:7}")),
+            self.paint(state_color, format_args!("{:14}", view.state)),
             view.share,
             without.errors(),
             self.bar(with.answers),
         )
     }
 
-    /// What it all came to; an error where the breaker was of no use.
+    /// Prints the summary. Returns an error if the breaker was of no use.
     pub(crate) fn end(self, wasted: [u64; 2], state: State) -> Result<(), BoxError> {
         writeln!(io::stdout(), "{}", self.summary.text(wasted))?;
-        Ok(self.summary.verdict(state)?)
+        Ok(self.summary.check(state)?)
     }
 
     fn bar(&self, answers: [usize; 3]) -> String {
         let mut bar = String::new();
-        for ((colour, mark), calls) in MARKS.into_iter().zip(answers) {
-            bar += &self.paint(colour, mark.repeat(calls.div_ceil(MARK)));
+        for ((color, mark), calls) in MARKS.into_iter().zip(answers) {
+            bar += &self.paint(color, mark.repeat(calls.div_ceil(MARK)));
         }
         bar
     }
 
-    /// Pad the text first: the codes take no room on the screen.
-    fn paint(&self, colour: u8, text: impl Display) -> String {
-        if self.colourful {
-            format!("\x1b[{colour}m{text}\x1b[0m")
+    /// Colors a text. The text has to be padded before, because the color codes have no width on
+    /// the screen.
+    fn paint(&self, color: u8, text: impl Display) -> String {
+        if self.is_colored {
+            format!("\x1b[{color}m{text}\x1b[0m")
         } else {
             text.to_string()
         }

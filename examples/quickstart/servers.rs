@@ -1,3 +1,5 @@
+//! The servers of the demonstration.
+
 use std::{
     convert::Infallible,
     future::pending,
@@ -29,7 +31,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server that answers with its name, after this latency while it is healthy.
+    /// Starts a server that answers with its name, after `latency` while it is healthy.
     pub(crate) async fn start(
         name: &'static str,
         latency: Duration,
@@ -50,7 +52,7 @@ impl Server {
                     Ok((stream, _)) => {
                         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer.clone()));
                     }
-                    // Out of file descriptors, most likely, which passes.
+                    // Probably out of file descriptors, which is temporary.
                     Err(_) => sleep(Duration::from_millis(10)).await,
                 }
             }
@@ -58,7 +60,7 @@ impl Server {
         Ok(Self { address, wasted })
     }
 
-    /// How many requests reached it while it wasn't healthy.
+    /// Returns how many requests reached the server while it wasn't healthy.
     pub(crate) fn wasted(&self) -> u64 {
         self.wasted.load(Ordering::Relaxed)
     }

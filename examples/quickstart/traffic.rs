@@ -1,3 +1,5 @@
+//! The traffic of the demonstration: users who send requests at a steady rate.
+
 use std::{net::SocketAddr, time::Duration};
 
 use http_body_util::{BodyExt, Empty};
@@ -15,16 +17,16 @@ use tokio::{
 };
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, util::MapRequest};
 
-/// How many requests are sent each second.
+/// Requests per second.
 pub(crate) const RATE: u32 = 100;
 /// How long the client waits for an answer.
 pub(crate) const CLIENT_TIMEOUT: Duration = Duration::from_secs(1);
-/// What users put up with: an answer that takes longer is an error to them.
+/// How long users wait. A later answer is an error to them.
 pub(crate) const SLO: Duration = Duration::from_millis(500);
 
 type Body = Empty<Bytes>;
 
-/// Whether there is a breaker in between.
+/// Whether a call goes through the breaker.
 #[derive(Clone, Copy)]
 pub(crate) enum Side {
     Protected,
@@ -36,20 +38,20 @@ pub(crate) enum Side {
 pub(crate) enum Answer {
     FromPrimary,
     FromBackup,
-    /// None in time, a 5xx, or one that took longer than the [`SLO`].
+    /// No answer in time, a 5xx, or an answer later than the [`SLO`].
     Error,
 }
 
-/// A request that has ended.
+/// A call that has ended.
 pub(crate) struct Call {
     pub(crate) side: Side,
-    /// When it was to be sent, counted from the start.
+    /// When it had to be sent, from the start.
     pub(crate) due: Duration,
     pub(crate) latency: Duration,
     pub(crate) answer: Answer,
 }
 
-/// A client whose requests go to this server.
+/// Creates a client whose requests go to this server.
 pub(crate) fn client_of(
     server: SocketAddr,
 ) -> MapRequest<Client<HttpConnector, Body>, impl FnMut(Request<Body>) -> Request<Body> + Clone> {
@@ -62,7 +64,8 @@ pub(crate) fn client_of(
         .service(Client::builder(TokioExecutor::new()).build_http())
 }
 
-/// Sends requests at a steady rate for so long, each from a task of its own, so that none waits for another.
+/// Sends requests at a steady rate for `length`. Each has a task of its own, so that none waits for
+/// another.
 pub(crate) async fn send<S>(service: S, side: Side, start: Instant, length: Duration, finished: UnboundedSender<Call>)
 where
     S: Service<Request<Body>, Response = Response<Incoming>, Error = Error, Future: Send> + Clone + Send + 'static,
@@ -77,13 +80,14 @@ where
         let (service, finished) = (service.clone(), finished.clone());
         tokio::spawn(async move {
             let answer = timeout_at(due_at + CLIENT_TIMEOUT, ask(service)).await;
-            // From when it was due, not from when this machine got round to it.
+            // Measures from the time at which the request was due, even if this machine sent it
+            // later.
             let latency = due_at.elapsed();
             let answer = match answer {
                 Ok(Ok(answer)) if latency <= SLO => answer,
                 _ => Answer::Error,
             };
-            // Where the report can't be written, nobody listens any more.
+            // If the report can't be written, the receiver is gone.
             let _ = finished.send(Call {
                 side,
                 due,

@@ -1,9 +1,11 @@
+//! The command line of the example.
+
 use std::{error::Error, ffi::OsString, path::PathBuf, time::Duration};
 
 const USAGE: &str =
     "usage: replay [trace.csv] [--config breaker.toml] [--worth 0.5] [--objective 500ms] [--per-key] [--plot out.svg]";
 
-/// What the user asks for.
+/// The arguments.
 #[derive(Debug)]
 pub(crate) struct Args {
     pub(crate) trace: Option<PathBuf>,
@@ -12,7 +14,7 @@ pub(crate) struct Args {
     pub(crate) objective: Option<Duration>,
     pub(crate) per_key: bool,
     pub(crate) plot: Option<PathBuf>,
-    /// Where to write the trace that stands beside this file.
+    /// Where to write a new version of `trace.csv`.
     pub(crate) record: Option<PathBuf>,
 }
 
@@ -57,7 +59,7 @@ fn number(option: &str, value: &OsString) -> Result<f64, String> {
         .map_err(|_| format!("{option} can't be {text:?}: a number such as 0.5 is accepted"))
 }
 
-/// "500ms" or "1.5s".
+/// Parses a duration like "500ms" or "1.5s".
 fn duration(option: &str, value: &OsString) -> Result<Duration, String> {
     let text = value.to_string_lossy();
     let seconds = match (text.strip_suffix("ms"), text.strip_suffix('s')) {

@@ -1,10 +1,20 @@
-//! What would a breaker have done with yesterday's calls, and which parameters suit them?
+//! Replays recorded calls: what would a breaker have done with them, and which parameters suit
+//! them?
 //!
-//! `cargo run --example replay -- trace.csv [--config breaker.toml] [--worth 0.5] [--objective 500ms] [--per-key] [--plot out.svg]`
+//! Shows how to read a trace, how to let `Suggest` find parameters, and how to compare them with
+//! your own configuration.
 //!
-//! The trace is CSV (`time,key,outcome,latency`) or JSON lines with the same names: from a `Recorder`, or from any log. `--worth` is what the
-//! backup's answer is worth, where a good one of the primary's is worth 1; `--objective` from when on an answer is worth nothing. With no
-//! trace, it takes the small one that stands beside this file, and the configuration there.
+//! Run it with `cargo run --example replay`. Without a trace it replays the small one beside this
+//! file, under `breaker.toml`. For your own:
+//!
+//! ```console
+//! cargo run --example replay -- trace.csv [--config breaker.toml] [--worth 0.5]
+//!     [--objective 500ms] [--per-key] [--plot out.svg]
+//! ```
+//!
+//! The trace is CSV (`time,key,outcome,latency`) or JSON lines with the same names, from a
+//! `Recorder` or from any log. `--worth` is the worth of the backup's answer, compared with 1 for a
+//! good one of the primary. An answer after `--objective` is worth nothing.
 
 mod args;
 mod plot;
@@ -30,7 +40,8 @@ use crate::{
     progress::{Counted, Progress},
 };
 
-/// A minute of a primary that fails, hangs and is slow by turns: `--record examples/replay/trace.csv` made it.
+/// A minute of a primary that fails, hangs and is slow in turn. `--record
+/// examples/replay/trace.csv` recorded it.
 const TRACE: &str = include_str!("trace.csv");
 const OBJECTIVE: Duration = Duration::from_millis(300);
 const CONFIG: &str = include_str!("breaker.toml");

@@ -1,16 +1,18 @@
+//! Draws a replay as SVG: the calls over time, and when the breaker would have tripped.
+
 use std::fmt::Write as _;
 
 use tower_breaker::replay::{ReplayedCall, Report, Trace};
 
-/// The calls of each moment, by what would have become of them.
+/// The calls over time, by what would have happened to them.
 pub(crate) struct Timeline {
     start: u64,
-    /// A column's length in nanoseconds.
+    /// The length of a column in nanoseconds.
     length: u64,
     columns: Vec<[u32; KINDS.len()]>,
 }
 
-/// Name and colour, from the bottom up.
+/// Names and colors, from the bottom up.
 const KINDS: [(&str, &str); 5] = [
     ("to the primary: good", "#4c9f70"),
     ("to the primary: bad", "#d1495b"),
@@ -32,7 +34,7 @@ impl Timeline {
     pub(crate) fn new(trace: &Trace) -> Self {
         let calls = trace.calls();
         let span = trace.span().as_nanos() as u64;
-        // Whole parts of a second where the trace is short, whole seconds otherwise.
+        // Parts of a second for a short trace, otherwise whole seconds.
         let length = match span / COLUMNS {
             short @ 0..SECOND => [SECOND / 10, SECOND / 4, SECOND / 2, SECOND]
                 .into_iter()
@@ -68,7 +70,7 @@ impl Timeline {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
              font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
         );
-        // Writing to a string never fails.
+        // Writing to a string can't fail.
         let _ = self.open_times(&mut svg, report);
         let _ = self.bars(&mut svg);
         let _ = self.axes(&mut svg);
@@ -77,13 +79,13 @@ impl Timeline {
         svg + "</svg>\n"
     }
 
-    /// Where a moment stands.
+    /// Returns the horizontal position of a time.
     fn x(&self, nanos: u64) -> f64 {
         let all = self.columns.len() as f64 * self.length as f64;
         LEFT + (RIGHT - LEFT) * (nanos.saturating_sub(self.start) as f64 / all).min(1.0)
     }
 
-    /// The highest column, in calls.
+    /// Returns the height of the highest column, in calls.
     fn most(&self) -> f64 {
         let heights = self.columns.iter().map(|column| column.iter().sum::<u32>());
         f64::from(heights.max().unwrap_or(0).max(1))
@@ -112,12 +114,12 @@ impl Timeline {
         let unit = (BOTTOM - TOP) / self.most();
         for (index, column) in self.columns.iter().enumerate() {
             let mut y = BOTTOM;
-            for (calls, (_, colour)) in column.iter().zip(KINDS).filter(|(calls, _)| **calls > 0) {
+            for (calls, (_, color)) in column.iter().zip(KINDS).filter(|(calls, _)| **calls > 0) {
                 let height = f64::from(*calls) * unit;
                 y -= height;
                 writeln!(
                     svg,
-                    "<rect x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{height:.1}\" fill=\"{colour}\"/>",
+                    "<rect x=\"{:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{height:.1}\" fill=\"{color}\"/>",
                     LEFT + width * index as f64,
                     (width * 0.92).max(0.5),
                 )?;
@@ -161,11 +163,11 @@ impl Timeline {
         for trip in &report.trips {
             let x = self.x(trip.at.as_nanos());
             let is_false = trip.is_false(report.worth) == Some(true);
-            let colour = if is_false { "#d1495b" } else { "#222" };
+            let color = if is_false { "#d1495b" } else { "#222" };
             writeln!(
                 svg,
-                "<path d=\"M{x:.1} {:.1}V{BOTTOM}\" stroke=\"{colour}\" stroke-dasharray=\"3 3\"/>\
-                 <path d=\"M{x:.1} {TOP}l-5 -9h10z\" fill=\"{colour}\"><title>{}</title></path>",
+                "<path d=\"M{x:.1} {:.1}V{BOTTOM}\" stroke=\"{color}\" stroke-dasharray=\"3 3\"/>\
+                 <path d=\"M{x:.1} {TOP}l-5 -9h10z\" fill=\"{color}\"><title>{}</title></path>",
                 TOP,
                 escaped(&trip.reason.to_string())
             )?;
@@ -176,10 +178,10 @@ impl Timeline {
 
 fn legend(svg: &mut String) -> std::fmt::Result {
     let mut x = LEFT;
-    for (name, colour) in KINDS {
+    for (name, color) in KINDS {
         writeln!(
             svg,
-            "<rect x=\"{x}\" y=\"14\" width=\"12\" height=\"12\" fill=\"{colour}\"/><text x=\"{}\" y=\"24\">{name}</text>",
+            "<rect x=\"{x}\" y=\"14\" width=\"12\" height=\"12\" fill=\"{color}\"/><text x=\"{}\" y=\"24\">{name}</text>",
             x + 17.0
         )?;
         x += 45.0 + 6.2 * name.len() as f64;
@@ -195,7 +197,7 @@ fn legend(svg: &mut String) -> std::fmt::Result {
     )
 }
 
-/// Round numbers up to `most`, some five of them.
+/// Returns about five round numbers up to `most`.
 fn ticks(most: f64) -> impl Iterator<Item = f64> {
     let power = 10_f64.powf((most / 5.0).log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0]

@@ -1,26 +1,28 @@
+//! Shows on a terminal how far a long task has come.
+
 use std::io::{self, IsTerminal, Read, Write};
 
-/// Tells on the terminal how far a long task has come.
+/// The progress of a task. Short tasks show nothing.
 pub(crate) struct Progress {
-    what: &'static str,
+    task: &'static str,
     of: u64,
     done: u64,
-    told: u64,
-    shown: bool,
+    shown_at: u64,
+    is_shown: bool,
 }
 
-/// A task this long is worth a word.
+/// The shortest task that is is_shown.
 const LONG: u64 = 100_000;
 
 impl Progress {
-    /// `of` is how much there is to do; 0 where nobody knows.
-    pub(crate) fn new(what: &'static str, of: u64) -> Self {
+    /// Creates the progress of a task with `of` steps, or 0 if the number isn't known.
+    pub(crate) fn new(task: &'static str, of: u64) -> Self {
         Self {
-            what,
+            task,
             of,
             done: 0,
-            told: 0,
-            shown: io::stderr().is_terminal() && (of == 0 || of >= LONG),
+            shown_at: 0,
+            is_shown: io::stderr().is_terminal() && (of == 0 || of >= LONG),
         }
     }
 
@@ -30,24 +32,24 @@ impl Progress {
 
     pub(crate) fn at(&mut self, done: u64) {
         self.done = done;
-        if !self.shown || done < self.told + self.of / 100 {
+        if !self.is_shown || done < self.shown_at + self.of / 100 {
             return;
         }
-        self.told = done;
+        self.shown_at = done;
         let _ = match self.of {
-            0 => write!(io::stderr(), "\r{} {done}", self.what),
-            of => write!(io::stderr(), "\r{} {:3} %", self.what, 100 * done / of),
+            0 => write!(io::stderr(), "\r{} {done}", self.task),
+            of => write!(io::stderr(), "\r{} {:3} %", self.task, 100 * done / of),
         };
     }
 
     pub(crate) fn end(&self) {
-        if self.shown {
+        if self.is_shown {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }
 }
 
-/// A file that tells how much of it has been read.
+/// A reader that shows how much of a file has been read.
 pub(crate) struct Counted<R> {
     from: R,
     progress: Progress,

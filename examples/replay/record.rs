@@ -1,3 +1,5 @@
+//! Records the trace that this example replays without arguments.
+
 use std::{error::Error, fs::File, future::pending, path::Path, time::Duration};
 
 use tokio::{
@@ -13,11 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LENGTH: Duration = Duration::from_secs(56);
 const CALLS_A_SECOND: f64 = 25.0;
 
-/// The same numbers in each run (SplitMix64).
+/// A generator of the same numbers in each run (SplitMix64).
 struct Random(u64);
 
 impl Random {
-    fn part(&mut self) -> f64 {
+    fn unit(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -26,11 +28,12 @@ impl Random {
     }
 
     fn around(&mut self, mean: f64) -> Duration {
-        Duration::from_secs_f64(-(1.0 - self.part()).ln() * mean)
+        Duration::from_secs_f64(-(1.0 - self.unit()).ln() * mean)
     }
 }
 
-/// A primary that fails for 7 s, hangs for 6 s and is slow for 6 s; a call in 100 fails on a healthy day.
+/// Answers like a primary that fails for 7 s, hangs for 6 s and is slow for 6 s. While healthy, it
+/// fails one call in 100.
 async fn primary(start: Instant, takes: Duration, luck: f64) -> Result<(), BoxError> {
     match start.elapsed().as_secs() {
         10..17 => return Err("out of order".into()),
@@ -44,7 +47,8 @@ async fn primary(start: Instant, takes: Duration, luck: f64) -> Result<(), BoxEr
 async fn calls(path: &Path) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let recorder = Recorder::csv(File::create(path)?);
-    // All that it takes on a live service: an observer, and shadow mode, so that no call is diverted and each one's outcome is known.
+    // On a live service, this is all: an observer, and shadow mode, so that no call is diverted and
+    // the outcome of each is known.
     let layer = CircuitBreakerLayer::builder()
         .name("payments")
         .observer(recorder.clone())
@@ -58,11 +62,11 @@ async fn calls(path: &Path) -> Result<(), Box<dyn Error>> {
     let mut callers = JoinSet::new();
     while start.elapsed() < LENGTH {
         sleep(random.around(1.0 / CALLS_A_SECOND)).await;
-        let request = (Duration::from_millis(20) + random.around(0.012), random.part());
+        let request = (Duration::from_millis(20) + random.around(0.012), random.unit());
         let mut service = service.clone();
         callers.spawn(async move {
             let answer = timeout(PATIENCE, async { service.ready().await?.call(request).await });
-            // An error, or too late: the recorder has seen it.
+            // On an error or a timeout, the recorder has seen the call, too.
             let _ = answer.await;
         });
     }

@@ -100,13 +100,13 @@ fn duplicate_names_are_refused() {
     let all = mistakes(&with_service(
         "instances = [\n  'http://a',\n  'http://b',\n  'http://a',\n]\n",
     ));
-    assert_eq!(all, ["9:3: services.a.instances: \"http://a\" is there twice"]);
+    assert_eq!(all, ["9:3: services.a.instances: \"http://a\" is given twice"]);
     let all = mistakes(&with_service(
         "instances = [{ name = 'x', address = 'http://a' }, { name = 'x', address = 'http://b' }]\n",
     ));
-    assert_eq!(all, ["6:52: services.a.instances: \"x\" is there twice"]);
+    assert_eq!(all, ["6:52: services.a.instances: \"x\" is given twice"]);
     let all = mistakes(&(with_service("instances = ['http://a']\n") + "[[routes]]\npath = '/'\nservice = 'a'\n"));
-    assert_eq!(all, ["8:8: routes[1].path: \"/\" is there twice"]);
+    assert_eq!(all, ["8:8: routes[1].path: \"/\" is given twice"]);
     // For another host it is another route.
     let other = "[[routes]]\nhost = 'a.example'\npath = '/'\nservice = 'a'\n";
     Config::parse(&(with_service("instances = ['http://a']\n") + other)).unwrap();
@@ -132,7 +132,7 @@ fn a_backup_that_is_not_there_or_a_cycle_of_them_is_refused() {
 
 #[test]
 fn an_address_that_nobody_can_be_reached_at_is_refused() {
-    let accepted = "an address such as \"http://10.0.0.7:8080\" is accepted";
+    let accepted = "use one such as \"http://10.0.0.7:8080\"";
     for (address, why) in [
         ("", "it is no URI"),
         ("a.example", "it has no http:// in front"),
@@ -147,7 +147,8 @@ fn an_address_that_nobody_can_be_reached_at_is_refused() {
         ("http://a example", "it is no URI"),
     ] {
         let all = mistakes(&with_service(&format!("instances = ['{address}']\n")));
-        let expected = format!("6:14: services.a.instances: {address:?} can't be: {why}; {accepted}");
+        let expected =
+            format!("6:14: services.a.instances: {address:?} is not an instance's address: {why}; {accepted}");
         assert_eq!(all, [expected]);
     }
 }
@@ -155,22 +156,28 @@ fn an_address_that_nobody_can_be_reached_at_is_refused() {
 #[test]
 fn an_empty_list_of_instances_is_refused() {
     let all = mistakes(&with_service("instances = []\n"));
-    assert_eq!(all, ["6:13: services.a.instances: there are none"]);
+    assert_eq!(all, ["6:13: services.a.instances: at least one is required"]);
 }
 
 #[test]
 fn routes_lead_somewhere() {
     let all = mistakes("listen = '127.0.0.1:1'\n");
-    assert_eq!(all, ["1:1: services: there are none", "1:1: routes: there are none"]);
+    assert_eq!(
+        all,
+        [
+            "1:1: services: at least one is required",
+            "1:1: routes: at least one is required"
+        ]
+    );
     let all = mistakes(
         "listen = 'nowhere'\n[services.a]\ninstances = ['http://a']\n[[routes]]\npath = 'x'\nhost = 'a:80'\nservice = 'b'\n",
     );
     assert_eq!(
         all,
         [
-            "1:10: listen: \"nowhere\" can't be: an address such as \"127.0.0.1:8080\" is accepted",
-            "5:8: routes[0].path: \"x\" can't be: the beginning of a path, such as \"/search\", is accepted",
-            "6:8: routes[0].host: \"a:80\" can't be: a name such as \"a.example\" is accepted",
+            "1:10: listen: \"nowhere\" is not an address such as \"127.0.0.1:8080\"",
+            "5:8: routes[0].path: \"x\" is not the beginning of a path, such as \"/search\"",
+            "6:8: routes[0].host: \"a:80\" is not a name such as \"a.example\"",
             "7:11: routes[0].service: there is no service \"b\"",
         ]
     );
@@ -184,11 +191,11 @@ fn values_out_of_range_are_refused() {
     assert_eq!(
         all,
         [
-            "7:11: services.a.timeout: a duration above 0 and up to a day is accepted",
-            "8:20: services.a.max_open_percent: 0 can't be: 1 to 100 is accepted",
-            "9:18: services.a.check.path: \"health\" can't be: a path such as \"/health\" is accepted",
-            "9:36: services.a.check.every: a duration above 0 and up to a day is accepted",
-            "9:58: services.a.check.trip_after: 0 can't be: at least 1 is accepted",
+            "7:11: services.a.timeout: out of range: above 0 and at most a day",
+            "8:20: services.a.max_open_percent: 0 is out of range: 1 to 100",
+            "9:18: services.a.check.path: \"health\" is not a path such as \"/health\"",
+            "9:36: services.a.check.every: out of range: above 0 and at most a day",
+            "9:58: services.a.check.trip_after: 0 is out of range: at least 1",
         ]
     );
     let all = mistakes(&with_service("instances = ['http://a']\ntimeout = 'soon'\n"));
@@ -208,10 +215,10 @@ fn a_console_that_operates_is_on_this_machine() {
     assert_eq!(
         mistakes(&with("listen = '0.0.0.0:2'\noperate = true")),
         [
-            "8:10: console.listen: to operate breakers by it, it has to listen at a loopback address: it asks nobody who they are"
+            "8:10: console.listen: a console that operates breakers needs a loopback address, because it asks for no credentials"
         ]
     );
-    assert!(mistakes(&with("listen = 'x'"))[0].starts_with("8:10: console.listen: \"x\" can't be"));
+    assert!(mistakes(&with("listen = 'x'"))[0].starts_with("8:10: console.listen: \"x\" is not an address"));
 }
 
 #[test]
@@ -249,6 +256,6 @@ fn mistakes_are_said_with_the_file() {
     let lines = mistakes.in_file(Path::new("etc/gateway.toml"));
     assert_eq!(
         lines,
-        "etc/gateway.toml:1:1: services: there are none\netc/gateway.toml:1:1: routes: there are none"
+        "etc/gateway.toml:1:1: services: at least one is required\netc/gateway.toml:1:1: routes: at least one is required"
     );
 }

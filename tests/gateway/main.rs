@@ -12,18 +12,18 @@ mod common {
 mod answers;
 #[path = "../../examples/gateway/args.rs"]
 mod args;
+#[path = "../../examples/gateway/classifier.rs"]
+mod classifier;
 #[path = "../../examples/gateway/config/mod.rs"]
 mod config;
 #[path = "../../examples/gateway/console.rs"]
 mod console;
-#[path = "../../examples/gateway/elsewhere.rs"]
-mod elsewhere;
 #[path = "../../examples/gateway/headers.rs"]
 mod headers;
 #[path = "../../examples/gateway/instance.rs"]
 mod instance;
-#[path = "../../examples/gateway/judge.rs"]
-mod judge;
+#[path = "../../examples/gateway/next_instance.rs"]
+mod next_instance;
 #[path = "../../examples/gateway/proxy.rs"]
 mod proxy;
 #[path = "../../examples/gateway/reload.rs"]

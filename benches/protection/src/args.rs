@@ -1,32 +1,35 @@
+//! The command line of the benchmark.
+
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 
 use crate::MISUSE;
 
-/// How many answers do users lose behind each circuit breaker?
+/// Measures how many answers users lose behind each circuit breaker.
 ///
 /// Without options: all scenarios, all contestants, 20 seeds; tables and plots go to results/.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {
-    /// Only these scenarios, of those that --list shows; or a TOML file with one of your own
+    /// Run only these scenarios, as --list names them; or a TOML file with one of your own
     #[arg(long = "scenario", value_name = "NAME[,NAME…] | FILE")]
     pub(crate) scenarios: Vec<String>,
 
-    /// Only these contestants, of those that --list shows
+    /// Run only these contestants, as --list names them
     #[arg(long = "contestant", value_name = "NAME[,NAME…]")]
     pub(crate) contestants: Vec<String>,
 
-    /// How many times each scenario is run, with other chances each time
+    /// Run each scenario this many times, each time with another seed
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) seeds: u64,
 
-    /// The first of the seeds
+    /// Start with this seed
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=u64::from(u32::MAX)))]
     pub(crate) first_seed: u64,
 
-    /// A few seeds of our own contestants, compared with the recorded figures: exit code 1 where they differ
+    /// Run our own contestants with a few seeds and compare the figures with the recorded ones;
+    /// exit code 1 if they differ
     #[arg(long, conflicts_with_all = ["seeds", "first_seed", "reject"])]
     pub(crate) quick: bool,
 
@@ -34,19 +37,20 @@ pub(crate) struct Args {
     #[arg(long, requires = "quick", conflicts_with_all = ["scenarios", "contestants"])]
     pub(crate) record: bool,
 
-    /// Refused calls get an error: there is no backup
+    /// Let refused calls end in an error, without a backup
     #[arg(long)]
     pub(crate) reject: bool,
 
-    /// Where the results go; by default results/ beside this benchmark's Cargo.toml, and nowhere with --quick
+    /// Write the results here; the default is results/ beside this benchmark's Cargo.toml, and
+    /// nowhere with --quick
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Threads; by default one for each core
+    /// Use this many threads; the default is one for each core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
 
-    /// Draw nothing
+    /// Draw no pictures
     #[arg(long)]
     pub(crate) no_plots: bool,
 
@@ -56,11 +60,11 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// What was asked for; or, once the user has been told, with what the process is to end.
+    /// Parses the command line. On an error, prints it and returns the exit code.
     pub(crate) fn read() -> Result<Self, ExitCode> {
         Self::try_parse().map_err(|error| {
             if error.use_stderr() {
-                // Its first paragraph; the others are about usage.
+                // The first paragraph is the error; the others explain the usage.
                 let text = error.to_string();
                 let lines = text.lines().take_while(|line| !line.trim().is_empty());
                 eprintln!("{}", lines.map(str::trim).collect::<Vec<_>>().join(" "));

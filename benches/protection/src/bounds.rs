@@ -1,4 +1,6 @@
-//! This project's own figures, recorded: a change that moves them is seen before it is released.
+//! This project's own figures as recorded, compared with those that were measured.
+//!
+//! A change that moves a figure fails here before it is released.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -10,14 +12,14 @@ use crate::{
     table::Table,
 };
 
-/// What they are recorded with.
+/// The seeds that the figures are recorded with.
 pub const FIRST_SEED: u64 = 1;
 pub const SEEDS: u64 = 3;
 
-/// How far a regret may be off, in hundredths: the system's mathematics may differ in a last bit.
+/// How far a regret may be off, in hundredths. The system's mathematics may differ in a last bit.
 const TOLERANCE: i64 = 1;
 
-/// The figures of each scenario and contestant.
+/// The recorded figures of each scenario and contestant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bounds(BTreeMap<(String, String), Bound>);
 
@@ -25,12 +27,12 @@ pub struct Bounds(BTreeMap<(String, String), Bound>);
 struct Bound {
     /// In hundredths of an answer per 1000.
     regret: i64,
-    /// Of all seeds.
+    /// The sum over all seeds.
     trips: u64,
     false_trips: u64,
 }
 
-/// What is wrong with a file of bounds.
+/// The error of a file of bounds that can't be read.
 #[derive(Debug)]
 pub struct BoundsError(String);
 
@@ -51,7 +53,7 @@ struct Recorded {
 }
 
 impl Bounds {
-    /// Those of our own rows.
+    /// Takes the figures of this project's own rows from the results.
     pub fn of(bench: &Bench<'_>, results: &Results) -> Self {
         let mut bounds = BTreeMap::new();
         for (scenario, measured) in bench.scenarios.iter().zip(&results.scenarios) {
@@ -69,9 +71,11 @@ impl Bounds {
         Self(bounds)
     }
 
+    /// Reads recorded figures.
+    ///
     /// # Errors
     ///
-    /// The line and what is wrong with it.
+    /// Returns the line and what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, BoundsError> {
         let recorded: BTreeMap<String, BTreeMap<String, Recorded>> =
             toml::from_str(text).map_err(|error| BoundsError(error.to_string()))?;
@@ -88,7 +92,8 @@ impl Bounds {
         Ok(Self(bounds.collect()))
     }
 
-    /// Where what was measured differs from what is recorded; a bound of something that was not run is none.
+    /// Lists where measured and recorded figures differ. Ignores recorded figures of scenarios and
+    /// contestants that were not run.
     pub fn differences(&self, bench: &Bench<'_>, measured: &Self) -> Table {
         let was_run = |(scenario, contestant): &(String, String)| {
             let known = bench.entries.iter().any(|entry| entry.name == contestant);
@@ -117,7 +122,7 @@ impl Bounds {
     }
 }
 
-/// As [`Bounds::parse`] reads them.
+/// Writes the format that [`Bounds::parse`] reads.
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "# Written by `cargo run --release -- --quick --record`.")?;

@@ -1,3 +1,6 @@
+//! What the command line does: run the scenarios, write the results, and compare or record this
+//! project's figures.
+
 use std::{
     error::Error,
     fs, io,
@@ -6,18 +9,20 @@ use std::{
     thread,
 };
 
+use bench_common::{files, progress::Progress};
 use tower_breaker_protection::{
     bounds::{self, Bounds},
+    entry::Entry,
     ranking::Ranking,
     report,
-    roster::{self, Entry, OURS},
+    roster::{self, OURS},
     run::{Bench, Results},
     scenario::Scenario,
     select,
     table::{self, Precision},
 };
 
-use crate::{args::Args, progress::Progress};
+use crate::args::Args;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     if args.list {
@@ -32,7 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     };
     let bench = bench(args, &scenarios, &entries);
     if let Some(directory) = directory(args) {
-        report::write(&directory, &[])?; // To fail now, if at all.
+        files::write(&directory, &[])?; // Fails now if the directory can't be written.
     }
     let threads = threads(args);
     let progress = Progress::new(bench.work());
@@ -47,7 +52,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
             eprintln!("Drawing.");
             files.extend(report::plots(&bench, &results, &ranking, threads));
         }
-        report::write(&directory, &files)?;
+        files::write(&directory, &files)?;
     }
     print!(
         "{}\n{}",
@@ -108,7 +113,7 @@ fn threads(args: &Args) -> usize {
     args.threads.map_or_else(cores, usize::from)
 }
 
-/// Compares our own figures with those that are recorded, or records them.
+/// Compares this project's figures with the recorded ones, or records them.
 fn check(args: &Args, bench: &Bench<'_>, results: &Results) -> Result<ExitCode, Box<dyn Error>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("bounds.toml");
     let named = |error: io::Error| format!("{}: {error}", path.display());

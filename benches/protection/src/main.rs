@@ -2,13 +2,12 @@
 
 mod args;
 mod command;
-mod progress;
 
 use std::process::ExitCode;
 
 use self::args::Args;
 
-/// A wrong command line or file, as for `clap`.
+/// The exit code for a wrong command line or file. `clap` uses the same one.
 const MISUSE: u8 = 2;
 
 fn main() -> ExitCode {

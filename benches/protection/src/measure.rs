@@ -1,16 +1,19 @@
+//! What is counted in one run: how each request ended, what the breaker did, and when.
+
 use std::time::Duration;
 
 use tower_breaker::clock::Timestamp;
 
-/// What one run came to.
+/// The measures of one run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measures {
     pub requests: u64,
-    /// What the answers were worth: 1 for a good one in time, the backup's worth for the backup's, else nothing.
+    /// The worth of all answers: 1 for a good one of the primary in time, the backup's worth for
+    /// one of the backup in time, and 0 otherwise.
     pub utility: f64,
     /// Answers of the primary within the objective.
     pub good: u64,
-    /// Answers that came too late, whoever gave them.
+    /// Answers of the primary or the backup that came too late.
     pub slow: u64,
     /// Answers of the backup within the objective.
     pub by_backup: u64,
@@ -20,30 +23,31 @@ pub struct Measures {
     pub dropped: u64,
     /// Attempts that were sent to the primary.
     pub to_primary: u64,
-    /// Those of them that the reference would have kept from it.
+    /// Attempts at the primary that the reference would have refused.
     pub wasted: u64,
-    /// Attempts that the contestant kept from the primary.
+    /// Attempts that the contestant refused.
     pub refused: u64,
     /// Changes from closed to open.
     pub trips: u64,
-    /// Trips with nothing wrong, or nothing bad enough.
+    /// Trips while the primary was healthy, or in a scenario in which a breaker must not trip.
     pub false_trips: u64,
     /// Changes from half-open to open.
     pub reopened: u64,
-    /// Those after the last fault.
+    /// Changes from half-open to open after the last fault.
     pub reopened_in_recovery: u64,
-    /// From the first fault to the first trip.
+    /// The time from the first fault to the first trip.
     pub time_to_trip: Option<Duration>,
-    /// From the end of the last fault until the primary has at least 18 of 20 attempts.
+    /// The time from the end of the last fault until the primary gets at least 18 of 20 attempts.
     pub time_to_primary: Option<Duration>,
-    /// Within a second after the first fault, attempts at the primary as a multiple of its capacity, at the most.
+    /// The most attempts at the primary in any one second since the first fault, as a multiple of
+    /// its capacity.
     pub peak_load: Option<f64>,
     pub crashes: u64,
     latencies: Latencies,
 }
 
 impl Measures {
-    /// The latency that this share of the answered requests stayed below.
+    /// Returns the latency that this share of the answered requests stayed below.
     pub fn latency(&self, share: f64) -> Option<Duration> {
         self.latencies.quantile(share)
     }
@@ -52,18 +56,18 @@ impl Measures {
         self.latencies.note(latency);
     }
 
-    /// The share of all attempts that the contestant kept from the primary.
+    /// Returns the share of all attempts that the contestant refused.
     pub fn refused_rate(&self) -> f64 {
         self.refused as f64 / (self.refused + self.to_primary).max(1) as f64
     }
 
-    /// Answers lost per 1000 requests, beside the reference.
+    /// Returns the answers lost per 1000 requests, compared with the reference.
     pub fn regret(&self, reference: &Self) -> f64 {
         1000.0 * (reference.utility - self.utility) / reference.requests.max(1) as f64
     }
 }
 
-/// Latencies by their logarithm, in steps of at most 1/32.
+/// Latencies in logarithmic buckets, in steps of at most 1/32.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Latencies {
     counts: Vec<u64>,
@@ -73,7 +77,7 @@ struct Latencies {
 /// The bits of a float's fraction below the five that are kept.
 const DROPPED_BITS: u32 = 23 - 5;
 
-/// The step of 2⁻²⁰ s: shorter latencies are counted as that one.
+/// The step of 2⁻²⁰ s. Shorter latencies count as that one.
 const FIRST_STEP: usize = (127 - 20) << 5;
 
 impl Latencies {
@@ -98,25 +102,25 @@ impl Latencies {
     }
 }
 
-/// What happened when, for a picture.
+/// What happened over time, for a picture.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
-    /// A stretch of time each, all alike.
+    /// Slots of equal length.
     pub slots: Vec<Slot>,
     pub slot: Duration,
-    /// When a breaker's gate changed, and which one's.
+    /// When each instance's gate changed, and to what.
     pub gates: Vec<(Timestamp, u32, crate::contestant::Gate)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Slot {
-    /// Requests that came.
+    /// Requests that arrived.
     pub demand: u32,
     /// Attempts at the primary.
     pub to_primary: u32,
-    /// Attempts that were kept from it.
+    /// Attempts that were refused.
     pub refused: u32,
-    /// Requests that were lost: errors, late answers, callers gone.
+    /// Requests that were lost: errors, late answers, callers who gave up.
     pub lost: u32,
 }
 

@@ -1,4 +1,8 @@
-//! This project's own rows: the layer itself, its futures and permits, on tokio's paused clock.
+//! This project's own rows: the layer itself, with its futures and permits, on tokio's paused
+//! clock.
+//!
+//! The simulator polls a call once to see which service it reached, and again when that service's
+//! answer is due.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,59 +18,69 @@ use tokio::{
     time::{Instant, advance},
 };
 use tower::{Layer, Service};
-use tower_breaker::{Breaker, CircuitBreakerLayer, CircuitOpen, Config, State, clock::Timestamp, layer::CircuitBreakerLayerBuilder};
+use tower_breaker::{
+    Breaker, CircuitBreakerLayer, CircuitOpen, Config, State, clock::Timestamp, layer::CircuitBreakerLayerBuilder,
+};
 
-use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
+use crate::contestant::{Call, CallId, Contestant, End, Gate, Route};
 
 /// The layer around a primary that the simulator plays.
 pub struct OurLayer<S: Service<()>> {
     time: PausedTime,
     service: S,
     breaker: Breaker,
-    stage: Rc<Stage>,
+    last_call: Rc<LastCall>,
     calls: Vec<Option<InFlight<S::Future>>>,
     free: Vec<usize>,
 }
 
 struct InFlight<F> {
     future: Pin<Box<F>>,
-    curtain: Verdict,
+    end: Ending,
 }
 
-/// The layer that is built from this, with a backup, or with none. The run starts now.
+/// Builds a contestant from this layer, with a backup unless it `rejects`. The run starts now.
 pub fn contestant(builder: CircuitBreakerLayerBuilder, rejects: bool) -> Box<dyn Contestant> {
-    joining(PausedTime::start(), builder, rejects)
+    layer_contestant(PausedTime::start(), builder, rejects)
 }
 
-/// A layer that is made in the course of a run.
-fn joining(time: PausedTime, builder: CircuitBreakerLayerBuilder, rejects: bool) -> Box<dyn Contestant> {
-    let stage = Rc::new(Stage::default());
+/// Builds the layer for a run that may have started before.
+fn layer_contestant(time: PausedTime, builder: CircuitBreakerLayerBuilder, rejects: bool) -> Box<dyn Contestant> {
+    let last_call = Rc::new(LastCall::default());
     // The layer's clock starts when the layer is made.
     let runtime = time.runtime.clone();
     let entered = runtime.enter();
-    let primary = Actor::new(&stage, Part::Primary);
+    let primary = Simulated::new(&last_call, Side::Primary);
     let sound = "the benchmark's own settings are sound";
     if rejects {
         let layer = builder.build().expect(sound);
         drop(entered);
-        Box::new(OurLayer::new(time, &layer, primary, stage))
+        Box::new(OurLayer::new(time, &layer, primary, last_call))
     } else {
-        let layer = builder.backup(Actor::new(&stage, Part::Backup)).build().expect(sound);
+        let layer = builder
+            .backup(Simulated::new(&last_call, Side::Backup))
+            .build()
+            .expect(sound);
         drop(entered);
-        Box::new(OurLayer::new(time, &layer, primary, stage))
+        Box::new(OurLayer::new(time, &layer, primary, last_call))
     }
 }
 
 impl<S: Service<()>> OurLayer<S> {
-    fn new<B, C>(time: PausedTime, layer: &CircuitBreakerLayer<B, C>, primary: Actor, stage: Rc<Stage>) -> Self
+    fn new<B, C>(
+        time: PausedTime,
+        layer: &CircuitBreakerLayer<B, C>,
+        primary: Simulated,
+        last_call: Rc<LastCall>,
+    ) -> Self
     where
-        CircuitBreakerLayer<B, C>: Layer<Actor, Service = S>,
+        CircuitBreakerLayer<B, C>: Layer<Simulated, Service = S>,
     {
         Self {
             time,
             service: layer.layer(primary),
             breaker: layer.breaker().clone(),
-            stage,
+            last_call,
             calls: Vec::new(),
             free: Vec::new(),
         }
@@ -86,40 +100,40 @@ where
         );
         let mut future = Box::pin(self.service.call(()));
         let answered = future.as_mut().poll(&mut context).is_ready();
-        let pass = self.free.pop().unwrap_or_else(|| {
+        let id = self.free.pop().unwrap_or_else(|| {
             self.calls.push(None);
             self.calls.len() - 1
         });
-        match self.stage.called.take() {
-            Some((part, curtain)) => {
-                self.calls[pass] = Some(InFlight { future, curtain });
-                match part {
-                    Part::Primary => Route::Primary(Pass(pass as u64)),
-                    Part::Backup => Route::Refused(Pass(pass as u64)),
+        match self.last_call.reached.take() {
+            Some((side, end)) => {
+                self.calls[id] = Some(InFlight { future, end });
+                match side {
+                    Side::Primary => Route::Primary(CallId(id as u64)),
+                    Side::Backup => Route::Refused(CallId(id as u64)),
                 }
             }
             None => {
-                assert!(answered, "a call that reaches nobody is rejected");
-                Route::Refused(Pass(pass as u64))
+                assert!(answered, "a call that reaches no service is rejected");
+                Route::Refused(CallId(id as u64))
             }
         }
     }
 
-    fn primary_ended(&mut self, Pass(pass): Pass, end: End, now: Timestamp) {
+    fn primary_ended(&mut self, CallId(id): CallId, end: End, now: Timestamp) {
         let _time = self.time.set(now);
-        self.free.push(pass as usize);
-        let Some(mut call) = self.calls[pass as usize].take() else {
+        self.free.push(id as usize);
+        let Some(mut call) = self.calls[id as usize].take() else {
             return; // It was rejected.
         };
         if end != End::Dropped {
-            call.curtain.set(Some(end));
+            call.end.set(Some(end));
             let answered = call.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             assert!(answered.is_ready(), "an answer is passed on at once");
         }
     }
 
-    fn backup_ended(&mut self, pass: Pass, end: End, now: Timestamp) {
-        self.primary_ended(pass, end, now);
+    fn backup_ended(&mut self, id: CallId, end: End, now: Timestamp) {
+        self.primary_ended(id, end, now);
     }
 
     fn gate(&self, now: Timestamp) -> Gate {
@@ -140,38 +154,38 @@ impl<S: Service<()>> fmt::Debug for OurLayer<S> {
     }
 }
 
-/// Where a service that was called leaves word.
+/// The last call that reached a service, until `ask` takes it.
 #[derive(Debug, Default)]
-struct Stage {
-    called: RefCell<Option<(Part, Verdict)>>,
+struct LastCall {
+    reached: RefCell<Option<(Side, Ending)>>,
 }
 
-/// How a call ends, once that is known.
-type Verdict = Rc<Cell<Option<End>>>;
+/// How a call ends. Empty until the simulator knows.
+type Ending = Rc<Cell<Option<End>>>;
 
 #[derive(Clone, Copy, Debug)]
-enum Part {
+enum Side {
     Primary,
     Backup,
 }
 
 /// A service that answers when the simulator says so.
 #[derive(Clone, Debug)]
-struct Actor {
-    stage: Rc<Stage>,
-    part: Part,
+struct Simulated {
+    last_call: Rc<LastCall>,
+    side: Side,
 }
 
-impl Actor {
-    fn new(stage: &Rc<Stage>, part: Part) -> Self {
+impl Simulated {
+    fn new(last_call: &Rc<LastCall>, side: Side) -> Self {
         Self {
-            stage: stage.clone(),
-            part,
+            last_call: last_call.clone(),
+            side,
         }
     }
 }
 
-/// The primary's error, and any other.
+/// The error of the primary and of the breaker.
 #[derive(Debug)]
 pub struct Failed;
 
@@ -181,27 +195,27 @@ impl From<CircuitOpen> for Failed {
     }
 }
 
-impl Service<()> for Actor {
+impl Service<()> for Simulated {
     type Response = ();
     type Error = Failed;
-    type Future = Curtain;
+    type Future = SimulatedResponse;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failed>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, (): ()) -> Curtain {
-        let curtain = Rc::new(Cell::new(None));
-        *self.stage.called.borrow_mut() = Some((self.part, curtain.clone()));
-        Curtain(curtain)
+    fn call(&mut self, (): ()) -> SimulatedResponse {
+        let end = Rc::new(Cell::new(None));
+        *self.last_call.reached.borrow_mut() = Some((self.side, end.clone()));
+        SimulatedResponse(end)
     }
 }
 
-/// Pending until the simulator says how the call ends.
+/// A future that is pending until the simulator says how the call ends.
 #[derive(Debug)]
-struct Curtain(Verdict);
+struct SimulatedResponse(Ending);
 
-impl Future for Curtain {
+impl Future for SimulatedResponse {
     type Output = Result<(), Failed>;
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
@@ -213,7 +227,7 @@ impl Future for Curtain {
     }
 }
 
-/// tokio's paused clock, which the simulator moves.
+/// Tokio's paused clock, which the simulator moves.
 #[derive(Clone, Debug)]
 struct PausedTime {
     runtime: Rc<Runtime>,
@@ -221,7 +235,7 @@ struct PausedTime {
 }
 
 thread_local! {
-    /// One for all the contestants on a thread; its clock only ever goes on.
+    /// One for all contestants on a thread. Its clock never goes back.
     static RUNTIME: Rc<Runtime> = Rc::new(
         runtime::Builder::new_current_thread()
             .enable_time()
@@ -241,7 +255,8 @@ impl PausedTime {
         Self { runtime, start }
     }
 
-    /// Brings the clock to a moment of this run, and enters the runtime. Nothing here waits for a timer, so none has to be fired.
+    /// Moves the clock to `now` and enters the runtime. Nothing here waits for a timer, so that no
+    /// timer has to fire.
     fn set(&self, now: Timestamp) -> runtime::EnterGuard<'_> {
         let entered = self.runtime.enter();
         let ahead = (self.start + now.since(Timestamp::START)).duration_since(Instant::now());
@@ -253,18 +268,18 @@ impl PausedTime {
     }
 }
 
-/// A layer for each key, as a service with one breaker per shard or host has it.
+/// A layer for each key, like in a service with one breaker per shard or host.
 pub struct Keyed {
     time: PausedTime,
     config: Config,
     seed: u64,
     rejects: bool,
-    /// By key; made when the key is first called.
+    /// By key. A layer is made when its key is first called.
     each: Vec<Option<Box<dyn Contestant>>>,
 }
 
 impl Keyed {
-    /// The run starts now.
+    /// Creates the contestant. The run starts now.
     pub fn new(config: Config, seed: u64, rejects: bool) -> Self {
         Self {
             time: PausedTime::start(),
@@ -283,35 +298,35 @@ impl Keyed {
         let make = || {
             let seed = self.seed.wrapping_mul(31).wrapping_add(u64::from(key));
             let builder = CircuitBreakerLayer::builder().config(self.config.clone()).seed(seed);
-            joining(self.time.clone(), builder, self.rejects)
+            layer_contestant(self.time.clone(), builder, self.rejects)
         };
         self.each[index].get_or_insert_with(make).as_mut()
     }
 }
 
-/// A pass of one key's breaker is one of all of them with the key above it.
+/// A call's number has its key above these bits, and the number at that key's layer below.
 const KEY_SHIFT: u32 = 40;
 
 impl Contestant for Keyed {
     fn ask(&mut self, call: Call, now: Timestamp) -> Route {
-        let with_key = |Pass(pass)| Pass(pass | u64::from(call.key) << KEY_SHIFT);
+        let with_key = |CallId(id)| CallId(id | u64::from(call.key) << KEY_SHIFT);
         match self.of(call.key).ask(call, now) {
-            Route::Primary(pass) => Route::Primary(with_key(pass)),
-            Route::Refused(pass) => Route::Refused(with_key(pass)),
+            Route::Primary(id) => Route::Primary(with_key(id)),
+            Route::Refused(id) => Route::Refused(with_key(id)),
         }
     }
 
-    fn primary_ended(&mut self, Pass(pass): Pass, end: End, now: Timestamp) {
-        let own = Pass(pass & ((1 << KEY_SHIFT) - 1));
-        self.of((pass >> KEY_SHIFT) as u32).primary_ended(own, end, now);
+    fn primary_ended(&mut self, CallId(id): CallId, end: End, now: Timestamp) {
+        let own = CallId(id & ((1 << KEY_SHIFT) - 1));
+        self.of((id >> KEY_SHIFT) as u32).primary_ended(own, end, now);
     }
 
-    fn backup_ended(&mut self, Pass(pass): Pass, end: End, now: Timestamp) {
-        let own = Pass(pass & ((1 << KEY_SHIFT) - 1));
-        self.of((pass >> KEY_SHIFT) as u32).backup_ended(own, end, now);
+    fn backup_ended(&mut self, CallId(id): CallId, end: End, now: Timestamp) {
+        let own = CallId(id & ((1 << KEY_SHIFT) - 1));
+        self.of((id >> KEY_SHIFT) as u32).backup_ended(own, end, now);
     }
 
-    /// Closed where all are, open where one is.
+    /// Open if any layer is open, closed if all are.
     fn gate(&self, now: Timestamp) -> Gate {
         let gates = self.each.iter().flatten().map(|contestant| contestant.gate(now));
         gates.fold(Gate::Closed, |one, other| match (one, other) {

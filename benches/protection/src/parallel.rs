@@ -1,3 +1,5 @@
+//! Runs jobs on several threads.
+
 use std::{
     sync::{
         Mutex, PoisonError,
@@ -6,7 +8,8 @@ use std::{
     thread,
 };
 
-/// What each job comes to, in the jobs' order, whatever the number of threads.
+/// Returns the result of each job, in the jobs' order. The order doesn't depend on the number of
+/// threads.
 pub(crate) fn map<J: Sync, T: Send>(jobs: &[J], threads: usize, work: impl Fn(&J) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(jobs.len()));

@@ -1,24 +1,27 @@
+//! Repeatable random numbers.
+
 use std::time::Duration;
 
-/// Repeatable chance: the same seed and stream give the same draws, on every machine.
+/// A generator that gives the same draws for the same seed and stream, on every machine.
 ///
-/// The mathematics comes from the `libm` crate: that of the system's C library may differ in the last bit.
+/// The mathematics comes from the `libm` crate, because the system's C library may differ in the
+/// last bit.
 #[derive(Clone, Debug)]
 pub struct Random(fastrand::Rng);
 
 impl Random {
-    /// One of many independent streams of a seed.
+    /// Creates one of many independent streams of a seed.
     pub fn new(seed: u64, stream: u64) -> Self {
         let mixed = seed
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
             .wrapping_add(stream.wrapping_mul(0xd1b5_4a32_d192_ed03));
         let mut random = fastrand::Rng::with_seed(mixed);
-        // The first word of neighbouring seeds is alike.
+        // The first outputs of neighboring seeds are alike.
         random.u64(..);
         Self(random)
     }
 
-    /// From 0 to 1, 1 excluded.
+    /// Draws a number from 0 to 1, 1 excluded.
     pub fn unit(&mut self) -> f64 {
         self.0.f64()
     }
@@ -35,14 +38,14 @@ impl Random {
         mean.mul_f64(-libm::log(1.0 - self.unit()))
     }
 
-    /// A standard normal (Box and Muller, 1958).
+    /// Draws from a standard normal distribution (Box and Muller, 1958).
     pub fn normal(&mut self) -> f64 {
         let radius = libm::sqrt(-2.0 * libm::log(1.0 - self.unit()));
         radius * libm::cos(std::f64::consts::TAU * self.unit())
     }
 }
 
-/// The share of a standard normal that lies below `z`.
+/// Returns the share of a standard normal distribution that lies below `z`.
 pub(crate) fn normal_below(z: f64) -> f64 {
     0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
 }

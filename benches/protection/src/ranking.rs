@@ -1,5 +1,7 @@
+//! The contestants in order of their regret.
+
 use crate::{
-    roster::Entry,
+    entry::Entry,
     run::{Bench, Results},
     statistics::Estimate,
 };
@@ -13,18 +15,18 @@ pub struct Ranking {
 /// One contestant.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Its place in the benchmark's entries.
+    /// Its index in the benchmark's entries.
     pub entry: usize,
     /// Its regret in each scenario.
     pub regrets: Vec<Estimate>,
-    /// The mean over the scenarios that count, of each seed; and over the seeds.
+    /// The mean over the scenarios that count, first for each seed and then over the seeds.
     pub mean: Estimate,
     /// The scenario with the highest regret of those that count.
     pub worst: usize,
 }
 
 impl Ranking {
-    /// `None` where nothing was run.
+    /// Ranks the entries. Returns `None` if nothing was run.
     pub fn of(bench: &Bench<'_>, results: &Results) -> Option<Self> {
         let counted = counted(bench);
         let mut rows = (0..bench.entries.len())
@@ -37,20 +39,21 @@ impl Ranking {
         (!rows.is_empty()).then_some(Self { rows })
     }
 
-    /// The row of this project's first contestant that took part, with which others are compared.
+    /// Returns the row of this project's first contestant that took part. Others are compared with
+    /// it.
     pub fn ours(&self, bench: &Bench<'_>) -> Option<&Row> {
         let rows = self.rows.iter().filter(|row| bench.entries[row.entry].is_ours());
         rows.min_by_key(|row| row.entry)
     }
 
-    /// Others, the best first.
+    /// Returns the rows of other projects, the best first.
     pub fn peers<'r>(&'r self, bench: &'r Bench<'_>) -> impl Iterator<Item = &'r Row> {
         let is_peer = |entry: &Entry| !entry.is_ours() && entry.name != Entry::NONE;
         self.rows.iter().filter(move |row| is_peer(&bench.entries[row.entry]))
     }
 }
 
-/// The scenarios of the mean: all of them, if none of those that were run is meant for it.
+/// Returns the scenarios in the mean. If none of those that ran counts, all of them do.
 pub(crate) fn counted(bench: &Bench<'_>) -> Vec<usize> {
     let all = 0..bench.scenarios.len();
     let counted: Vec<_> = all.clone().filter(|index| bench.scenarios[*index].in_mean).collect();

@@ -1,73 +1,62 @@
-//! A benchmark's results as files: the same results give the same bytes.
+//! A benchmark's results as files. The same results give the same bytes.
 
-use std::{fmt::Write, fs, io, path::Path};
+use std::fmt::Write;
+
+use bench_common::files::File;
 
 use crate::{
+    entry::Entry,
     measure::Measures,
     parallel,
-    plot::{self, History},
+    plot::{self, Panel},
     ranking::{Ranking, Row},
-    roster::Entry,
     run::{Bench, Results},
     table::{self, Precision},
 };
 
-/// A file's name, and what is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
-    pub name: String,
-    pub content: String,
-}
-
-/// The tables.
+/// Returns the files with tables.
 pub fn tables(bench: &Bench<'_>, results: &Results, ranking: &Ranking) -> Vec<File> {
-    let file = |name: &str, content: String| File {
-        name: name.to_owned(),
-        content,
-    };
     vec![
-        file("overview.md", overview(bench, results, ranking)),
-        file("details.md", details(bench, results, ranking)),
-        file("summary.csv", table::summary_csv(bench, results)),
-        file("runs.csv", table::runs_csv(bench, results)),
+        File::new("overview.md", overview(bench, results, ranking)),
+        File::new("details.md", details(bench, results, ranking)),
+        File::new("summary.csv", table::summary_csv(bench, results)),
+        File::new("runs.csv", table::runs_csv(bench, results)),
     ]
 }
 
-/// How many contestants a timeline shows beside ours, at the most; and the row without a breaker.
+/// The most other breakers that a timeline shows, beside this project's and the row without a
+/// breaker.
 const PEERS: usize = 3;
 
-/// The pictures. The timelines' runs are done anew, on so many threads.
+/// Returns the files with pictures. Repeats the runs that have a timeline, on this many threads.
 pub fn plots(bench: &Bench<'_>, results: &Results, ranking: &Ranking, threads: usize) -> Vec<File> {
     let rows = shown(bench, ranking);
     let jobs: Vec<_> = (0..bench.scenarios.len())
         .flat_map(|scenario| rows.iter().map(move |row| (scenario, row.entry)))
         .collect();
-    let histories = parallel::map(&jobs, threads, |(scenario, entry)| {
+    let panels = parallel::map(&jobs, threads, |(scenario, entry)| {
         let (measured, entry_index) = (&results.scenarios[*scenario], *entry);
         let (scenario, entry) = (&bench.scenarios[*scenario], &bench.entries[entry_index]);
-        History {
+        Panel {
             name: entry.name,
             about: about(&measured.entries[entry_index][0], &measured.reference[0]),
             timeline: bench.timeline(scenario, entry, plot::SLOTS),
         }
     });
     let overviews = [
-        ("regret.svg", plot::regret(bench, ranking)),
-        ("heatmap.svg", plot::heatmap(bench, ranking)),
+        File::new("regret.svg", plot::regret(bench, ranking)),
+        File::new("heatmap.svg", plot::heatmap(bench, ranking)),
     ];
-    let overviews = overviews.map(|(name, content)| File {
-        name: name.to_owned(),
-        content,
-    });
-    let timelines = bench.scenarios.iter().zip(histories.chunks(rows.len().max(1)));
-    let timelines = timelines.map(|(scenario, histories)| File {
-        name: format!("timeline-{}.svg", scenario.slug()),
-        content: plot::timeline(scenario, bench.first_seed, histories),
+    let timelines = bench.scenarios.iter().zip(panels.chunks(rows.len().max(1)));
+    let timelines = timelines.map(|(scenario, panels)| {
+        let content = plot::timeline(scenario, bench.first_seed, panels);
+        File::new(format!("timeline-{}.svg", scenario.slug()), content)
     });
     overviews.into_iter().chain(timelines).collect()
 }
 
-/// Whose timelines are shown: ours, the best of the others, and none.
+/// Returns the rows that have a timeline: this project's, the best of the others, and the one
+/// without a breaker.
 fn shown<'r>(bench: &'r Bench<'_>, ranking: &'r Ranking) -> Vec<&'r Row> {
     let none = ranking
         .rows
@@ -77,7 +66,7 @@ fn shown<'r>(bench: &'r Bench<'_>, ranking: &'r Ranking) -> Vec<&'r Row> {
     ranking.ours(bench).into_iter().chain(peers).chain(none).collect()
 }
 
-/// One run in a few words.
+/// Summarizes one run in a few words.
 fn about(run: &Measures, reference: &Measures) -> String {
     let lost = run.errors + run.slow + run.dropped;
     let trips = match run.trips {
@@ -86,20 +75,6 @@ fn about(run: &Measures, reference: &Measures) -> String {
         trips => format!("{trips} trips"),
     };
     format!("regret {}, {lost} lost, {trips}", table::regret(run.regret(reference)))
-}
-
-/// Writes them to a directory, which is made where it isn't there.
-///
-/// # Errors
-///
-/// Those of the file system, with the path.
-pub fn write(directory: &Path, files: &[File]) -> io::Result<()> {
-    let named = |path: &Path, error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    fs::create_dir_all(directory).map_err(|error| named(directory, error))?;
-    files.iter().try_for_each(|file| {
-        let path = directory.join(&file.name);
-        fs::write(&path, &file.content).map_err(|error| named(&path, error))
-    })
 }
 
 fn overview(bench: &Bench<'_>, results: &Results, ranking: &Ranking) -> String {
@@ -114,7 +89,7 @@ fn overview(bench: &Bench<'_>, results: &Results, ranking: &Ranking) -> String {
         let losses = table::losses(bench, results, ranking);
         let _ = writeln!(text, "## Where {ours} loses\n");
         let _ = if bench.seeds < 2 {
-            writeln!(text, "One seed tells nothing of that.")
+            writeln!(text, "One seed has no standard error.")
         } else if losses.rows.is_empty() {
             writeln!(text, "Nowhere, by more than two standard errors.")
         } else {

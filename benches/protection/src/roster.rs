@@ -1,51 +1,18 @@
-//! Who takes part.
-
-use std::{fmt, time::Duration};
+//! The contestants that take part.
 
 use tower_breaker::{CircuitBreakerLayer, Config, config::SlowAfter};
 
 use crate::{
     contestant::Contestant,
+    entry::{Entry, Setup},
     ours::{self, Keyed},
     peers,
 };
 
-/// One row of the table.
-#[derive(Clone, Copy)]
-pub struct Entry {
-    /// Short, for tables and the command line.
-    pub name: &'static str,
-    /// One line: what it is, and with which parameters.
-    pub about: &'static str,
-    /// It stands behind a client's timeout at the objective, as a breaker that knows no slow calls should.
-    pub timeout_at_objective: bool,
-    pub make: fn(Setup) -> Box<dyn Contestant>,
-}
-
-/// What a contestant is made for.
-#[derive(Clone, Copy, Debug)]
-pub struct Setup {
-    pub seed: u64,
-    pub objective: Duration,
-    /// Refused requests end in an error, and go to no backup.
-    pub reject: bool,
-}
-
 impl Entry {
-    /// The row without a breaker.
-    pub const NONE: &'static str = "none";
-
-    /// Whether it is one of this project's.
+    /// Returns whether it is one of this project's.
     pub fn is_ours(&self) -> bool {
         OURS.iter().any(|entry| entry.name == self.name)
-    }
-}
-
-impl fmt::Debug for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
     }
 }
 
@@ -54,12 +21,12 @@ fn ours(config: Config, setup: Setup) -> Box<dyn Contestant> {
     ours::contestant(builder, setup.reject)
 }
 
-/// All rows: this project's, then the others.
+/// Returns all entries: this project's, then the others.
 pub fn all() -> Vec<Entry> {
     OURS.iter().copied().chain(peers::roster()).collect()
 }
 
-/// This project's rows.
+/// This project's entries.
 pub const OURS: &[Entry] = &[
     Entry {
         name: "tower-breaker",
@@ -97,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_in_kebab_case_and_tell_all_apart() {
+    fn names_are_in_kebab_case_and_unique() {
         let mut seen = HashSet::new();
         for entry in all() {
             let is_kebab = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';

@@ -1,40 +1,40 @@
-//! All runs of a benchmark, spread over the cores.
+//! Runs all scenarios, seeds and entries of a benchmark, spread over the cores.
 
 use std::ops::Range;
 
 use crate::{
+    entry::{Entry, Setup},
     measure::{Measures, Timeline},
     parallel,
-    roster::{Entry, Setup},
     scenario::Scenario,
     sim::{self, Conditions},
     statistics::Estimate,
 };
 
-/// What is to be run.
+/// What to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Bench<'a> {
     pub scenarios: &'a [Scenario],
     pub entries: &'a [Entry],
     pub first_seed: u64,
-    /// One or more.
+    /// How many seeds; at least one.
     pub seeds: u64,
-    /// Refused requests end in an error, and go to no backup.
+    /// Refused requests end in an error, without a backup.
     pub reject: bool,
 }
 
-/// What it came to.
+/// The results of all runs.
 #[derive(Debug)]
 pub struct Results {
-    /// For each scenario.
+    /// One for each scenario.
     pub scenarios: Vec<ScenarioResults>,
 }
 
 #[derive(Debug)]
 pub struct ScenarioResults {
-    /// One a seed.
+    /// One for each seed.
     pub reference: Vec<Measures>,
-    /// For each entry, one a seed.
+    /// For each entry, one for each seed.
     pub entries: Vec<Vec<Measures>>,
 }
 
@@ -43,8 +43,8 @@ impl Bench<'_> {
         self.first_seed..self.first_seed + self.seeds
     }
 
-    /// Runs all of it on so many threads; `progress` is told of the work of each scenario's seed that is done, of
-    /// [`work`](Self::work) in all. The results don't depend on the number of threads.
+    /// Runs everything on this many threads. After each scenario's seed, `progress` receives its
+    /// share of [`work`](Self::work). The results don't depend on the number of threads.
     pub fn run(&self, threads: usize, progress: &(dyn Fn(u64) + Sync)) -> Results {
         let jobs = self.jobs();
         let done = parallel::map(&jobs, threads, |(scenario, seed)| {
@@ -67,17 +67,18 @@ impl Bench<'_> {
         Results { scenarios }
     }
 
-    /// How much there is to do, in requests of one contestant.
+    /// Returns how much there is to do, in requests of one contestant.
     pub fn work(&self) -> u64 {
         self.scenarios.iter().map(Scenario::expected_requests).sum::<u64>() * self.seeds
     }
 
-    /// Runs one contestant with the first seed, and keeps a timeline of so many slots.
+    /// Runs one contestant with the first seed, and keeps a timeline of this many slots.
     pub fn timeline(&self, scenario: &Scenario, entry: &Entry, slots: usize) -> Timeline {
         self.contestant(scenario, entry, self.first_seed, Some(slots)).1
     }
 
-    /// Each scenario with each seed, the longest first, so that no core is left waiting for another.
+    /// Returns each scenario with each seed. The longest come first, so that no core waits for
+    /// another at the end.
     fn jobs(&self) -> Vec<(usize, u64)> {
         let mut order: Vec<_> = (0..self.scenarios.len()).collect();
         order.sort_by_key(|index| std::cmp::Reverse(self.scenarios[*index].expected_requests()));
@@ -87,7 +88,7 @@ impl Bench<'_> {
             .collect()
     }
 
-    /// The reference, then each entry.
+    /// Runs the reference, then each entry.
     fn one(&self, scenario: &Scenario, seed: u64) -> Vec<Measures> {
         let reference = Conditions {
             seed,
@@ -127,21 +128,21 @@ impl Bench<'_> {
 }
 
 impl ScenarioResults {
-    /// An entry's regret with each seed.
+    /// Returns an entry's regret for each seed.
     pub fn regrets(&self, entry: usize) -> Vec<f64> {
         let runs = self.entries[entry].iter().zip(&self.reference);
         runs.map(|(measures, reference)| measures.regret(reference)).collect()
     }
 
-    /// How much higher an entry's regret is than another's, seed by seed: the same requests and faults, so that less is left to
-    /// chance than between their means.
+    /// Returns how much higher an entry's regret is than another's, seed by seed. Both met the same
+    /// requests and faults, so that this difference is surer than the difference of their means.
     pub fn excess(&self, entry: usize, other: usize) -> Option<Estimate> {
         let pairs = self.regrets(entry).into_iter().zip(self.regrets(other));
         let differences: Vec<_> = pairs.map(|(regret, other)| regret - other).collect();
         Estimate::of(&differences)
     }
 
-    /// The mean of a measure over the runs that have it, and how many of them do.
+    /// Returns the mean of a measure over the runs that have it, and the number of these runs.
     pub fn mean(&self, entry: usize, measure: impl Fn(&Measures) -> Option<f64>) -> Option<(f64, usize)> {
         let values: Vec<f64> = self.entries[entry].iter().filter_map(measure).collect();
         Estimate::of(&values).map(|estimate| (estimate.mean, values.len()))

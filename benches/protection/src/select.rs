@@ -1,33 +1,34 @@
-//! Which scenarios and contestants take part, by what a user calls them.
+//! Selects the scenarios and contestants that the user named.
 
 use std::{fmt, path::Path};
 
 use crate::{
-    roster::{self, Entry},
+    entry::Entry,
+    roster,
     scenario::{Scenario, ScenarioError},
 };
 
 /// Why a selection can't be run.
 #[derive(Debug)]
 pub enum SelectError {
-    /// There is none of that name.
+    /// The name is unknown.
     Unknown {
-        what: &'static str,
+        kind: &'static str,
         name: String,
-        there_is: Vec<String>,
+        known: Vec<String>,
     },
-    /// Two scenarios whose names look alike, in tables or as files.
-    Twice(String),
+    /// Two scenarios have names that look alike in tables or as files.
+    Duplicate(String),
     File(ScenarioError),
 }
 
 impl fmt::Display for SelectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown { what, name, there_is } => {
-                write!(f, "no {what} is called {name:?}; there is {}", there_is.join(", "))
+            Self::Unknown { kind, name, known } => {
+                write!(f, "no {kind} is called {name:?}; there is {}", known.join(", "))
             }
-            Self::Twice(name) => write!(f, "two scenarios are called {name:?}"),
+            Self::Duplicate(name) => write!(f, "two scenarios are called {name:?}"),
             Self::File(error) => error.fmt(f),
         }
     }
@@ -35,11 +36,12 @@ impl fmt::Display for SelectError {
 
 impl std::error::Error for SelectError {}
 
-/// The scenarios of these names, or in these files; all that come with the benchmark, if there are none.
+/// Returns the scenarios with these names or in these files; or all built-in ones, if there are
+/// none.
 ///
 /// # Errors
 ///
-/// An unknown name, a bad file, or two scenarios of one name.
+/// Returns an error for an unknown name, a bad file, or two scenarios of one name.
 pub fn scenarios(wanted: &[String]) -> Result<Vec<Scenario>, SelectError> {
     let built_in = Scenario::built_in();
     if wanted.is_empty() {
@@ -56,9 +58,9 @@ pub fn scenarios(wanted: &[String]) -> Result<Vec<Scenario>, SelectError> {
                 .iter()
                 .find(|scenario| scenario.name.eq_ignore_ascii_case(name));
             let unknown = || SelectError::Unknown {
-                what: "scenario",
+                kind: "scenario",
                 name: name.to_owned(),
-                there_is: built_in
+                known: built_in
                     .iter()
                     .map(|scenario| scenario.name.clone())
                     .chain(["the path of a .toml file".to_owned()])
@@ -73,24 +75,24 @@ pub fn scenarios(wanted: &[String]) -> Result<Vec<Scenario>, SelectError> {
         .collect();
     slugs.sort();
     match slugs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        Some(pair) => Err(SelectError::Twice(pair[0].1.clone())),
+        Some(pair) => Err(SelectError::Duplicate(pair[0].1.clone())),
         None => Ok(scenarios),
     }
 }
 
-/// The contestants of these names, in the roster's order; all, if there are none.
+/// Returns the contestants with these names, in the roster's order; or all, if there are none.
 ///
 /// # Errors
 ///
-/// An unknown name.
+/// Returns an error for an unknown name.
 pub fn contestants(wanted: &[String]) -> Result<Vec<Entry>, SelectError> {
     let all = roster::all();
     let wanted: Vec<&str> = wanted.iter().flat_map(|wanted| names(wanted)).collect();
     if let Some(unknown) = wanted.iter().find(|name| !all.iter().any(|entry| entry.name == **name)) {
         return Err(SelectError::Unknown {
-            what: "contestant",
+            kind: "contestant",
             name: (*unknown).to_owned(),
-            there_is: all.iter().map(|entry| entry.name.to_owned()).collect(),
+            known: all.iter().map(|entry| entry.name.to_owned()).collect(),
         });
     }
     let chosen = all
@@ -127,15 +129,15 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_are_told_what_there_is() {
+    fn unknown_name_is_reported_with_the_known_ones() {
         let error = scenarios(&words(&["S1,S99"])).unwrap_err().to_string();
         assert!(
             error.starts_with("no scenario is called \"S99\"; there is S1, S2,"),
             "{error}"
         );
-        let error = contestants(&words(&["nobody"])).unwrap_err().to_string();
+        let error = contestants(&words(&["unheard-of"])).unwrap_err().to_string();
         assert!(
-            error.starts_with("no contestant is called \"nobody\"; there is tower-breaker,"),
+            error.starts_with("no contestant is called \"unheard-of\"; there is tower-breaker,"),
             "{error}"
         );
     }

@@ -1,13 +1,15 @@
+//! Means over the seeds, and their standard errors.
+
 /// A mean over the seeds, and how far to trust it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     pub mean: f64,
-    /// The mean's standard error; a single seed has none.
+    /// The mean's standard error. A single seed has none.
     pub error: Option<f64>,
 }
 
 impl Estimate {
-    /// `None` without values.
+    /// Returns `None` without values.
     pub fn of(values: &[f64]) -> Option<Self> {
         if values.is_empty() {
             return None;
@@ -21,7 +23,7 @@ impl Estimate {
         Some(Self { mean, error })
     }
 
-    /// Whether the mean lies below zero by more than chance explains: by more than two standard errors.
+    /// Returns whether the mean lies below zero by more than two standard errors.
     pub fn is_below_zero(self) -> bool {
         self.error.is_some_and(|error| self.mean < -2.0 * error)
     }
@@ -35,12 +37,12 @@ mod tests {
     fn standard_error_is_that_of_the_mean() {
         let estimate = Estimate::of(&[1.0, 2.0, 3.0, 4.0]).unwrap();
         assert_eq!(estimate.mean, 2.5);
-        // The variance is 5/3, that of the mean a quarter of it.
+        // The variance is 5/3, and the variance of the mean a quarter of it.
         assert!((estimate.error.unwrap() - (5.0_f64 / 12.0).sqrt()).abs() < 1e-12);
     }
 
     #[test]
-    fn one_value_tells_nothing_of_its_error() {
+    fn one_value_has_no_standard_error() {
         assert_eq!(Estimate::of(&[7.0]), Some(Estimate { mean: 7.0, error: None }));
         assert_eq!(Estimate::of(&[]), None);
         assert!(

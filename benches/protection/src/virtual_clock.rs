@@ -1,8 +1,8 @@
 //! `std::time` in simulated time.
 //!
-//! The crates that read `Instant::now()` can't be given a clock. This module takes the place of the C library's
-//! `clock_gettime`, which the standard library calls: on a thread that is [`at`] a simulated moment it tells that one,
-//! everywhere else it asks the kernel.
+//! The crates that read `Instant::now()` accept no other clock. This module replaces the C
+//! library's `clock_gettime`, which the standard library calls. On a thread that is [`at`] a
+//! simulated time it returns that time. On all other threads it asks the kernel.
 
 use std::{cell::Cell, marker::PhantomData};
 
@@ -12,21 +12,22 @@ use libc::{
 };
 use tower_breaker::clock::Timestamp;
 
-/// Where the simulation starts on the monotonic clock: later than zero, so that a crate may look back from there.
+/// Where the simulation starts on the monotonic clock. It is later than zero, so that a crate may
+/// look back from there.
 const MONOTONIC_START: i64 = 1_000_000;
 
-/// Where it starts on the wall clock: the beginning of 2026.
+/// Where the simulation starts on the wall clock: the beginning of 2026.
 const REALTIME_START: i64 = 1_767_225_600;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 thread_local! {
-    // Without a destructor and with a constant start: reading it neither allocates nor registers anything, which
-    // `clock_gettime` may not do.
+    // Has no destructor and a constant start: `clock_gettime` may neither allocate nor register
+    // anything.
     static NOW: Cell<Option<Timestamp>> = const { Cell::new(None) };
 }
 
-/// Lets `std::time` tell `now` on this thread, until the guard is dropped.
+/// Makes `std::time` return `now` on this thread until the guard is dropped.
 pub fn at(now: Timestamp) -> VirtualClock {
     VirtualClock {
         before: NOW.replace(Some(now)),
@@ -34,7 +35,7 @@ pub fn at(now: Timestamp) -> VirtualClock {
     }
 }
 
-/// A thread's time being simulated; what it was before comes back when this is dropped.
+/// A guard for a thread's simulated time. Dropping it restores what was there before.
 #[derive(Debug)]
 #[must_use = "time is simulated until this is dropped"]
 pub struct VirtualClock {
@@ -48,24 +49,25 @@ impl Drop for VirtualClock {
     }
 }
 
-/// The C library's function of that name.
+/// Replaces the C library's function of that name.
 ///
 /// # Safety
-/// `time` is valid for a write, as for the function whose place this takes.
+///
+/// `time` must be valid for a write, like for the function that this replaces.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
     let start = match clock {
         CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => MONOTONIC_START,
         CLOCK_REALTIME | CLOCK_REALTIME_COARSE => REALTIME_START,
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises that `time` is valid.
         _ => return unsafe { ask_the_kernel(clock, time) },
     };
     let Some(now) = NOW.get() else {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises that `time` is valid.
         return unsafe { ask_the_kernel(clock, time) };
     };
     let (seconds, nanos) = (now.as_nanos() / NANOS_PER_SECOND, now.as_nanos() % NANOS_PER_SECOND);
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller promises that `time` is valid.
     unsafe {
         time.write(timespec {
             tv_sec: start + seconds.cast_signed(),
@@ -75,10 +77,13 @@ pub unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) ->
     0
 }
 
+/// Reads the kernel's clock.
+///
 /// # Safety
-/// `time` is valid for a write.
+///
+/// `time` must be valid for a write.
 unsafe fn ask_the_kernel(clock: clockid_t, time: *mut timespec) -> c_int {
-    // SAFETY: the caller's promise; the call touches nothing else.
+    // SAFETY: the caller promises that `time` is valid. The call touches nothing else.
     let answer = unsafe { libc::syscall(SYS_clock_gettime, clock, time) };
     c_int::from(answer != 0).wrapping_neg()
 }
@@ -114,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guard_gives_back_the_time_that_was_before() {
+    fn dropping_the_guard_restores_the_time_before() {
         let real = Instant::now();
         let outer = at(secs(7));
         let seven = Instant::now();

@@ -1,39 +1,43 @@
+//! The command line: which paths and contestants to measure, and which of the special runs to make.
+
 use std::path::PathBuf;
 
 use clap::Parser;
 use tower_breaker_speed::{contestant::Contestant, path::Path, row::Row};
 
-/// What does a call through a circuit breaker cost?
+/// Measures what a call through a circuit breaker costs.
 ///
-/// Without options: everything, in about a minute; tables and plots go to docs/ and README.md.
+/// Without options: everything, in about a minute. Tables and plots go to docs/ and README.md.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {
-    /// Only these paths
+    /// Measure only these paths
     #[arg(long = "path", value_name = "PATH[,PATH…]", value_delimiter = ',')]
     pub(crate) paths: Vec<Path>,
 
-    /// Only these contestants
+    /// Measure only these contestants
     #[arg(long = "contestant", value_name = "NAME[,NAME…]", value_delimiter = ',')]
     pub(crate) contestants: Vec<Contestant>,
 
-    /// In about twenty seconds: fewer rounds, and without what has to be learned first
+    /// Take about twenty seconds: fewer rounds, and without the path that has to learn first
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// Where tables and plots go; by default docs/ if everything is measured, and nowhere else
+    /// Write tables and plots here; the default is docs/ if everything is measured, and nowhere
+    /// otherwise
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
-    /// Hold this project's instructions per call to the recorded ones: exit code 1 where they are more
+    /// Compare this project's instructions per call with the recorded ones; exit code 1 if they are
+    /// more
     #[arg(long, conflicts_with_all = ["paths", "contestants", "quick", "out"])]
     pub(crate) guard: bool,
 
-    /// Measure whether a console with 1000 breakers and 50 readers slows calls down, and nothing else
+    /// Measure only whether a console with 1000 breakers and 50 readers slows calls down
     #[arg(long, conflicts_with_all = ["paths", "contestants", "quick", "out", "guard", "keys"])]
     pub(crate) console: bool,
 
-    /// Measure what a breaker for each of so many keys takes, and nothing else
+    /// Measure only what a breaker for each of COUNT keys takes
     #[arg(long, value_name = "COUNT", conflicts_with_all = ["paths", "contestants", "quick", "out", "guard"])]
     pub(crate) keys: Option<u64>,
 
@@ -41,13 +45,13 @@ pub(crate) struct Args {
     #[arg(long, requires = "guard")]
     pub(crate) record: bool,
 
-    /// Make the calls of these rows, for callgrind to count
+    /// Make the calls of these rows under callgrind
     #[arg(long, hide = true, value_delimiter = ',')]
     pub(crate) under_callgrind: Vec<Row>,
 }
 
 impl Args {
-    /// Whether the figures are those that are published.
+    /// Returns whether this run measures everything that is published.
     pub(crate) fn is_full(&self) -> bool {
         !self.quick && self.paths.is_empty() && self.contestants.is_empty()
     }

@@ -1,20 +1,24 @@
-//! What a call may cost, and what it does.
+//! This project's limits on what a call may cost, and how the measured figures compare with them.
+//!
+//! [`all`] lists every budget. A budget without a figure is not measured, and is neither met nor
+//! missed.
 
 use std::fmt;
 
 use crate::{
     contestant::Contestant,
     figures::{Figures, Measure},
+    number::shown,
     path::Path,
     scaling::Scaling,
 };
 
-/// A bound, and the figure that it is for.
+/// A limit, and the figure that it applies to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Budget {
-    pub what: String,
+    pub title: String,
     pub limit: Limit,
-    /// `None` where that was not measured.
+    /// `None` if it was not measured.
     pub measured: Option<f64>,
 }
 
@@ -26,17 +30,18 @@ pub enum Limit {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
-    /// With so much to spare.
+    /// The figure is better than the limit by this much.
     Met(f64),
-    /// By so much.
+    /// The figure is worse than the limit by this much.
     Missed(f64),
     NotMeasured,
 }
 
-/// A cost that is flat may still grow by this factor, or by this many nanoseconds: more memory is further away.
+/// How much a flat cost may grow: by this factor, or by this many nanoseconds. A larger memory is
+/// slower to reach.
 const FLAT: (f64, f64) = (1.25, 2.0);
 
-/// This project's.
+/// Returns this project's budgets, in the order of the published table.
 #[must_use]
 pub fn all(figures: &Figures) -> Vec<Budget> {
     let ours = |measure, path: Path| figures.get(measure, OURS, path.name()).map(|spread| spread.median);
@@ -45,8 +50,8 @@ pub fn all(figures: &Figures) -> Vec<Budget> {
         .iter()
         .filter_map(|path| {
             let (best, peer) = best_peer(figures, *path)?;
-            let what = format!("{}, ns over bare: ahead of {peer}", path.name());
-            Some(at_most(best, what, ours(Measure::OverBare, *path)))
+            let title = format!("{}, ns over bare: ahead of {peer}", path.name());
+            Some(at_most(best, title, ours(Measure::OverBare, *path)))
         })
         .collect();
     budgets.extend([
@@ -72,7 +77,7 @@ pub fn all(figures: &Figures) -> Vec<Budget> {
         ),
         at_most(15.0, "backup, ns over bare", ours(Measure::OverBare, Path::Backup)),
         Budget {
-            what: "two threads, one breaker ÷ one each".into(),
+            title: "two threads, one breaker ÷ one each".into(),
             limit: Limit::AtLeast(0.9),
             measured: ours(Measure::TwoThreads, Path::Closed),
         },
@@ -84,15 +89,15 @@ pub fn all(figures: &Figures) -> Vec<Budget> {
 
 const OURS: &str = Contestant::Ours.name();
 
-fn at_most(limit: f64, what: impl Into<String>, measured: Option<f64>) -> Budget {
+fn at_most(limit: f64, title: impl Into<String>, measured: Option<f64>) -> Budget {
     Budget {
-        what: what.into(),
+        title: title.into(),
         limit: Limit::AtMost(limit),
         measured,
     }
 }
 
-/// The fastest of those that have this path.
+/// Returns the lowest cost over bare among the other breakers that have this path, and its owner.
 fn best_peer(figures: &Figures, path: Path) -> Option<(f64, &'static str)> {
     let peers = Contestant::ALL
         .iter()
@@ -110,7 +115,7 @@ fn flat(figures: &Figures, scaling: Scaling) -> Vec<Budget> {
         .iter()
         .filter(|line| line.contestant == Contestant::Ours);
     let budgets = lines.map(|line| {
-        let of_line = || figures.of(scaling.measure()).filter(|figure| figure.who == line.name);
+        let of_line = || figures.of(scaling.measure()).filter(|figure| figure.name == line.name);
         let (first, last) = (of_line().next(), of_line().last());
         let limit = first.map_or(0.0, |first| {
             (FLAT.0 * first.spread.median).max(first.spread.median + FLAT.1)
@@ -118,13 +123,13 @@ fn flat(figures: &Figures, scaling: Scaling) -> Vec<Budget> {
         let steps = first
             .zip(last)
             .map(|(first, last)| format!(", from {} to {}", first.case, last.case));
-        let what = format!(
+        let title = format!(
             "flat by {}: {}{}, ns",
             scaling.about(),
             line.name,
             steps.unwrap_or_default()
         );
-        at_most(limit, what, last.map(|last| last.spread.median))
+        at_most(limit, title, last.map(|last| last.spread.median))
     });
     budgets.collect()
 }
@@ -148,8 +153,8 @@ impl Budget {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AtMost(limit) => write!(f, "≤ {}", crate::table::shown(*limit)),
-            Self::AtLeast(limit) => write!(f, "≥ {}", crate::table::shown(*limit)),
+            Self::AtMost(limit) => write!(f, "≤ {}", shown(*limit)),
+            Self::AtLeast(limit) => write!(f, "≥ {}", shown(*limit)),
         }
     }
 }
@@ -157,8 +162,8 @@ impl fmt::Display for Limit {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Met(spare) => write!(f, "met by {}", crate::table::shown(*spare)),
-            Self::Missed(by) => write!(f, "**missed by {}**", crate::table::shown(*by)),
+            Self::Met(spare) => write!(f, "met by {}", shown(*spare)),
+            Self::Missed(by) => write!(f, "**missed by {}**", shown(*by)),
             Self::NotMeasured => f.write_str("not measured"),
         }
     }
@@ -171,17 +176,17 @@ mod tests {
 
     fn figures(values: &[(Measure, &'static str, &str, f64)]) -> Figures {
         let mut figures = Figures::default();
-        for &(measure, who, case, value) in values {
-            figures.add(measure, who, case, Spread::of(&[value]));
+        for &(measure, name, case, value) in values {
+            figures.add(measure, name, case, Spread::of(&[value]));
         }
         figures
     }
 
-    fn verdict(figures: &Figures, what: &str) -> Verdict {
+    fn verdict(figures: &Figures, title: &str) -> Verdict {
         let budgets = all(figures);
         budgets
             .iter()
-            .find(|budget| budget.what.starts_with(what))
+            .find(|budget| budget.title.starts_with(title))
             .unwrap()
             .verdict()
     }
@@ -226,8 +231,8 @@ mod tests {
                 (Measure::InFlight, "tower-breaker", "100", last),
             ])
         };
-        let what = "flat by calls in flight: tower-breaker, from 0 to 100";
-        assert_eq!(verdict(&grown(12.5), what), Verdict::Met(0.0));
-        assert_eq!(verdict(&grown(14.0), what), Verdict::Missed(1.5));
+        let title = "flat by calls in flight: tower-breaker, from 0 to 100";
+        assert_eq!(verdict(&grown(12.5), title), Verdict::Met(0.0));
+        assert_eq!(verdict(&grown(14.0), title), Verdict::Missed(1.5));
     }
 }

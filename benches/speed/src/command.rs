@@ -1,5 +1,9 @@
+//! What each command line does: measure and report, guard, count under callgrind, or one of the
+//! special measurements.
+
 use std::{error::Error, fs, io, path::Path, process::ExitCode};
 
+use bench_common::progress::Progress;
 use tower_breaker_speed::{
     console,
     guard::{self, Comparison, Counts, Standing},
@@ -11,10 +15,11 @@ use tower_breaker_speed::{
     table,
 };
 
-use crate::{args::Args, progress::Progress};
+use crate::args::Args;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
-    // Clocks, timers and tasks of the contestants are tokio's. Nothing is ever run on it.
+    // The contestants take their clocks, timers and tasks from tokio. No future runs on this
+    // runtime.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let _in_runtime = runtime.enter();
     if !args.under_callgrind.is_empty() {

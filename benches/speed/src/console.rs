@@ -1,4 +1,4 @@
-//! Whether looking costs the calls anything: a console with many breakers and readers, beside calls at full load.
+//! Measures whether a console with many breakers and readers slows down calls at full load.
 
 use std::{
     convert::Infallible,
@@ -30,14 +30,15 @@ const READERS: usize = 50;
 const ROUNDS: usize = 12;
 const ROUND: Duration = Duration::from_secs(2);
 
-/// The throughput of calls on all processors while the console has its readers, as a part of that without any, round by round; and how many bytes
-/// a second the readers got.
+/// Measures the throughput of calls on all processors while the console has its readers, divided by
+/// the throughput without readers, round by round. Also returns how many bytes per second the
+/// readers received.
 ///
-/// Each call is of another breaker than the one before, so that all of them change every second.
+/// Consecutive calls go to different breakers, so that all breakers change every second.
 ///
 /// # Panics
 ///
-/// If there is no socket to be had on this machine.
+/// Panics if this machine has no free socket.
 #[must_use]
 pub fn watched_to_unwatched(progress: &dyn Fn(usize, usize)) -> (Spread, f64) {
     let registry = Registry::new();
@@ -52,12 +53,12 @@ pub fn watched_to_unwatched(progress: &dyn Fn(usize, usize)) -> (Spread, f64) {
     let mut ratios = Vec::new();
     let (mut seconds, mut bytes) = (0.0, 0);
     for round in 0..ROUNDS {
-        // Which comes first changes, so that a machine that slows down favours neither.
+        // The order alternates, so that a machine that slows down favors neither.
         let first = (round % 2 == 0).then(|| throughput(&services));
         let is_over = AtomicBool::new(false);
         let watched = thread::scope(|scope| {
             scope.spawn(|| runtime.block_on(readers_until(&is_over, address, &read)));
-            // By then, all of them have been given everything.
+            // By then every reader has received the initial state of all breakers.
             thread::sleep(Duration::from_millis(500));
             let before = read.load(Ordering::Relaxed);
             let start = Instant::now();
@@ -74,9 +75,9 @@ pub fn watched_to_unwatched(progress: &dyn Fn(usize, usize)) -> (Spread, f64) {
     (Spread::of(&ratios).expect("there are rounds"), bytes as f64 / seconds)
 }
 
-type Called = CircuitBreaker<Steady>;
+type Protected = CircuitBreaker<Steady>;
 
-fn service(number: usize, registry: &Registry) -> Called {
+fn service(number: usize, registry: &Registry) -> Protected {
     CircuitBreakerLayer::builder()
         .name(format!(
             "service-{}/10.0.{}.{}:8080",
@@ -91,8 +92,8 @@ fn service(number: usize, registry: &Registry) -> Called {
         .layer(Steady)
 }
 
-/// Calls a second, on as many threads as there are processors.
-fn throughput(services: &[Called]) -> f64 {
+/// Returns calls per second, on as many threads as there are processors.
+fn throughput(services: &[Protected]) -> f64 {
     let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let start = Instant::now();
     let calls: u64 = thread::scope(|scope| {
@@ -107,7 +108,7 @@ fn throughput(services: &[Called]) -> f64 {
     calls as f64 / start.elapsed().as_secs_f64()
 }
 
-fn calls_until(end: Instant, services: &[Called]) -> u64 {
+fn calls_until(end: Instant, services: &[Protected]) -> u64 {
     let mut services = services.to_vec();
     let cx = &mut std::task::Context::from_waker(std::task::Waker::noop());
     let mut calls = 0;

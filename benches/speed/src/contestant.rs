@@ -1,3 +1,6 @@
+//! The contestants: this project's layer, other crates' breakers, and the floors beneath all of
+//! them.
+
 use clap::{ValueEnum, builder::PossibleValue};
 
 use crate::{
@@ -8,7 +11,7 @@ use crate::{
     subject::Subject,
 };
 
-/// Whose cost is measured.
+/// A contestant whose cost is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contestant {
     Ours,
@@ -37,7 +40,7 @@ impl Contestant {
         Self::Quanta,
     ];
 
-    /// As on the command line.
+    /// Returns the name on the command line and in the tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -75,7 +78,8 @@ impl Contestant {
         matches!(self, Self::Bare | Self::Boxed | Self::Instant | Self::Quanta)
     }
 
-    /// In the state of this path, around this primary; `None` where it has no such path.
+    /// Builds this contestant around `primary`, in the state of `path`. Returns `None` if the
+    /// contestant has no such path.
     #[must_use]
     pub fn subject<P: Primary>(self, path: Path, primary: P) -> Option<Box<dyn Subject>> {
         match self {
@@ -119,7 +123,7 @@ mod tests {
     use super::*;
     use crate::primary::{Answer, Failed, Request, Steady};
 
-    /// Knows how often it was called.
+    /// A primary that counts its calls.
     #[derive(Clone, Debug, Default)]
     struct Counting(Arc<AtomicU64>);
 
@@ -140,7 +144,7 @@ mod tests {
 
     const CALLS: u64 = 20_000;
 
-    /// What a caller sees on this path, and whether the primary is called.
+    /// Returns what a caller sees on this path, and whether the primary is called.
     fn expected(contestant: Contestant, path: Path) -> (Result<Answer, Failed>, bool) {
         match path {
             _ if contestant.is_floor() => (Ok(Answer::Primary), true),
@@ -189,7 +193,7 @@ mod tests {
             let mut subject = contestant.subject(Path::Closed, Steady).unwrap();
             let mut shared = subject.sharing();
             subject.run(1000);
-            // Evidence has to last, and a rate over time looks at whole seconds.
+            // `Evidence` has to last, and a rate over time evaluates whole seconds.
             let refused = (0..2_000_000).any(|n| {
                 if n % 1000 == 0 {
                     std::thread::sleep(std::time::Duration::from_millis(1));
@@ -221,7 +225,7 @@ mod tests {
         );
     }
 
-    /// Is lost when other calls than the first of each ten are to fail.
+    /// A primary that panics unless exactly the first of every ten calls is to fail.
     #[derive(Clone, Debug, Default)]
     struct OneInTenFails(u64);
 

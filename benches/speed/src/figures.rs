@@ -1,6 +1,8 @@
+//! The figures of one run: a value per measure, contestant and case.
+
 use crate::statistics::Spread;
 
-/// What is measured.
+/// A quantity that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     /// Nanoseconds per call over the bare call.
@@ -17,18 +19,19 @@ pub enum Measure {
     Service,
     /// Bytes that one breaker holds.
     Live,
-    /// Throughput of two threads that share a breaker, as a part of that with one each.
+    /// Throughput of two threads that share a breaker, divided by their throughput with one breaker
+    /// each.
     TwoThreads,
     /// Nanoseconds per call over the bare call, by calls in the window.
     Window,
-    /// The same by the window's length.
+    /// Nanoseconds per call over the bare call, by the window's length.
     WindowTime,
-    /// The same by calls in flight.
+    /// Nanoseconds per call over the bare call, by calls in flight.
     InFlight,
 }
 
 impl Measure {
-    /// As in the CSV.
+    /// Returns the name in the CSV.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -47,36 +50,36 @@ impl Measure {
     }
 }
 
-/// One value of the results, with the quartiles about it where it has been measured more than once.
+/// One value of the results. Its quartiles equal the median if it was measured once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
     pub measure: Measure,
-    /// A contestant's name, or a line's.
-    pub who: &'static str,
-    /// A path's name, or a number.
+    /// The name of a contestant or of a [`Line`](crate::scaling::Line).
+    pub name: &'static str,
+    /// The name of a path, or a number.
     pub case: String,
     pub spread: Spread,
 }
 
-/// All that was measured.
+/// Everything that was measured.
 #[derive(Clone, Debug, Default)]
 pub struct Figures(Vec<Figure>);
 
 impl Figures {
-    pub fn add(&mut self, measure: Measure, who: &'static str, case: impl Into<String>, spread: Option<Spread>) {
+    pub fn add(&mut self, measure: Measure, name: &'static str, case: impl Into<String>, spread: Option<Spread>) {
         self.0.extend(spread.map(|spread| Figure {
             measure,
-            who,
+            name,
             case: case.into(),
             spread,
         }));
     }
 
     #[must_use]
-    pub fn get(&self, measure: Measure, who: &str, case: &str) -> Option<Spread> {
+    pub fn get(&self, measure: Measure, name: &str, case: &str) -> Option<Spread> {
         let mut figures = self.of(measure);
         figures
-            .find(|figure| figure.who == who && figure.case == case)
+            .find(|figure| figure.name == name && figure.case == case)
             .map(|figure| figure.spread)
     }
 
@@ -84,34 +87,34 @@ impl Figures {
         self.0.iter().filter(move |figure| figure.measure == measure)
     }
 
-    /// Who was measured, in order.
+    /// Returns the distinct names that have this measure, in order.
     #[must_use]
-    pub fn who(&self, measure: Measure) -> Vec<&'static str> {
-        let mut all: Vec<_> = self.of(measure).map(|figure| figure.who).collect();
+    pub fn names(&self, measure: Measure) -> Vec<&'static str> {
+        let mut all: Vec<_> = self.of(measure).map(|figure| figure.name).collect();
         let mut seen = Vec::new();
-        all.retain(|who| {
-            !seen.contains(who) && {
-                seen.push(*who);
+        all.retain(|name| {
+            !seen.contains(name) && {
+                seen.push(*name);
                 true
             }
         });
         all
     }
 
-    /// A line for each figure.
+    /// Writes one CSV line for each figure.
     #[must_use]
     pub fn csv(&self) -> String {
         let mut csv = String::from("measure,contestant,case,lower_quartile,median,upper_quartile\n");
         for figure in &self.0 {
             let Figure {
                 measure,
-                who,
+                name,
                 case,
                 spread,
             } = figure;
             let Spread { lower, median, upper } = spread;
             csv += &format!(
-                "{},\"{who}\",{case},{lower:.3},{median:.3},{upper:.3}\n",
+                "{},\"{name}\",{case},{lower:.3},{median:.3},{upper:.3}\n",
                 measure.name()
             );
         }

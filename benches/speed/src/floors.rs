@@ -1,4 +1,5 @@
-//! What a breaker can't be cheaper than: the call itself, and the reading of clocks.
+//! The floors: costs that a breaker can't go below. They are the call itself, an allocation, and
+//! two clock reads.
 
 use std::{
     future::Future,
@@ -20,7 +21,7 @@ use crate::{
     subject::{Driven, Subject},
 };
 
-/// What the other contestants are compared with, by path.
+/// Builds the bare call, which the other contestants are compared with, for each path.
 pub(crate) fn bare<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject>> {
     let driven = Driven::new(primary);
     Some(match path {
@@ -36,7 +37,8 @@ pub(crate) fn bare<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject
     })
 }
 
-/// What an allocation adds, the counting of it included.
+/// Builds the bare call with a boxed future. It shows the cost of an allocation, including the
+/// counting.
 pub(crate) fn boxed<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject>> {
     (path == Path::Closed).then(|| Box::new(Driven::new(Boxed(primary))) as _)
 }
@@ -82,7 +84,7 @@ impl<P: Primary> Service<Request> for Boxed<P> {
     }
 }
 
-/// Times each call, and adds that up.
+/// A service that times each call and adds the durations up.
 #[derive(Clone)]
 struct Timed<P, T> {
     primary: P,

@@ -1,16 +1,19 @@
-//! Instructions per call on this project's own paths, recorded: a change that costs some is seen before it is released.
+//! Compares instructions per call on this project's own paths with the recorded counts.
+//!
+//! A change that costs instructions fails here before it is released.
 
 use std::{collections::BTreeMap, fmt};
 
 use crate::{contestant::Contestant, path::Path, row::Row};
 
-/// How far a count may lie above the recorded one.
+/// How far a count may lie above the recorded one, as a fraction.
 const WORSE: f64 = 0.02;
-/// From when on an improvement is to be recorded, or what follows could lose it unseen.
+/// How far a count may lie below the recorded one before it has to be recorded. An unrecorded
+/// improvement could be lost again without a failure.
 const BETTER: f64 = 0.05;
 
-/// What has been learned takes seconds to learn, and is on the same path. Keys are hashed with other chances each time, so that their count isn't quite the
-/// same.
+/// The paths that are counted. `Learned` takes seconds to learn and then runs the same code as
+/// `SlowAfter`. `Keyed` hashes keys with a random seed, so that its count isn't exactly repeatable.
 const PATHS: [Path; 7] = [
     Path::Closed,
     Path::SlowAfter,
@@ -27,26 +30,28 @@ pub fn rows() -> Vec<Row> {
     PATHS.map(|path| Row { contestant, path }).into()
 }
 
-/// Instructions per call, by path.
+/// Instructions per call, by path name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counts(BTreeMap<String, f64>);
 
 impl Counts {
-    /// In the order of [`rows`].
+    /// Pairs counts with the names of the paths, in the order of [`rows`].
     #[must_use]
     pub fn of(counts: &[f64]) -> Self {
         let names = PATHS.iter().map(|path| path.name().to_owned());
         Self(names.zip(counts.iter().copied()).collect())
     }
 
+    /// Reads recorded counts.
+    ///
     /// # Errors
     ///
-    /// The line, and what is wrong with it.
+    /// Returns the line and what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text).map(Self)
     }
 
-    /// Where each path stands beside what is recorded here.
+    /// Compares each path's measured count with the one recorded here.
     #[must_use]
     pub fn compare(&self, measured: &Self) -> Vec<Comparison> {
         let gone = self.0.keys().filter(|path| !measured.0.contains_key(*path));
@@ -61,7 +66,7 @@ impl Counts {
     }
 }
 
-/// As [`Counts::parse`] reads it.
+/// Writes the format that [`Counts::parse`] reads.
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -85,9 +90,9 @@ pub struct Comparison {
 pub enum Standing {
     AsRecorded,
     Worse,
-    /// By so much that it is to be recorded.
+    /// Lower by so much that it has to be recorded.
     Better,
-    /// Recorded and not measured, or the other way round.
+    /// Recorded but not measured, or measured but not recorded.
     Unknown,
 }
 
@@ -137,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn two_percent_more_is_let_pass_and_no_more() {
+    fn two_percent_more_passes_and_no_more() {
         assert_eq!(standing(1000.0, 1020.0), Standing::AsRecorded);
         assert_eq!(standing(1000.0, 1020.1), Standing::Worse);
     }

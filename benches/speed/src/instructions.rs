@@ -1,4 +1,7 @@
-//! How many instructions a call takes, counted by valgrind's callgrind.
+//! Counts how many instructions a call takes, with valgrind's callgrind.
+//!
+//! The benchmark's own binary runs under callgrind and makes two batches of calls per subject. The
+//! difference of the two totals contains only calls.
 
 use std::{
     fs,
@@ -10,14 +13,16 @@ use std::{
 
 use crate::subject::{Subject, TEN};
 
-/// Calls in the shorter of two regions. The longer one has twice as many; what lies around the calls is in both, and cancels.
+/// Calls in the shorter of the two batches. The longer one has twice as many; everything around the
+/// calls is in both and cancels.
 const CALLS: u64 = 100 * TEN;
 
-/// What callgrind is told to count and to write out, by name.
+/// The function whose instructions callgrind counts, and the function after which it writes a
+/// total.
 const COLLECTED: &str = "*collected_region*";
 const DUMPED: &str = "*dumped_region*";
 
-/// What the binary does under callgrind.
+/// Makes the calls that callgrind counts. The binary runs this under callgrind.
 pub fn run_regions(subjects: impl Iterator<Item = Box<dyn Subject>>) {
     for mut subject in subjects {
         subject.run(CALLS);
@@ -29,7 +34,8 @@ pub fn run_regions(subjects: impl Iterator<Item = Box<dyn Subject>>) {
 
 #[inline(never)]
 fn dumped_region(subject: &mut dyn Subject, calls: u64) -> u64 {
-    // Something is left to do after the call, or it would be a jump, which callgrind takes for no call.
+    // The addition follows the call. Without it the call would be a jump, which callgrind doesn't
+    // count as a call.
     black_box(collected_region(subject, calls)) + 1
 }
 
@@ -39,11 +45,12 @@ fn collected_region(subject: &mut dyn Subject, calls: u64) -> u64 {
     black_box(calls)
 }
 
-/// Instructions per call, in the order of the subjects that `command` hands to [`run_regions`]. `None` where there is no valgrind.
+/// Returns instructions per call, in the order of the subjects that `command` passes to
+/// [`run_regions`]. Returns `None` if valgrind is not installed.
 ///
 /// # Errors
 ///
-/// What went wrong with it.
+/// Returns what went wrong while valgrind ran or its output was read.
 pub fn count(command: &[String], subjects: usize) -> io::Result<Option<Vec<f64>>> {
     let directory = Scratch::new()?;
     let out = directory.0.join("out");
@@ -60,8 +67,8 @@ pub fn count(command: &[String], subjects: usize) -> io::Result<Option<Vec<f64>>
         output => output?,
     };
     if !output.status.success() {
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(io::Error::other(format!("valgrind failed: {told}")));
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(io::Error::other(format!("valgrind failed: {stderr}")));
     }
     let total = |number: usize| total_of(&out.with_extension(number.to_string()));
     (0..subjects)
@@ -75,7 +82,7 @@ fn total_of(file: &Path) -> io::Result<u64> {
     parse_total(&text).ok_or_else(|| io::Error::other(format!("{}: no total of instructions", file.display())))
 }
 
-/// The first event's total; callgrind counts instructions (`Ir`) first.
+/// Returns the total of the first event. Callgrind counts instructions (`Ir`) first.
 fn parse_total(text: &str) -> Option<u64> {
     let counts_instructions = text.lines().any(|line| {
         line.strip_prefix("events:")
@@ -87,7 +94,7 @@ fn parse_total(text: &str) -> Option<u64> {
         .flatten()
 }
 
-/// A directory that is gone with this.
+/// A directory that is removed when this is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -100,7 +107,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0); // Whoever clears the system's temporary files will get it.
+        let _ = fs::remove_dir_all(&self.0); // The system clears its temporary files.
     }
 }
 

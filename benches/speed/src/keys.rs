@@ -1,4 +1,4 @@
-//! What a breaker for each of very many keys takes.
+//! Measures what a breaker for each of very many keys takes: memory, and time per call.
 
 use std::{hint::black_box, time::Instant};
 
@@ -8,24 +8,26 @@ use tower_breaker::{CircuitBreakerLayer, config::SlowAfter};
 
 use crate::primary::{Request, Steady};
 
-/// Of so many keys.
+/// What was measured with this many keys.
 #[derive(Clone, Copy, Debug)]
 pub struct Keys {
     pub keys: u64,
-    /// Live on the heap, all of it, divided by the keys; the first ones have more, for their calls don't share a lock.
+    /// Live bytes on the heap, divided by the number of keys. The first keys of a layer take more,
+    /// because their calls don't share a lock; they are not in this figure.
     pub bytes_a_key: f64,
     pub ns_to_add: f64,
-    /// A call of a key that is there: one after the other, so that none is in a cache if there are many.
+    /// Nanoseconds for a call of a key that exists. Keys are called in order, so that with many
+    /// keys none is in a cache.
     pub ns_a_call: f64,
 }
 
-/// What the README says that a key takes at most.
+/// The most that a key may take, as the README says.
 pub const STATED_BYTES: f64 = 2500.0;
 
-/// Calls a service once with each key, then once more.
+/// Calls a service once with each of `keys` keys, then once more.
 #[must_use]
 pub fn measured(keys: u64) -> Keys {
-    // A thousand before these, which have what the first ones have more.
+    // These keys take the larger shape that the first keys of a layer get.
     let first = 1000;
     let mut kept = None;
     let mut times = [0.0; 2];
@@ -64,7 +66,7 @@ fn calls<S: Service<(u64, Request)>>(service: &mut S, keys: std::ops::Range<u64>
     }
 }
 
-/// [`Steady`], for requests that have a key.
+/// A service like [`Steady`], but for requests that have a key.
 #[derive(Clone, Copy, Debug)]
 struct Answering;
 

@@ -1,3 +1,5 @@
+//! A call to the primary as a future, for breakers that protect futures instead of services.
+
 use std::{
     future::Future,
     pin::Pin,
@@ -9,7 +11,8 @@ use pin_project_lite::pin_project;
 use crate::primary::{Primary, Request};
 
 pin_project! {
-    /// A call that begins when it is first polled: a breaker around a future that rejects it never calls the primary.
+    /// A call that begins when it is first polled. A breaker that rejects the future never calls
+    /// the primary.
     #[project = LazyProj]
     pub(crate) enum Lazy<P: Primary> {
         NotYet { primary: P, request: Request },

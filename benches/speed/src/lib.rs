@@ -1,4 +1,9 @@
-//! What a call through a circuit breaker costs.
+//! A benchmark of what a call through a circuit breaker costs: time, instructions and memory.
+//!
+//! A [`subject::Subject`] is one contestant in the state that one [`path::Path`] describes. [`run`]
+//! measures all subjects in turns, [`figures`] holds what was measured, [`budget`] compares it with
+//! this project's limits, and [`table`] and [`report`] write it down. [`guard`] compares
+//! instruction counts with the recorded ones.
 
 pub mod budget;
 pub mod console;
@@ -10,6 +15,7 @@ pub mod instructions;
 pub mod keys;
 mod lazy;
 mod memory;
+mod number;
 mod ours;
 pub mod path;
 mod peers;

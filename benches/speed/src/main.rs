@@ -2,7 +2,6 @@
 
 mod args;
 mod command;
-mod progress;
 
 use std::process::ExitCode;
 
@@ -10,7 +9,7 @@ use clap::Parser;
 
 use self::args::Args;
 
-/// As for `clap`: a wrong command line, or something that is not there.
+/// The exit code for a wrong command line or a missing program or file. `clap` uses the same one.
 const MISUSE: u8 = 2;
 
 fn main() -> ExitCode {

@@ -1,3 +1,5 @@
+//! Measures what a call allocates and what a breaker holds on the heap, with a counting allocator.
+
 use allocation_counter::measure;
 
 use crate::subject::{Subject, TEN};
@@ -7,7 +9,7 @@ const CALLS: u64 = 100 * TEN;
 /// More than there are subjects at any time.
 const TAKERS: usize = 300;
 
-/// What a call allocates, on average.
+/// Average allocations per call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Allocated {
     pub(crate) times: f64,
@@ -23,7 +25,8 @@ pub(crate) fn per_call(subject: &mut dyn Subject) -> Allocated {
     }
 }
 
-/// Bytes that a subject holds once it is made and has been called: it, its service and its breaker.
+/// Returns the bytes that a subject holds after it was made and called: the subject, its service
+/// and its breaker.
 #[must_use]
 pub(crate) fn live(make: &dyn Fn() -> Box<dyn Subject>) -> i64 {
     let made_and_called = || {
@@ -31,7 +34,8 @@ pub(crate) fn live(make: &dyn Fn() -> Box<dyn Subject>) -> i64 {
         subject.run(CALLS);
         subject
     };
-    // What is made once for all of them is nobody's; and what earlier ones have left behind, these take.
+    // These hold what is allocated once for all subjects, and what earlier subjects returned to a
+    // pool.
     let _takers: Vec<_> = (0..TAKERS).map(|_| made_and_called()).collect();
     let mut kept = None;
     let allocated = measure(|| kept = Some(made_and_called()));

@@ -1,7 +1,17 @@
+//! This project's layer on each path.
+
 use std::{cell::Cell, thread, time::Duration};
 
 use tower::Layer;
-use tower_breaker::{CircuitBreaker, CircuitBreakerLayer, CircuitOpen, State, clock::FastClock, config::SlowAfter, layer::CircuitBreakerLayerBuilder, on_open::Reject, policy::{ConsecutiveFailures, Policy}, recovery::Recovery};
+use tower_breaker::{
+    CircuitBreaker, CircuitBreakerLayer, CircuitOpen, State,
+    clock::FastClock,
+    config::SlowAfter,
+    layer::CircuitBreakerLayerBuilder,
+    on_open::Reject,
+    policy::{ConsecutiveFailures, Policy},
+    recovery::Recovery,
+};
 
 use crate::{
     path::Path,
@@ -46,7 +56,7 @@ pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Box<dyn Subject> {
     }
 }
 
-/// One of 100, a thread's calls in turn.
+/// Returns one of 100 keys. Each thread goes through them in order.
 fn next_key() -> u32 {
     thread_local! {
         static NEXT: Cell<u32> = const { Cell::new(0) };
@@ -56,12 +66,12 @@ fn next_key() -> u32 {
     key
 }
 
-/// Closed, with a hand-set `slow_after` that no call will ever take.
+/// Builds a closed breaker with a `slow_after` that no call reaches.
 pub(crate) fn never_overdue<P: Primary>(primary: P) -> Box<dyn Subject> {
     Box::new(Driven::new(around(builder().slow_after(LONG), primary)))
 }
 
-/// Closed, with this policy; no call is slow.
+/// Builds a closed breaker with this policy. No call is slow.
 pub(crate) fn with_policy<P: Primary>(policy: impl Into<Policy>, primary: P) -> Box<dyn Subject> {
     let builder = builder().slow_after(SlowAfter::Never).trip_when(policy);
     Box::new(Driven::new(around(builder, primary)))
@@ -89,7 +99,7 @@ where
     driven
 }
 
-/// In the last stage, which lasts for days: all calls flow.
+/// Brings a breaker into its last half-open stage, which lasts for a day. All calls flow.
 fn probing<P: Primary>(primary: P) -> Driven<CircuitBreaker<P, Reject>> {
     let open_duration = Duration::from_millis(1);
     let recovery = Recovery::gradual().stages([100]).stage_duration(LONG);
@@ -102,7 +112,7 @@ fn probing<P: Primary>(primary: P) -> Driven<CircuitBreaker<P, Reject>> {
     driven
 }
 
-/// It takes 64 good calls, about ten a second.
+/// Calls until `slow_after` has been learned. That takes 64 successes, about ten a second.
 fn having_learned<P: Primary>(mut driven: Driven<CircuitBreaker<P, Reject>>) -> Driven<CircuitBreaker<P, Reject>> {
     while driven.service().breaker().snapshot().slow_after.is_none() {
         thread::sleep(Duration::from_millis(20));

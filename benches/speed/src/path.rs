@@ -1,6 +1,8 @@
+//! The paths: the states of a breaker in which a call is measured.
+
 use clap::{ValueEnum, builder::PossibleValue};
 
-/// The way that a call takes through a breaker.
+/// The path that a call takes through a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
     Closed,
@@ -27,7 +29,7 @@ impl Path {
         Self::Keyed,
     ];
 
-    /// As on the command line.
+    /// Returns the name on the command line and in the tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

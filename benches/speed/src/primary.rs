@@ -8,30 +8,31 @@ use std::{
 
 use tower::Service;
 
-/// What a call is asked to do at the primary.
+/// What the primary is asked to do with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     Succeed,
     Fail,
-    /// Never to end, at a primary that can: [`Holding`].
+    /// Never end. Only [`Holding`] can do that; the others fail.
     Hang,
 }
 
-/// Who answered.
+/// The service that answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     Primary,
     Backup,
 }
 
-/// Why there is no answer. A breaker's own error is dropped for it: what a caller makes of that is the caller's cost.
+/// Why there is no answer. The breaker's own error is dropped: what a caller makes of it is the
+/// caller's cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failed {
     AtPrimary,
     Rejected,
 }
 
-/// A service to protect.
+/// A service that a breaker protects.
 pub trait Primary:
     Service<Request, Response = Answer, Error = Failed, Future: Send + 'static> + Clone + Send + Sync + 'static
 {
@@ -42,7 +43,7 @@ impl<S> Primary for S where
 {
 }
 
-/// Answers at once.
+/// A primary that answers at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Steady;
 
@@ -63,7 +64,7 @@ impl Service<Request> for Steady {
     }
 }
 
-/// Answers at once what it may not leave to the primary.
+/// A backup that answers at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Backup;
 
@@ -81,7 +82,7 @@ impl Service<Request> for Backup {
     }
 }
 
-/// Answers at once, or never.
+/// A primary that answers at once, or never if it is asked to hang.
 #[derive(Clone, Copy, Debug)]
 pub struct Holding;
 
@@ -103,7 +104,7 @@ impl Service<Request> for Holding {
     }
 }
 
-/// [`Holding`]'s future.
+/// The future of [`Holding`].
 #[derive(Debug)]
 pub struct Held(Option<Result<Answer, Failed>>);
 

@@ -1,4 +1,4 @@
-//! Files of the figures.
+//! Writes the figures to files: tables, CSV and pictures, and the tables in the README.
 
 use std::{
     fs,
@@ -6,13 +6,15 @@ use std::{
     path::Path,
 };
 
+use bench_common::files::{self, File, with_path};
+
 use crate::{figures::Figures, plot, table};
 
-/// Tables, CSV and plots.
+/// Writes tables, CSV and plots to `directory`.
 ///
 /// # Errors
 ///
-/// The file, and why it could not be written.
+/// Returns the file, and why it could not be written.
 pub fn write(figures: &Figures, directory: &Path) -> io::Result<()> {
     let text = format!(
         "# Figures\n\nWritten by `cargo run --release`. {}\n## Budgets\n\n{}\n## By path\n\nMedians, with the quartiles in \
@@ -23,29 +25,27 @@ pub fn write(figures: &Figures, directory: &Path) -> io::Result<()> {
         table::threads(figures),
         table::scaling(figures)
     );
-    fs::create_dir_all(directory).map_err(named(directory))?;
-    for (name, text) in [
-        ("figures.md", text.trim_end().to_owned() + "\n"),
-        ("figures.csv", figures.csv()),
-        ("cost.svg", plot::cost(figures)),
-        ("scaling.svg", plot::scaling(figures)),
-    ] {
-        let path = directory.join(name);
-        fs::write(&path, text).map_err(named(&path))?;
-    }
-    Ok(())
+    files::write(
+        directory,
+        &[
+            File::new("figures.md", text.trim_end().to_owned() + "\n"),
+            File::new("figures.csv", figures.csv()),
+            File::new("cost.svg", plot::cost(figures)),
+            File::new("scaling.svg", plot::scaling(figures)),
+        ],
+    )
 }
 
 const BEGIN: &str = "<!-- figures: begin -->\n";
 const END: &str = "<!-- figures: end -->";
 
-/// The overview and the budgets, between the README's marks.
+/// Replaces what lies between the README's marks by the overview and the budgets.
 ///
 /// # Errors
 ///
-/// Where it can't be read or written, or has no marks.
+/// Returns an error if the file can't be read or written, or has no marks.
 pub fn into_readme(figures: &Figures, path: &Path) -> io::Result<()> {
-    let readme = fs::read_to_string(path).map_err(named(path))?;
+    let readme = fs::read_to_string(path).map_err(with_path(path))?;
     let tables = format!(
         "{}\n{}\n{}",
         table::caption(),
@@ -54,17 +54,13 @@ pub fn into_readme(figures: &Figures, path: &Path) -> io::Result<()> {
     );
     let readme =
         between_marks(&readme, &tables).ok_or_else(|| Error::other(format!("{}: no marks", path.display())))?;
-    fs::write(path, readme).map_err(named(path))
+    fs::write(path, readme).map_err(with_path(path))
 }
 
 fn between_marks(text: &str, new: &str) -> Option<String> {
     let (before, rest) = text.split_once(BEGIN)?;
     let (_old, after) = rest.split_once(END)?;
     Some(format!("{before}{BEGIN}{new}{END}{after}"))
-}
-
-fn named(path: &Path) -> impl Fn(Error) -> Error {
-    move |error| Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

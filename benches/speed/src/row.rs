@@ -1,3 +1,5 @@
+//! A row: one contestant on one path.
+
 use std::{fmt, str::FromStr};
 
 use clap::ValueEnum;
@@ -12,7 +14,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Those that there are, of these; and what each path is compared with.
+    /// Returns the rows that exist for these contestants and paths, and each path's bare row.
     #[must_use]
     pub fn of(contestants: &[Contestant], paths: &[Path]) -> Vec<Self> {
         let wanted = |contestant| contestant == Contestant::Bare || contestants.contains(&contestant);
@@ -25,15 +27,17 @@ impl Row {
 
     fn exists(self) -> bool {
         match self.path {
-            // Too slow to make for nothing.
+            // Making this subject to see whether it exists would take seconds.
             Path::Learned => matches!(self.contestant, Contestant::Ours | Contestant::Bare),
             path => self.contestant.subject(path, Steady).is_some(),
         }
     }
 
+    /// Builds the subject of this row.
+    ///
     /// # Panics
     ///
-    /// If there is no such row.
+    /// Panics if the contestant has no such path.
     #[must_use]
     pub fn subject(self) -> Box<dyn Subject> {
         let subject = self.contestant.subject(self.path, Steady);
@@ -47,7 +51,7 @@ impl fmt::Display for Row {
     }
 }
 
-/// As it is displayed.
+/// Parses what `Display` writes.
 impl FromStr for Row {
     type Err = String;
 
@@ -72,7 +76,7 @@ mod tests {
                 assert_eq!(row.to_string().parse(), Ok(row));
             }
         }
-        assert!("closed".parse::<Row>().is_err() && "closed/nobody".parse::<Row>().is_err());
+        assert!("closed".parse::<Row>().is_err() && "closed/none".parse::<Row>().is_err());
     }
 
     #[test]

@@ -1,3 +1,7 @@
+//! Runs all measurements of a plan and collects their figures.
+//!
+//! Work is counted in milliseconds of measuring, so that progress advances at an even pace.
+
 use std::{env, io, time::Duration};
 
 use crate::{
@@ -21,16 +25,17 @@ pub struct Plan {
     pub quick: bool,
 }
 
-/// The option by which the binary is told to make the calls that callgrind counts.
+/// The option with which the binary runs itself under callgrind.
 pub const UNDER_CALLGRIND: &str = "--under-callgrind";
 
-/// Paths that two threads take.
+/// The paths that are measured with two threads.
 const BY_TWO_THREADS: [Path; 3] = [Path::Closed, Path::SlowAfter, Path::Keyed];
 
-/// What it takes to start callgrind, in the milliseconds that progress is told in.
+/// Milliseconds that starting callgrind takes.
 const CALLGRIND: u64 = 8000;
 
-/// How much longer than its two batches a round of two threads takes: where others are at work, it is repeated.
+/// How many times longer a round of two threads takes than its two batches. Rounds that other
+/// processes disturb are repeated.
 const THREADS: u64 = 6;
 
 impl Plan {
@@ -39,7 +44,7 @@ impl Plan {
         Row::of(&self.contestants, &self.paths)
     }
 
-    /// About how many milliseconds it takes.
+    /// Returns the approximate duration in milliseconds.
     #[must_use]
     pub fn work(&self) -> u64 {
         let rows = self.rows();
@@ -54,12 +59,13 @@ impl Plan {
             + scaled
     }
 
-    /// Runs it.
+    /// Measures everything. `progress` receives milliseconds of work done, and `notify` sentences
+    /// for the user.
     ///
     /// # Errors
     ///
-    /// Valgrind's, where there is one and it fails.
-    pub fn run(&self, progress: &dyn Fn(u64), tell: &dyn Fn(&str)) -> io::Result<Figures> {
+    /// Returns valgrind's error if valgrind is installed and fails.
+    pub fn run(&self, progress: &dyn Fn(u64), notify: &dyn Fn(&str)) -> io::Result<Figures> {
         let mut figures = Figures::default();
         let rows = self.rows();
         match instructions(&rows)? {
@@ -73,11 +79,11 @@ impl Plan {
                     );
                 }
             }
-            None => tell("No valgrind here: instructions are not counted. On Debian, `apt-get install valgrind`."),
+            None => notify("No valgrind here: instructions are not counted. On Debian, `apt-get install valgrind`."),
         }
         progress(CALLGRIND);
         self.time_rows(&rows, &mut figures, progress);
-        self.time_threads(&rows, &mut figures, progress, tell);
+        self.time_threads(&rows, &mut figures, progress, notify);
         weigh(&rows, &mut figures);
         for scaling in self.scalings() {
             self.time_scaling(scaling, &mut figures, progress);
@@ -88,7 +94,7 @@ impl Plan {
     fn time_rows(&self, rows: &[Row], figures: &mut Figures, progress: &dyn Fn(u64)) {
         let mut subjects: Vec<_> = rows.iter().map(|row| row.subject()).collect();
         for (row, subject) in rows.iter().zip(&mut subjects) {
-            let (who, case) = (row.contestant.name(), row.path.name());
+            let (name, case) = (row.contestant.name(), row.path.name());
             let (allocated, sizes) = (memory::per_call(subject.as_mut()), subject.sizes());
             for (measure, value) in [
                 (Measure::Allocations, allocated.times),
@@ -96,7 +102,7 @@ impl Plan {
                 (Measure::Future, sizes.future as f64),
                 (Measure::Service, sizes.service as f64),
             ] {
-                figures.add(measure, who, case, Spread::of(&[value]));
+                figures.add(measure, name, case, Spread::of(&[value]));
             }
         }
         let effort = self.effort();
@@ -116,7 +122,7 @@ impl Plan {
         }
     }
 
-    fn time_threads(&self, rows: &[Row], figures: &mut Figures, progress: &dyn Fn(u64), tell: &dyn Fn(&str)) {
+    fn time_threads(&self, rows: &[Row], figures: &mut Figures, progress: &dyn Fn(u64), notify: &dyn Fn(&str)) {
         let rows: Vec<_> = rows.iter().filter(|row| BY_TWO_THREADS.contains(&row.path)).collect();
         let make: Vec<_> = rows.iter().map(|row| || row.subject()).collect();
         let make: Vec<_> = make.iter().map(|make| make as &dyn Fn() -> Box<dyn Subject>).collect();
@@ -126,7 +132,7 @@ impl Plan {
         for (row, ratios) in rows.iter().zip(&ratios) {
             if ratios.len() < effort.rounds / 2 {
                 let (got, rounds) = (ratios.len(), effort.rounds);
-                tell(&format!(
+                notify(&format!(
                     "{row}: two threads had two processors to themselves in {got} of {rounds} rounds only."
                 ));
             }
@@ -190,7 +196,7 @@ impl Plan {
         self.effort_of((100, 300), (20, 200))
     }
 
-    /// Rounds, and microseconds.
+    /// Takes rounds, and microseconds per batch.
     fn effort_of(&self, full: (usize, u64), quick: (usize, u64)) -> Effort {
         let (rounds, batch) = if self.quick { quick } else { full };
         let batch = Duration::from_micros(batch);
@@ -198,7 +204,8 @@ impl Plan {
     }
 }
 
-/// What one breaker holds. The subject around it is the measurement's, and as large around a bare service.
+/// Adds what one breaker holds. The subject around it belongs to the measurement, and is as large
+/// around a bare service.
 fn weigh(rows: &[Row], figures: &mut Figures) {
     let path = Path::Closed;
     let live = |row: Row| memory::live(&|| row.subject());
@@ -214,11 +221,12 @@ fn ms(effort: Effort) -> u64 {
     effort.rounds as u64 * effort.batch.as_micros() as u64 / 1000
 }
 
-/// Per call, in the order of the rows; `None` where there is no valgrind.
+/// Counts instructions per call, in the order of the rows. Returns `None` if valgrind is not
+/// installed.
 ///
 /// # Errors
 ///
-/// Valgrind's.
+/// Returns valgrind's error.
 pub fn instructions(rows: &[Row]) -> io::Result<Option<Vec<f64>>> {
     let this = env::current_exe()?.display().to_string();
     let shown: Vec<_> = rows.iter().map(ToString::to_string).collect();

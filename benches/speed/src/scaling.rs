@@ -1,8 +1,11 @@
-//! Whether a call costs more when there is more to remember.
+//! Measures whether a call costs more when the breaker has more to remember.
 
 use std::time::Duration;
 
-use tower_breaker::{Evidence, policy::{FailureRate, SlidingWindow}};
+use tower_breaker::{
+    Evidence,
+    policy::{FailureRate, SlidingWindow},
+};
 
 use crate::{
     contestant::Contestant,
@@ -17,7 +20,7 @@ use crate::{
     subject::Subject,
 };
 
-/// What grows.
+/// A quantity that grows from step to step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scaling {
     Window,
@@ -25,12 +28,12 @@ pub enum Scaling {
     InFlight,
 }
 
-/// A contestant in one setting.
+/// A contestant in one setting: a line in the plot.
 #[derive(Clone, Copy, Debug)]
 pub struct Line {
     pub name: &'static str,
     pub contestant: Contestant,
-    /// Whether each call that is timed stays in what is remembered, and costs those that follow.
+    /// Whether each timed call stays in the window and makes the following calls slower.
     pub grows: bool,
     make: fn(u64) -> Box<dyn Subject>,
 }
@@ -56,7 +59,8 @@ impl Scaling {
         }
     }
 
-    /// From small to large; the last takes long to prepare where the cost isn't flat.
+    /// Returns the steps, from small to large. The last takes long to prepare if the cost isn't
+    /// flat.
     #[must_use]
     pub const fn steps(self) -> &'static [u64] {
         match self {
@@ -75,7 +79,7 @@ impl Scaling {
         }
     }
 
-    /// With as much to remember as `step` says.
+    /// Builds the subject of a line with `step` calls, seconds or calls in flight.
     #[must_use]
     pub fn subject(self, line: Line, step: u64) -> Box<dyn Subject> {
         let mut subject = (line.make)(step);
@@ -87,7 +91,7 @@ impl Scaling {
         subject
     }
 
-    /// What the lines are compared with.
+    /// Builds the bare subject that the lines are compared with.
     #[must_use]
     pub fn bare(self) -> Box<dyn Subject> {
         match self {

@@ -1,4 +1,6 @@
-/// The middle of some values, and the quartiles about it.
+//! Quartiles of repeated measurements.
+
+/// The median of some values, and their quartiles.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     pub lower: f64,
@@ -7,7 +9,8 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// `None` without values. Between two values it is linear, as in most statistics programs (Hyndman and Fan's type 7).
+    /// Returns `None` without values. Interpolates linearly between two values, like most
+    /// statistics programs (Hyndman and Fan's type 7).
     #[must_use]
     pub fn of(values: &[f64]) -> Option<Self> {
         let mut sorted = values.to_vec();
@@ -24,13 +27,13 @@ impl Spread {
         })
     }
 
-    /// Of what `values` lie above `base`, round by round: what both had to bear in a round doesn't count.
+    /// Summarizes `values - base`, round by round. What slowed both down in a round cancels.
     #[must_use]
     pub fn of_differences(values: &[f64], base: &[f64]) -> Option<Self> {
         Self::of(&pairwise(values, base, |value, base| value - base))
     }
 
-    /// Of the ratios of `values` to `base`, round by round.
+    /// Summarizes `values / base`, round by round.
     #[must_use]
     pub fn of_ratios(values: &[f64], base: &[f64]) -> Option<Self> {
         Self::of(&pairwise(values, base, |value, base| value / base))
@@ -60,12 +63,16 @@ mod tests {
 
     #[test]
     fn an_outlier_moves_nothing() {
-        let calm = Spread::of(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
+        let undisturbed = Spread::of(&[1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
         let disturbed = Spread::of(&[1.0, 2.0, 3.0, 4.0, 5000.0]).unwrap();
-        assert_eq!((calm.median, calm.upper), (disturbed.median, disturbed.upper));
+        assert_eq!(
+            (undisturbed.median, undisturbed.upper),
+            (disturbed.median, disturbed.upper)
+        );
     }
 
-    /// A machine that slows down half-way would spread the difference of two medians, and doesn't spread the median of differences.
+    /// If a machine slows down half-way, the difference of two medians spreads. The median of the
+    /// differences doesn't.
     #[test]
     fn what_both_bear_in_a_round_cancels() {
         let base = [3.0, 3.0, 90.0, 30.0];

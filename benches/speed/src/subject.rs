@@ -1,3 +1,5 @@
+//! What is measured: a breaker in some state around a primary, behind one trait.
+
 use std::{
     hint::black_box,
     mem::size_of,
@@ -11,38 +13,39 @@ use crate::primary::{Answer, Failed, Request};
 
 /// A breaker in some state around a primary, ready to be called.
 pub trait Subject: Send {
-    /// So many calls, rounded down to tens: each made, polled to its end and dropped.
+    /// Makes this many calls, rounded down to tens. Each call is made, polled to its end and
+    /// dropped.
     fn run(&mut self, calls: u64);
 
-    /// One call, and what came of it.
+    /// Makes one call and returns its result.
     ///
     /// # Panics
     ///
-    /// If it hangs.
+    /// Panics if the call is still pending after one poll.
     fn call(&mut self, request: Request) -> Result<Answer, Failed>;
 
     /// Starts a call and leaves it in flight for as long as the subject lives.
     fn hold(&mut self);
 
-    /// Another handle to the same breaker.
+    /// Returns another handle to the same breaker.
     fn sharing(&self) -> Box<dyn Subject>;
 
     fn sizes(&self) -> Sizes;
 }
 
-/// In bytes.
+/// Sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
     pub service: usize,
     pub future: usize,
 }
 
-/// Calls come in tens, so that one of them can fail at no cost to the measure.
+/// Calls come in tens, so that one of ten can fail without a test per call in the measured loop.
 pub const TEN: u64 = 10;
 
 pub(crate) struct Driven<S: Service<Request>> {
     service: S,
-    /// What the first of ten calls asks for. The others are to succeed.
+    /// What the first of ten calls asks for. The others succeed.
     first_of_ten: Request,
     in_flight: Vec<Pin<Box<S::Future>>>,
 }
@@ -76,7 +79,8 @@ where
     let cx = &mut Context::from_waker(Waker::noop());
     match service.poll_ready(cx) {
         Poll::Ready(Ok(())) => {
-            // Service and future are looked at in memory after each step, as where a caller holds them.
+            // The optimizer has to put service and future into memory after each step, as if a
+            // caller held them.
             let mut future = pin!(black_box(&mut *service).call(black_box(request)));
             black_box(future.as_mut()).poll(cx)
         }

@@ -1,3 +1,5 @@
+//! Measures how much two threads that share a breaker slow each other down.
+
 use std::{
     hint::spin_loop,
     sync::atomic::{AtomicUsize, Ordering},
@@ -11,32 +13,34 @@ use crate::{
     waited::{waited, waited_since},
 };
 
-/// Two threads, two subjects: with a breaker each, or with one for both.
+/// The subjects of two threads: with a breaker each, or with one for both.
 struct Pair {
     one: Box<dyn Subject>,
     sharing: Box<dyn Subject>,
     other: Box<dyn Subject>,
-    /// Of each thread in a round.
+    /// Calls that each thread makes in a round.
     calls: u64,
 }
 
-/// A round that others disturbed is repeated, up to so many times.
+/// How often a disturbed round is repeated.
 const TRIES: usize = 25;
 
-/// Of the time of a round, what a thread may have waited for a processor, or for the other one to start.
+/// The part of a round's time, as a divisor, that a thread may have waited for a processor or for
+/// the other thread to start.
 const DISTURBANCE: u32 = 50;
 
-/// The throughput of two threads that share a breaker, as a part of that with one breaker each, round by round. Threads that don't stand in
-/// each other's way have 1.
+/// Measures the throughput of two threads that share a breaker, divided by their throughput with
+/// one breaker each, round by round. The ratio is 1 if the threads don't slow each other down.
 ///
-/// Each of `make` makes the same subject twice. They take turns, as in [`interleaved`](crate::timing::interleaved).
+/// Each of `make` is called twice, and has to make the same subject both times. The pairs take
+/// turns, like the subjects of [`interleaved`](crate::timing::interleaved).
 pub(crate) fn shared_to_own(make: &[&dyn Fn() -> Box<dyn Subject>], effort: Effort, done: &dyn Fn()) -> Vec<Vec<f64>> {
     let mut pairs: Vec<Pair> = make.iter().map(|make| Pair::new(*make, effort.batch)).collect();
     let mut ratios = vec![Vec::new(); pairs.len()];
     for round in 0..effort.rounds {
         for (pair, ratios) in pairs.iter_mut().zip(&mut ratios) {
             let mut tries = (0..TRIES).map(|_| pair.ratio(round % 2 == 0));
-            // A round that is always disturbed is better left out.
+            // A round that is disturbed on every try is left out.
             ratios.extend(tries.find_map(|ratio| ratio));
         }
         done();
@@ -55,7 +59,8 @@ impl Pair {
         }
     }
 
-    /// `None` where the round was disturbed. Which comes first changes, so that a machine that slows down favours neither.
+    /// Returns `None` if the round was disturbed. The order alternates, so that a machine that
+    /// slows down favors neither.
     fn ratio(&mut self, own_first: bool) -> Option<f64> {
         let Self {
             one,
@@ -75,14 +80,15 @@ impl Pair {
     }
 }
 
-/// How long both take, each in a thread of its own; `None` if they were disturbed, or not at it at the same time: threads that share a
-/// processor take turns, and are never in each other's way.
+/// Returns how long both subjects take, each on a thread of its own. Returns `None` if they were
+/// disturbed, or did not run at the same time: threads that share a processor take turns and never
+/// slow each other down.
 fn both(one: &mut dyn Subject, other: &mut dyn Subject, calls: u64) -> Option<Duration> {
     let waiting = AtomicUsize::new(2);
     let timed = |subject: &mut dyn Subject| {
         subject.run(calls / 20);
         waiting.fetch_sub(1, Ordering::AcqRel);
-        // To sleep would let one start long before the other.
+        // A sleeping thread would start long after the other.
         while waiting.load(Ordering::Acquire) > 0 {
             spin_loop();
         }
@@ -102,17 +108,18 @@ fn both(one: &mut dyn Subject, other: &mut dyn Subject, calls: u64) -> Option<Du
     one.with(other)
 }
 
-/// When a thread was at it.
+/// When a thread ran.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: Instant,
     end: Instant,
-    /// For a processor.
+    /// How long it waited for a processor.
     waited: Duration,
 }
 
 impl Span {
-    /// How long both lasted together, if they did and were not disturbed.
+    /// Returns how long both threads ran together. Returns `None` if they didn't, or were
+    /// disturbed.
     fn with(self, other: Self) -> Option<Duration> {
         let lasted = self.end.max(other.end) - self.start.min(other.start);
         let apart = self.start.max(other.start) - self.start.min(other.start);
@@ -126,7 +133,7 @@ mod tests {
     use super::*;
 
     fn span(start: u64, end: u64, waited: u64) -> Span {
-        // Any moment will do, if it is always the same.
+        // Any fixed instant will do.
         static T0: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
         let at = |us| *T0.get_or_init(Instant::now) + Duration::from_micros(us);
         Span {

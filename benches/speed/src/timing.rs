@@ -1,3 +1,5 @@
+//! Measures nanoseconds per call, with the subjects taking turns.
+
 use std::time::{Duration, Instant};
 
 use crate::subject::{Subject, TEN};
@@ -10,8 +12,9 @@ pub struct Effort {
     pub batch: Duration,
 }
 
-/// Nanoseconds per call of each subject, round by round. The subjects take turns, so that what slows the machine down for a while meets all of
-/// them; and each round begins with another one, so that none always follows the same.
+/// Measures nanoseconds per call of each subject, round by round. The subjects take turns, so that
+/// a slow phase of the machine affects all of them. Each round begins with another subject, so that
+/// none always follows the same one.
 pub fn interleaved(subjects: &mut [Box<dyn Subject>], effort: Effort, done: &dyn Fn()) -> Vec<Vec<f64>> {
     let calls: Vec<u64> = subjects
         .iter_mut()
@@ -21,7 +24,7 @@ pub fn interleaved(subjects: &mut [Box<dyn Subject>], effort: Effort, done: &dyn
     for round in 0..effort.rounds {
         for turn in 0..subjects.len() {
             let index = (round + turn) % subjects.len();
-            // What the one before left in the caches is its own affair.
+            // Warms up, so that the caches hold what this subject needs.
             subjects[index].run(calls[index] / 20);
             times[index].push(nanoseconds_per_call(subjects[index].as_mut(), calls[index]));
         }
@@ -30,7 +33,8 @@ pub fn interleaved(subjects: &mut [Box<dyn Subject>], effort: Effort, done: &dyn
     times
 }
 
-/// As [`interleaved`], of a subject that changes with each call: it is made anew before it has had more than a tenth of `step` calls.
+/// Like [`interleaved`], but for a subject that each call makes slower. The subject is made anew
+/// before it has had more than a tenth of `step` calls.
 pub(crate) fn unchanged(make: &dyn Fn() -> Box<dyn Subject>, step: u64, rounds: usize) -> Vec<f64> {
     let mut subject = make();
     let mut left = step / TEN;
@@ -52,7 +56,7 @@ fn nanoseconds_per_call(subject: &mut dyn Subject, calls: u64) -> f64 {
     start.elapsed().as_nanos() as f64 / calls as f64
 }
 
-/// How many calls take about as long as that.
+/// Returns how many calls take about `time`.
 pub(crate) fn calls_in(subject: &mut dyn Subject, time: Duration) -> u64 {
     let mut calls = TEN;
     loop {

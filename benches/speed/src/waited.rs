@@ -1,18 +1,22 @@
+//! How long a thread has waited for a processor, from Linux's scheduler statistics.
+
 use std::{fs, time::Duration};
 
-/// How long this thread has waited so far for a processor that others had; `None` where the system doesn't tell.
+/// Returns how long this thread has waited so far for a processor that other threads had. Returns
+/// `None` if the system doesn't say.
 pub(crate) fn waited() -> Option<Duration> {
     parse(&fs::read_to_string("/proc/thread-self/schedstat").ok()?)
 }
 
-/// And since then; nothing, where nobody can tell.
+/// Returns how long this thread has waited since `before`, or zero if the system doesn't say.
 pub(crate) fn waited_since(before: Option<Duration>) -> Duration {
     waited()
         .zip(before)
         .map_or(Duration::ZERO, |(now, before)| now.saturating_sub(before))
 }
 
-/// Nanoseconds on a processor, nanoseconds waited for one, and how often it was on one.
+/// Reads the second of three numbers: nanoseconds on a processor, nanoseconds waited for one, and
+/// how often the thread got one.
 fn parse(schedstat: &str) -> Option<Duration> {
     schedstat
         .split_whitespace()
@@ -33,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waited_for_another_knows_it() {
+    fn thread_that_waited_for_a_processor_measures_it() {
         let Some(before) = waited() else { return };
         let busy = || (0..50_000_000_u64).fold(0, |sum, n| std::hint::black_box(sum ^ n));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -1,3 +1,5 @@
+//! The address of an instance.
+
 use std::fmt;
 
 use http::{
@@ -5,14 +7,14 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 
-/// Where an instance is: `http://`, a host, and a port where it isn't 80.
+/// The address of an instance: `http://`, a host, and a port if it isn't 80.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address(Authority);
 
 impl Address {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let accepted = "an address such as \"http://10.0.0.7:8080\" is accepted";
-        let refused = |why: &str| format!("{text:?} can't be: {why}; {accepted}");
+        let accepted = "use one such as \"http://10.0.0.7:8080\"";
+        let refused = |why: &str| format!("{text:?} is not an instance's address: {why}; {accepted}");
         let uri: Uri = text.parse().map_err(|_| refused("it is no URI"))?;
         match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => {}
@@ -26,7 +28,7 @@ impl Address {
         if authority.as_str().contains('@') {
             return Err(refused("it has a user"));
         }
-        // `port` tells a port that is out of range like none at all.
+        // `port` returns `None` for a missing port and for one that is out of range.
         let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
         if !port.is_empty() && authority.port_u16().is_none_or(|port| port == 0) {
             return Err(refused("it has no port that one could connect to"));
@@ -37,7 +39,7 @@ impl Address {
         Ok(Self(authority.clone()))
     }
 
-    /// The host and the port, which name the instance.
+    /// Returns host and port, which are the instance's default name.
     pub(crate) fn name(&self) -> &str {
         self.0.as_str()
     }

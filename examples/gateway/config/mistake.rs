@@ -1,17 +1,19 @@
+//! Mistakes in a configuration, with their places.
+
 use std::{error::Error, fmt, ops::Range, path::Path};
 
-/// What is wrong, and where.
+/// One mistake, and its place in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mistake {
-    /// From 1.
+    /// Counted from 1, like the column.
     pub(crate) line: usize,
     pub(crate) column: usize,
-    /// As a path, such as `services.search.backup`; nothing where the message says it.
+    /// The field's path, such as `services.search.backup`; empty if the message names it.
     pub(crate) field: String,
     pub(crate) message: String,
 }
 
-/// At least one.
+/// One or more mistakes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mistakes(pub(crate) Vec<Mistake>);
 
@@ -29,12 +31,12 @@ impl Mistake {
 }
 
 impl Mistakes {
-    /// One that has no place of its own.
-    pub(crate) fn of_the_whole(message: &str) -> Self {
+    /// Creates a mistake without a place of its own.
+    pub(crate) fn without_place(message: &str) -> Self {
         Self(vec![Mistake::at(0..0, "", "", message)])
     }
 
-    /// One line for each: `gateway.toml:7:11: services.search.backup: …`.
+    /// Formats a line for each mistake: `gateway.toml:7:11: services.search.backup: …`.
     pub(crate) fn in_file(&self, file: &Path) -> String {
         let line = |mistake: &Mistake| format!("{}:{mistake}", file.display());
         self.0.iter().map(line).collect::<Vec<_>>().join("\n")

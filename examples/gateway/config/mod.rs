@@ -1,4 +1,4 @@
-//! What the gateway is told to do, in TOML.
+//! The gateway's configuration, in TOML.
 
 mod address;
 mod mistake;
@@ -19,10 +19,10 @@ pub(crate) use self::{
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) console: Option<Console>,
-    /// Without breakers it is a plain proxy, to compare with.
+    /// Whether instances have breakers. Without them the gateway is a plain proxy, for comparison.
     pub(crate) breakers: bool,
     pub(crate) services: BTreeMap<String, Service>,
-    /// The longest paths first, and those of a host before those of any.
+    /// Routes of a host before those of any host, and longer paths before shorter ones.
     pub(crate) routes: Vec<Route>,
 }
 
@@ -30,7 +30,8 @@ pub(crate) struct Config {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Console {
     pub(crate) listen: SocketAddr,
-    /// Whether it operates them, too. Only on this machine: it asks nobody who they are.
+    /// Whether the page can operate the breakers. That is allowed on a loopback address only,
+    /// because the page doesn't ask for credentials.
     pub(crate) operate: bool,
 }
 
@@ -47,7 +48,7 @@ pub(crate) struct Service {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Instance {
-    /// Its host and port, unless it is given one.
+    /// Host and port, unless the configuration gives a name.
     pub(crate) name: String,
     pub(crate) address: Address,
 }
@@ -68,13 +69,13 @@ pub(crate) struct Route {
 }
 
 impl Config {
-    /// Reads what is written, or says all that is wrong with it.
+    /// Parses a configuration, or returns all its mistakes.
     pub(crate) fn parse(text: &str) -> Result<Self, Mistakes> {
         let written = written::Config::parse(text)?;
         validate::validate(&written, text)
     }
 
-    /// The services, those that others fall back to before these.
+    /// Returns the services' names. A service comes after the one that it falls back to.
     pub(crate) fn backups_first(&self) -> Vec<&str> {
         let mut ordered: Vec<&str> = Vec::new();
         for name in self.services.keys() {

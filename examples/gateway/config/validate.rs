@@ -1,13 +1,15 @@
+//! Checks of the configuration that types can't express.
+
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use toml::Spanned;
 
 use super::{
     Address, Check, Config, Console, Instance, Mistake, Mistakes, Route, Service,
-    written::{self, Written},
+    written::{self, HumanDuration},
 };
 
-/// Checks what no type can, and collects all that is wrong.
+/// Checks a parsed configuration, and collects all mistakes.
 pub(super) fn validate(written: &written::Config, text: &str) -> Result<Config, Mistakes> {
     let mut checks = Checks {
         text,
@@ -44,7 +46,7 @@ impl Checks<'_> {
         let listen = self.listen("console.listen", &written.listen);
         if written.operate && !listen.ip().is_loopback() {
             let message =
-                "to operate breakers by it, it has to listen at a loopback address: it asks nobody who they are";
+                "a console that operates breakers needs a loopback address, because it asks for no credentials";
             self.wrong(written.listen.span(), "console.listen", message);
         }
         Console {
@@ -55,10 +57,7 @@ impl Checks<'_> {
 
     fn listen(&mut self, field: &str, listen: &Spanned<String>) -> std::net::SocketAddr {
         listen.get_ref().parse().unwrap_or_else(|_| {
-            let message = format!(
-                "{:?} can't be: an address such as \"127.0.0.1:8080\" is accepted",
-                listen.get_ref()
-            );
+            let message = format!("{:?} is not an address such as \"127.0.0.1:8080\"", listen.get_ref());
             self.wrong(listen.span(), field, message);
             ([127, 0, 0, 1], 0).into()
         })
@@ -66,7 +65,7 @@ impl Checks<'_> {
 
     fn services(&mut self, written: &BTreeMap<Spanned<String>, written::Service>) -> BTreeMap<String, Service> {
         if written.is_empty() {
-            self.wrong(0..0, "services", "there are none");
+            self.wrong(0..0, "services", "at least one is required");
         }
         written
             .iter()
@@ -76,7 +75,8 @@ impl Checks<'_> {
 
     fn service(&mut self, name: &Spanned<String>, written: &written::Service) -> Service {
         let field = format!("services.{}", name.get_ref());
-        // With its instances' it makes the names of breakers, which may have 256 bytes.
+        // The service's and the instance's name make the breaker's name, which has at most 256
+        // bytes.
         if name.get_ref().is_empty() || name.get_ref().len() > 100 || name.get_ref().contains('/') {
             let message = "a service's name has 1 to 100 bytes, and no slash";
             self.wrong(name.span(), field.clone(), message);
@@ -89,12 +89,12 @@ impl Checks<'_> {
             timeout: self.duration(&field, "timeout", written.timeout.as_ref(), Duration::from_secs(30)),
             max_open_percent: match &written.max_open_percent {
                 Some(percent) if !(1..=100).contains(percent.get_ref()) => {
-                    let message = format!("{} can't be: 1 to 100 is accepted", percent.get_ref());
+                    let message = format!("{} is out of range: 1 to 100", percent.get_ref());
                     self.wrong(percent.span(), format!("{field}.max_open_percent"), message);
                     100
                 }
                 Some(percent) => *percent.get_ref(),
-                // With a backup, none of them need be used.
+                // With a backup, all instances may be open at once.
                 None if written.backup.is_some() => 100,
                 None => 50,
             },
@@ -104,7 +104,7 @@ impl Checks<'_> {
     fn instances(&mut self, service: &str, written: &Spanned<Vec<written::Instance>>) -> Vec<Instance> {
         let field = format!("{service}.instances");
         if written.get_ref().is_empty() {
-            self.wrong(written.span(), field.clone(), "there are none");
+            self.wrong(written.span(), field.clone(), "at least one is required");
         }
         let mut instances: Vec<Instance> = Vec::new();
         for instance in written.get_ref() {
@@ -130,7 +130,7 @@ impl Checks<'_> {
                 .any(|other| other.address == address || other.name == name)
             {
                 let twice = instance.name.as_ref().unwrap_or(&instance.address).get_ref();
-                self.wrong(span, field.clone(), format!("{twice:?} is there twice"));
+                self.wrong(span, field.clone(), format!("{twice:?} is given twice"));
             }
             instances.push(Instance { name, address });
         }
@@ -141,12 +141,12 @@ impl Checks<'_> {
         let field = format!("{service}.check");
         let path = written.path.get_ref();
         if !path.starts_with('/') || path.parse::<http::uri::PathAndQuery>().is_err() {
-            let message = format!("{path:?} can't be: a path such as \"/health\" is accepted");
+            let message = format!("{path:?} is not a path such as \"/health\"");
             self.wrong(written.path.span(), format!("{field}.path"), message);
         }
         let trip_after = written.trip_after.as_ref();
         if let Some(zero) = trip_after.filter(|checks| *checks.get_ref() == 0) {
-            let message = "0 can't be: at least 1 is accepted";
+            let message = "0 is out of range: at least 1";
             self.wrong(zero.span(), format!("{field}.trip_after"), message);
         }
         Check {
@@ -157,12 +157,18 @@ impl Checks<'_> {
         }
     }
 
-    fn duration(&mut self, table: &str, name: &str, written: Option<&Spanned<Written>>, default: Duration) -> Duration {
+    fn duration(
+        &mut self,
+        table: &str,
+        name: &str,
+        written: Option<&Spanned<HumanDuration>>,
+        default: Duration,
+    ) -> Duration {
         const DAY: Duration = Duration::from_secs(24 * 3600);
         let Some(written) = written else { return default };
-        let Written(duration) = *written.get_ref();
+        let HumanDuration(duration) = *written.get_ref();
         if duration.is_zero() || duration > DAY {
-            let message = "a duration above 0 and up to a day is accepted";
+            let message = "out of range: above 0 and at most a day";
             self.wrong(written.span(), format!("{table}.{name}"), message);
         }
         duration
@@ -190,7 +196,7 @@ impl Checks<'_> {
                     self.wrong(service.backup.as_ref().map_or(0..0, Spanned::span), field, message);
                     break;
                 }
-                // A cycle that others make is said of them.
+                // This cycle doesn't contain the service. It is reported for the services in it.
                 if chain.len() > services.len() {
                     break;
                 }
@@ -201,22 +207,19 @@ impl Checks<'_> {
 
     fn routes(&mut self, written: &[written::Route], services: &BTreeMap<String, Service>) -> Vec<Route> {
         if written.is_empty() {
-            self.wrong(0..0, "routes", "there are none");
+            self.wrong(0..0, "routes", "at least one is required");
         }
         let mut routes: Vec<Route> = Vec::new();
         for (number, route) in written.iter().enumerate() {
             let field = |name: &str| format!("routes[{number}].{name}");
             let path = route.path.get_ref();
             if !path.starts_with('/') || path.contains(['?', '#']) {
-                let message = format!("{path:?} can't be: the beginning of a path, such as \"/search\", is accepted");
+                let message = format!("{path:?} is not the beginning of a path, such as \"/search\"");
                 self.wrong(route.path.span(), field("path"), message);
             }
             if let Some(host) = &route.host {
                 if host.get_ref().is_empty() || host.get_ref().contains(['/', ':', '@']) {
-                    let message = format!(
-                        "{:?} can't be: a name such as \"a.example\" is accepted",
-                        host.get_ref()
-                    );
+                    let message = format!("{:?} is not a name such as \"a.example\"", host.get_ref());
                     self.wrong(host.span(), field("host"), message);
                 }
             }
@@ -226,7 +229,7 @@ impl Checks<'_> {
             }
             let host = route.host.as_ref().map(|host| host.get_ref().to_ascii_lowercase());
             if routes.iter().any(|other| other.host == host && other.path == *path) {
-                self.wrong(route.path.span(), field("path"), format!("{path:?} is there twice"));
+                self.wrong(route.path.span(), field("path"), format!("{path:?} is given twice"));
             }
             routes.push(Route {
                 host,

@@ -1,4 +1,4 @@
-//! The file, as it is written.
+//! The configuration as it is written in the file, with the place of each value.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -40,7 +40,7 @@ pub(super) struct Service {
     #[serde(default)]
     pub(super) breaker: PartialConfig,
     pub(super) check: Option<Check>,
-    pub(super) timeout: Option<Spanned<Written>>,
+    pub(super) timeout: Option<Spanned<HumanDuration>>,
     pub(super) max_open_percent: Option<Spanned<u8>>,
 }
 
@@ -61,8 +61,8 @@ struct Named {
 #[serde(deny_unknown_fields)]
 pub(super) struct Check {
     pub(super) path: Spanned<String>,
-    pub(super) every: Option<Spanned<Written>>,
-    pub(super) timeout: Option<Spanned<Written>>,
+    pub(super) every: Option<Spanned<HumanDuration>>,
+    pub(super) timeout: Option<Spanned<HumanDuration>>,
     pub(super) trip_after: Option<Spanned<u32>>,
 }
 
@@ -76,7 +76,7 @@ pub(super) struct Route {
 
 /// A duration as people write it: "300ms".
 #[derive(Clone, Copy)]
-pub(super) struct Written(pub(super) Duration);
+pub(super) struct HumanDuration(pub(super) Duration);
 
 fn yes() -> bool {
     true
@@ -111,19 +111,19 @@ impl<'de> Deserialize<'de> for Instance {
     }
 }
 
-impl<'de> Deserialize<'de> for Written {
+impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
 
         impl Visitor<'_> for Text {
-            type Value = Written;
+            type Value = HumanDuration;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a duration such as \"300ms\" or \"1m 30s\"")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Written, E> {
-                let duration = humantime::parse_duration(text).map(Written);
+            fn visit_str<E: Error>(self, text: &str) -> Result<HumanDuration, E> {
+                let duration = humantime::parse_duration(text).map(HumanDuration);
                 duration.map_err(|_| E::invalid_value(serde::de::Unexpected::Str(text), &self))
             }
         }

@@ -1,3 +1,5 @@
+//! The instances of the demonstration.
+
 use std::{
     collections::BTreeMap,
     convert::Infallible,
@@ -24,10 +26,10 @@ use tokio::{
 
 use super::plan::{Condition, Step};
 
-/// Says which instance has answered.
+/// The header with the name of the instance that answered.
 pub(crate) const ANSWERED_BY: &str = "x-answered-by";
 
-/// The instances of the demonstration, servers in this process.
+/// The instances of the demonstration: servers in this process.
 pub(crate) struct Instances {
     each: BTreeMap<&'static str, Instance>,
 }
@@ -35,7 +37,7 @@ pub(crate) struct Instances {
 struct Instance {
     address: SocketAddr,
     condition: Arc<Mutex<Condition>>,
-    /// None while it is dead.
+    /// `None` while it is dead.
     server: Option<JoinHandle<()>>,
 }
 
@@ -59,7 +61,7 @@ impl Instances {
         Ok(Self { each })
     }
 
-    /// The instances of a service, as a configuration has them.
+    /// Returns the instances of a service, in the form of a configuration.
     pub(crate) fn written(&self, service: &str) -> String {
         let of_service = self.each.iter().filter(|(name, _)| name.starts_with(service));
         let written = of_service.map(|(name, instance)| {
@@ -76,7 +78,7 @@ impl Instances {
             .expect("the plan names instances that there are");
         *instance.condition.lock().unwrap_or_else(PoisonError::into_inner) = step.condition;
         if step.condition == Condition::Dead {
-            // With its connections.
+            // Aborting the server also closes its connections.
             if let Some(server) = instance.server.take() {
                 server.abort();
                 let _ = server.await;
@@ -104,7 +106,7 @@ async fn serve(listener: TcpListener, name: &'static str, condition: Arc<Mutex<C
                 });
                 connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
             }
-            // Out of file descriptors, most likely, which passes.
+            // Probably out of file descriptors, which is temporary.
             Err(_) => sleep(Duration::from_millis(10)).await,
         }
         while connections.try_join_next().is_some() {}

@@ -1,3 +1,5 @@
+//! The users of the demonstration.
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -20,22 +22,22 @@ use tokio::{
 
 use super::instances::ANSWERED_BY;
 
-/// Between two requests.
+/// The time between two requests.
 const PACE: Duration = Duration::from_millis(5);
-/// An answer that takes longer than this is noticed by its user.
+/// A later answer is one that users notice.
 const LONG: Duration = Duration::from_millis(500);
 
 /// What users got.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answers {
-    /// Good ones, by who gave them.
+    /// Good answers, by the instance that gave them.
     pub(crate) good: BTreeMap<String, u64>,
     pub(crate) errors: u64,
-    /// Good ones that took long.
+    /// Good answers that took long.
     pub(crate) late: u64,
 }
 
-/// Users, who ask 200 times a second.
+/// Users instance send 200 requests per second.
 pub(crate) struct Load {
     recent: Arc<Mutex<Answers>>,
     users: JoinHandle<()>,
@@ -55,14 +57,14 @@ impl Load {
         }
     }
 
-    /// The answers since this was last asked.
+    /// Returns the answers since the last call of this function.
     pub(crate) fn take(&mut self) -> Answers {
         let recent = std::mem::take(&mut *self.recent.lock().unwrap_or_else(PoisonError::into_inner));
         self.all.add(&recent);
         recent
     }
 
-    /// All answers, once all are there.
+    /// Stops the users, waits for all answers, and returns them.
     pub(crate) async fn end(mut self) -> Answers {
         let (end, _) = oneshot::channel();
         let _ = std::mem::replace(&mut self.end, end).send(());
@@ -78,8 +80,8 @@ impl Answers {
     }
 
     fn add(&mut self, others: &Self) {
-        for (who, count) in &others.good {
-            *self.good.entry(who.clone()).or_default() += count;
+        for (instance, count) in &others.good {
+            *self.good.entry(instance.clone()).or_default() += count;
         }
         self.errors += others.errors;
         self.late += others.late;
@@ -88,8 +90,11 @@ impl Answers {
     fn note(&mut self, answer: Option<&Response<Incoming>>, took: Duration) {
         match answer.filter(|response| response.status().is_success()) {
             Some(response) => {
-                let who = response.headers().get(ANSWERED_BY).and_then(|who| who.to_str().ok());
-                *self.good.entry(who.unwrap_or("?").to_owned()).or_default() += 1;
+                let instance = response
+                    .headers()
+                    .get(ANSWERED_BY)
+                    .and_then(|instance| instance.to_str().ok());
+                *self.good.entry(instance.unwrap_or("?").to_owned()).or_default() += 1;
                 self.late += u64::from(took > LONG);
             }
             None => self.errors += 1,
@@ -119,7 +124,7 @@ async fn ask(gateway: SocketAddr, recent: Arc<Mutex<Answers>>, mut asked_to_end:
             let answer: Result<Response<Incoming>, Error> = client.request(request).await;
             note(&recent, answer.as_ref().ok(), sent.elapsed());
             if let Ok(response) = answer {
-                // Read to its end, so that the connection can be used again.
+                // Reads to the end, so that the connection can be used again.
                 let _ = response.into_body().collect().await;
             }
         });

@@ -1,4 +1,5 @@
-//! A demonstration: instances in this process that get sick and well again, and users who hardly notice.
+//! A demonstration: instances in this process that become sick and healthy again, and users who
+//! hardly notice.
 
 mod instances;
 mod load;
@@ -19,7 +20,7 @@ use tower::BoxError;
 use self::{instances::Instances, load::Load, view::View};
 use crate::{config::Config, console, proxy::Proxy, server, table::Builder};
 
-/// What the demonstration's gateway is told.
+/// Returns the configuration of the demonstration's gateway.
 fn configuration(instances: &Instances) -> String {
     let search = instances.written("search");
     let cache = instances.written("cache");
@@ -44,7 +45,7 @@ fn configuration(instances: &Instances) -> String {
     )
 }
 
-/// Half a minute, or until it is stopped.
+/// Runs for half a minute. With `keep`, runs until it is stopped.
 pub(crate) async fn run(keep: bool) -> Result<(), BoxError> {
     let mut instances = Instances::start().await?;
     let config = Config::parse(&configuration(&instances))?;
@@ -83,7 +84,7 @@ pub(crate) async fn run(keep: bool) -> Result<(), BoxError> {
     let _ = stop.send(());
     serving.await?;
     if start.elapsed() < plan::DURATION {
-        return Ok(()); // It was stopped, so there isn't much to say.
+        return Ok(()); // It was stopped early, so that there is no summary.
     }
     summary::summarize(&answers, &view, &proxy.table(), keep)
 }

@@ -1,20 +1,22 @@
+//! The plan of the demonstration: when each instance becomes sick and healthy.
+
 use std::time::Duration;
 
-/// How an instance is doing.
+/// The condition of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
     Healthy,
     Failing,
     Hanging,
-    /// The process is gone.
+    /// Doesn't listen any more.
     Dead,
 }
 
-/// What happens when.
+/// A change of an instance's condition.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     at: u64,
-    /// `search-1`, for example.
+    /// For example `search-1`.
     pub(crate) instance: &'static str,
     pub(crate) condition: Condition,
 }
@@ -42,7 +44,7 @@ const STEPS: [Step; 10] = [
     step(28, "search-3", Condition::Healthy),
 ];
 
-/// What happens in this second. It begins anew when it is over.
+/// Returns the steps of this second. The plan starts over when it ends.
 pub(crate) fn at(elapsed: Duration) -> impl Iterator<Item = Step> {
     let second = elapsed.as_secs() % DURATION.as_secs();
     STEPS.into_iter().filter(move |step| step.at == second)

@@ -1,15 +1,17 @@
+//! The summary of the demonstration.
+
 use tower::BoxError;
 use tower_breaker::State;
 
 use super::{load::Answers, view::View};
 use crate::table::Table;
 
-/// Says what came of it. An error where the breakers were of no use.
+/// Prints what users got. Returns an error if the breakers were of no use.
 pub(crate) fn summarize(answers: &Answers, view: &View, table: &Table, keep: bool) -> Result<(), BoxError> {
     println!();
     println!("{} requests", answers.all_good() + answers.errors);
-    for (who, count) in &answers.good {
-        println!("{count:7} answered by {who}");
+    for (instance, count) in &answers.good {
+        println!("{count:7} answered by {instance}");
     }
     println!(
         "{:7} of these late: they waited for the instance that hung, and then went to another",
@@ -22,7 +24,7 @@ pub(crate) fn summarize(answers: &Answers, view: &View, table: &Table, keep: boo
     }
     let open = table.instances().filter_map(|instance| instance.breaker());
     let open = open.filter(|breaker| breaker.state() != State::Closed).count();
-    // Somebody may have operated the breakers.
+    // With `keep`, an operator may have changed the breakers.
     if keep {
         return Ok(());
     }

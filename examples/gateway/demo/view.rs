@@ -1,3 +1,5 @@
+//! Prints what happens in the demonstration.
+
 use std::{net::SocketAddr, time::Duration};
 
 use tower_breaker::{Event, State, observe::Transition};
@@ -8,9 +10,9 @@ use super::{
 };
 use crate::table::Table;
 
-/// What is shown while it runs: a line a second, and one for each thing that happens.
+/// The output while the demonstration runs: a line per second, and one for each step and event.
 pub(crate) struct View {
-    /// Each trip, in a line.
+    /// A line for each trip.
     pub(crate) trips: Vec<String>,
 }
 
@@ -27,7 +29,10 @@ impl View {
     }
 
     pub(crate) fn second(&self, elapsed: Duration, answers: &Answers, table: &Table) {
-        let good = answers.good.iter().map(|(who, count)| format!("{who} {count:3}"));
+        let good = answers
+            .good
+            .iter()
+            .map(|(instance, count)| format!("{instance} {count:3}"));
         let states = table.instances().filter(|instance| instance.name.starts_with("search"));
         let states = states.filter_map(|instance| {
             let view = instance.breaker()?.snapshot();
@@ -59,7 +64,7 @@ impl View {
 
     pub(crate) fn event(&mut self, elapsed: Duration, event: &Event) {
         let line = format!("{:6.2} s  {event}", elapsed.as_secs_f64());
-        // A trial that fails again is no news.
+        // A failed trial reopens the breaker, which isn't a trip.
         if let Transition::Opened {
             from: State::Closed, ..
         } = event.transition

@@ -1,3 +1,5 @@
+//! The crate failsafe.
+
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
@@ -12,18 +14,18 @@ use fastrand::Rng;
 use tower_breaker::clock::Timestamp;
 
 use crate::{
-    contestant::{Call, Contestant, End, Gate, Pass, Route},
+    contestant::{Call, CallId, Contestant, End, Gate, Route},
     virtual_clock,
 };
 
-/// The crate failsafe's state machine, asked and told as its own future does; that one tells nothing of cancelled calls.
+/// The crate's state machine, driven like its own future does. That future ignores cancelled calls.
 #[derive(Debug)]
 pub(super) struct Failsafe<P> {
     machine: StateMachine<P, Observed>,
     gate: Rc<Cell<Gate>>,
 }
 
-/// What `Config::new()` has, but for the generator of its jitter.
+/// Builds what `Config::new()` builds, but with a seeded generator for the jitter.
 pub(super) fn with_defaults(seed: u64) -> Failsafe<impl FailurePolicy> {
     let backoff = EqualJittered {
         start: 10,
@@ -37,8 +39,9 @@ pub(super) fn with_defaults(seed: u64) -> Failsafe<impl FailurePolicy> {
     })
 }
 
-/// The rate alone is slow, and can't trip within ten seconds of a recovery: failures in a row help it. A wait that begins
-/// short suits its half-open state, in which all calls are let through.
+/// Builds a policy for this traffic. The rate alone is slow, and can't trip within ten seconds of a
+/// recovery; the count of consecutive failures compensates. The wait begins short, because
+/// half-open lets all calls through.
 pub(super) fn tuned() -> Failsafe<impl FailurePolicy> {
     let backoff = backoff::exponential(Duration::from_secs(1), Duration::from_secs(5));
     Failsafe::new(|| {
@@ -64,13 +67,13 @@ impl<P: FailurePolicy> Contestant for Failsafe<P> {
     fn ask(&mut self, _call: Call, now: Timestamp) -> Route {
         let _clock = virtual_clock::at(now);
         if self.machine.is_call_permitted() {
-            Route::Primary(Pass(0))
+            Route::Primary(CallId(0))
         } else {
-            Route::Refused(Pass(0))
+            Route::Refused(CallId(0))
         }
     }
 
-    fn primary_ended(&mut self, _pass: Pass, end: End, now: Timestamp) {
+    fn primary_ended(&mut self, _pass: CallId, end: End, now: Timestamp) {
         let _clock = virtual_clock::at(now);
         match end {
             End::Success => self.machine.on_success(),
@@ -84,7 +87,7 @@ impl<P: FailurePolicy> Contestant for Failsafe<P> {
     }
 }
 
-/// Its events, kept as the state.
+/// An observer that keeps the last event as the state.
 #[derive(Debug)]
 struct Observed(Rc<Cell<Gate>>);
 
@@ -104,13 +107,14 @@ impl Instrument for Observed {
     }
 }
 
-/// The crate's equal-jittered backoff, in whole seconds too, from a generator with a seed.
+/// The crate's equal-jittered backoff, in whole seconds like there, from a seeded generator.
 #[derive(Clone, Debug)]
 struct EqualJittered {
     start: u64,
     max: u64,
     attempt: u32,
-    /// Shared by the copies, as the thread's generator is: a backoff that starts over doesn't repeat its jitter.
+    /// Shared by all copies, like the thread's generator in the crate. A backoff that starts over
+    /// doesn't repeat its jitter.
     rng: Rc<RefCell<Rng>>,
 }
 

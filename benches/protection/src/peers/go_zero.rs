@@ -1,15 +1,17 @@
+//! The throttle of go-zero, re-implemented.
+
 use std::time::Duration;
 
 use fastrand::Rng;
 use tower_breaker::clock::Timestamp;
 
-use super::tally::{Buckets, Tally};
-use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
+use super::call_counts::{Buckets, CallCounts};
+use crate::contestant::{Call, CallId, Contestant, End, Gate, Route};
 
 /// go-zero's `googleBreaker`: the SRE book's throttling over ten seconds in forty buckets.
 ///
-/// Its K falls with every bucket in a row in which nothing succeeded, the probability with every one in which nothing
-/// failed, and a call is let through whenever a second has gone by without one.
+/// K falls with every consecutive bucket without a success. The probability falls with every
+/// consecutive bucket without a failure. A call is let through if the last one was a second ago.
 #[derive(Debug)]
 pub(super) struct GoZero {
     settings: Settings,
@@ -23,10 +25,11 @@ pub(super) struct GoZero {
 pub(super) struct Settings {
     pub(super) k: f64,
     pub(super) min_k: f64,
-    /// So many calls in the window are let through whatever happens to them.
+    /// How many calls in the window are let through unconditionally.
     pub(super) protection: f64,
     pub(super) force_pass_after: Duration,
-    /// What a cancelled call counts as: an error unless the caller's `acceptable` says otherwise.
+    /// How a cancelled call counts. By default it is an error, unless the caller's `acceptable`
+    /// says otherwise.
     pub(super) cancelled: End,
 }
 
@@ -59,7 +62,8 @@ impl GoZero {
         }
     }
 
-    /// The share of calls to refuse: by the book's formula, and softened by buckets in which all went well.
+    /// Returns the share of calls to refuse: by the book's formula, and then reduced for buckets
+    /// without a failure.
     fn ratios(&mut self, now: Timestamp) -> (f64, f64) {
         let Settings {
             k, min_k, protection, ..
@@ -67,7 +71,7 @@ impl GoZero {
         let sum = self.calls.sum(now);
         let total = f64::from(sum.calls() + sum.refused);
         let accepts = f64::from(sum.successes);
-        // Nothing below makes it greater: most calls need no walk over the buckets.
+        // Nothing below makes it greater, so that most calls don't have to walk the buckets.
         if total - protection - min_k * accepts <= 0.0 {
             return (0.0, 0.0);
         }
@@ -110,27 +114,27 @@ impl GoZero {
 impl Contestant for GoZero {
     fn ask(&mut self, _call: Call, now: Timestamp) -> Route {
         if self.refuses(now) {
-            self.calls.add(Tally::REFUSAL, now);
-            Route::Refused(Pass(0))
+            self.calls.add(CallCounts::REFUSAL, now);
+            Route::Refused(CallId(0))
         } else {
-            Route::Primary(Pass(0))
+            Route::Primary(CallId(0))
         }
     }
 
-    fn primary_ended(&mut self, _pass: Pass, end: End, now: Timestamp) {
+    fn primary_ended(&mut self, _pass: CallId, end: End, now: Timestamp) {
         let end = if end == End::Dropped {
             self.settings.cancelled
         } else {
             end
         };
         match end {
-            End::Success => self.calls.add(Tally::SUCCESS, now),
-            End::Failure => self.calls.add(Tally::FAILURE, now),
+            End::Success => self.calls.add(CallCounts::SUCCESS, now),
+            End::Failure => self.calls.add(CallCounts::FAILURE, now),
             End::Dropped => {}
         }
     }
 
-    /// As the last call that asked found it.
+    /// Returns the state that the last call found.
     fn gate(&self, _now: Timestamp) -> Gate {
         if self.probability > 0.0 {
             Gate::HalfOpen
@@ -152,8 +156,8 @@ mod tests {
     fn fail_for(script: &mut Script<GoZero>, calls: u32, apart: f64) -> u32 {
         let mut admitted = 0;
         for _ in 0..calls {
-            if let Route::Primary(pass) = script.ask() {
-                script.end(pass, End::Failure);
+            if let Route::Primary(id) = script.ask() {
+                script.end(id, End::Failure);
                 admitted += 1;
             }
             script.wait(apart);
@@ -176,7 +180,7 @@ mod tests {
         script.calls(20, End::Success);
         let contestant = &mut script.contestant;
         for _ in 0..79 {
-            contestant.primary_ended(Pass(0), End::Failure, script.now);
+            contestant.primary_ended(CallId(0), End::Failure, script.now);
         }
         // (99 − 5 − 1.5 × 20) ÷ (99 + 1)
         assert_eq!(contestant.ratios(script.now), (0.64, 0.64));
@@ -189,7 +193,7 @@ mod tests {
         for _ in 0..4 {
             script.wait(0.25);
             for _ in 0..20 {
-                script.contestant.primary_ended(Pass(0), End::Failure, script.now);
+                script.contestant.primary_ended(CallId(0), End::Failure, script.now);
             }
         }
         // Four of forty buckets: K = 1.5 − 0.4 × 4 ÷ 40.
@@ -198,14 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn buckets_in_which_nothing_failed_soften_it() {
+    fn buckets_without_a_failure_reduce_it() {
         let mut script = default();
         for _ in 0..100 {
-            script.contestant.primary_ended(Pass(0), End::Failure, script.now);
+            script.contestant.primary_ended(CallId(0), End::Failure, script.now);
         }
         for _ in 0..10 {
             script.wait(0.25);
-            script.contestant.primary_ended(Pass(0), End::Success, script.now);
+            script.contestant.primary_ended(CallId(0), End::Success, script.now);
         }
         let (ratio, softened) = script.contestant.ratios(script.now);
         assert!((softened - ratio * 0.75).abs() < 1e-12);
@@ -215,7 +219,7 @@ mod tests {
     fn a_call_is_let_through_after_a_second_without_one() {
         let mut script = default();
         fail_for(&mut script, 2000, 0.01);
-        // Few of a hundred a second get through; one a second does for certain.
+        // Few of a hundred per second get through; one per second always does.
         let admitted = fail_for(&mut script, 2000, 0.01);
         assert!((15..60).contains(&admitted), "{admitted}");
     }

@@ -1,31 +1,34 @@
+//! The breaker of sony/gobreaker, re-implemented.
+
 use std::{collections::VecDeque, ops::AddAssign, time::Duration};
 
 use tower_breaker::clock::Timestamp;
 
-use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
+use crate::contestant::{Call, CallId, Contestant, End, Gate, Route};
 
-/// sony/gobreaker v2: a rule over counts, which a change of state begins anew.
+/// sony/gobreaker v2: a rule over counts, which are cleared when the state changes.
 ///
-/// Each state has a generation, and a call that began in an earlier one isn't counted.
+/// Each state has a generation. A call that began in an earlier generation isn't counted.
 #[derive(Debug)]
 pub(super) struct Gobreaker {
     settings: Settings,
     state: State,
     generation: u64,
     counts: Counts,
-    /// The parts of `counts`, by bucket of the rolling window; the oldest first.
+    /// The parts of `counts`, by bucket of the rolling window. The oldest is first.
     buckets: VecDeque<Counts>,
     rotations: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
-    /// Calls let through when half-open, and successes in a row that close it.
+    /// Calls let through when half-open, and consecutive successes that close it.
     pub(super) max_requests: u32,
     pub(super) window: Option<RollingWindow>,
     pub(super) open_for: Duration,
     pub(super) trips: fn(&Counts) -> bool,
-    /// What a cancelled call counts as: an error unless `IsSuccessful` says otherwise.
+    /// How a cancelled call counts. By default it is an error, unless `IsSuccessful` says
+    /// otherwise.
     pub(super) cancelled: End,
 }
 
@@ -118,7 +121,7 @@ impl Gobreaker {
         }
     }
 
-    /// One bucket at a time, however long ago it ended.
+    /// Moves one bucket at a time, even if several have ended.
     fn rotate(&mut self, end: Timestamp) {
         let Some(window) = self.settings.window else {
             return;
@@ -169,7 +172,7 @@ impl Gobreaker {
 impl Contestant for Gobreaker {
     fn ask(&mut self, _call: Call, now: Timestamp) -> Route {
         self.follow_time(now);
-        let pass = Pass(self.generation);
+        let id = CallId(self.generation);
         let admits = match self.state {
             State::Closed { .. } => true,
             State::HalfOpen => self.counts.requests < self.settings.max_requests,
@@ -177,15 +180,15 @@ impl Contestant for Gobreaker {
         };
         if admits {
             self.count(Counts::REQUEST);
-            Route::Primary(pass)
+            Route::Primary(id)
         } else {
-            Route::Refused(pass)
+            Route::Refused(id)
         }
     }
 
-    fn primary_ended(&mut self, pass: Pass, end: End, now: Timestamp) {
+    fn primary_ended(&mut self, id: CallId, end: End, now: Timestamp) {
         self.follow_time(now);
-        if pass.0 != self.generation {
+        if id.0 != self.generation {
             return;
         }
         let end = if end == End::Dropped {
@@ -348,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_call_is_a_failure_unless_told_otherwise() {
+    fn a_cancelled_call_is_a_failure_unless_set_otherwise() {
         let mut script = default();
         script.calls(6, End::Dropped);
         assert_eq!(script.gate(), Gate::Open);

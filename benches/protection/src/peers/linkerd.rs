@@ -1,15 +1,17 @@
+//! The breaker of linkerd2-proxy, re-implemented.
+
 use std::time::Duration;
 
 use fastrand::Rng;
 use tower_breaker::clock::Timestamp;
 
-use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
+use crate::contestant::{Call, CallId, Contestant, End, Gate, Route};
 
 /// linkerd2-proxy's consecutive-failures breaker.
 ///
-/// When it has been shut for a while one call is let through, and the next call that ends decides, also one from before.
-/// If it failed the wait doubles. A cancelled call is never classified: a cancelled probe leaves it waiting for good,
-/// unless an earlier call still ends.
+/// After a wait it lets one call through. The next call that ends decides, even if it began before.
+/// If it failed, the wait doubles. A cancelled call is never classified: after a cancelled probe
+/// the breaker waits for good, unless an earlier call still ends.
 #[derive(Debug)]
 pub(super) struct Linkerd {
     settings: Settings,
@@ -22,21 +24,21 @@ pub(super) struct Settings {
     pub(super) max_failures: u32,
     pub(super) min_backoff: Duration,
     pub(super) max_backoff: Duration,
-    /// How much a wait may grow at random, as a part of it; never above the longest wait.
+    /// How much a wait may grow at random, as a part of it. It never exceeds the longest wait.
     pub(super) jitter: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// Calls flow.
-    Flowing {
+    Closed {
         failures: u32,
     },
-    Shut {
+    Open {
         until: Timestamp,
         attempt: u32,
     },
-    Probation {
+    HalfOpen {
         probe_gone: bool,
         attempt: u32,
     },
@@ -60,12 +62,12 @@ impl Linkerd {
     pub(super) fn new(settings: Settings, seed: u64) -> Self {
         Self {
             settings,
-            state: State::Flowing { failures: 0 },
+            state: State::Closed { failures: 0 },
             rng: super::rng(seed),
         }
     }
 
-    fn shut(&mut self, attempt: u32, now: Timestamp) {
+    fn open(&mut self, attempt: u32, now: Timestamp) {
         let Settings {
             min_backoff,
             max_backoff,
@@ -76,17 +78,17 @@ impl Linkerd {
             .saturating_mul(2_u32.saturating_pow(attempt))
             .min(max_backoff);
         let jitter = wait.mul_f64(jitter * self.rng.f64());
-        self.state = State::Shut {
+        self.state = State::Open {
             until: now + (wait + jitter).min(max_backoff),
             attempt,
         };
     }
 
     fn follow_time(&mut self, now: Timestamp) {
-        if let State::Shut { until, attempt } = self.state
+        if let State::Open { until, attempt } = self.state
             && now >= until
         {
-            self.state = State::Probation {
+            self.state = State::HalfOpen {
                 probe_gone: false,
                 attempt,
             };
@@ -98,37 +100,37 @@ impl Contestant for Linkerd {
     fn ask(&mut self, _call: Call, now: Timestamp) -> Route {
         self.follow_time(now);
         match &mut self.state {
-            State::Flowing { .. } => Route::Primary(Pass(0)),
-            State::Probation { probe_gone, .. } if !*probe_gone => {
+            State::Closed { .. } => Route::Primary(CallId(0)),
+            State::HalfOpen { probe_gone, .. } if !*probe_gone => {
                 *probe_gone = true;
-                Route::Primary(Pass(0))
+                Route::Primary(CallId(0))
             }
-            State::Shut { .. } | State::Probation { .. } => Route::Refused(Pass(0)),
+            State::Open { .. } | State::HalfOpen { .. } => Route::Refused(CallId(0)),
         }
     }
 
-    fn primary_ended(&mut self, _pass: Pass, end: End, now: Timestamp) {
+    fn primary_ended(&mut self, _pass: CallId, end: End, now: Timestamp) {
         self.follow_time(now);
         match (self.state, end) {
-            (_, End::Dropped) | (State::Shut { .. }, _) => {}
-            (State::Flowing { .. } | State::Probation { .. }, End::Success) => {
-                self.state = State::Flowing { failures: 0 };
+            (_, End::Dropped) | (State::Open { .. }, _) => {}
+            (State::Closed { .. } | State::HalfOpen { .. }, End::Success) => {
+                self.state = State::Closed { failures: 0 };
             }
-            (State::Flowing { failures }, End::Failure) if failures + 1 == self.settings.max_failures => {
-                self.shut(0, now);
+            (State::Closed { failures }, End::Failure) if failures + 1 == self.settings.max_failures => {
+                self.open(0, now);
             }
-            (State::Flowing { failures }, End::Failure) => {
-                self.state = State::Flowing { failures: failures + 1 };
+            (State::Closed { failures }, End::Failure) => {
+                self.state = State::Closed { failures: failures + 1 };
             }
-            (State::Probation { attempt, .. }, End::Failure) => self.shut(attempt.saturating_add(1), now),
+            (State::HalfOpen { attempt, .. }, End::Failure) => self.open(attempt.saturating_add(1), now),
         }
     }
 
     fn gate(&self, now: Timestamp) -> Gate {
         match self.state {
-            State::Flowing { .. } => Gate::Closed,
-            State::Shut { until, .. } if now < until => Gate::Open,
-            State::Shut { .. } | State::Probation { .. } => Gate::HalfOpen,
+            State::Closed { .. } => Gate::Closed,
+            State::Open { until, .. } if now < until => Gate::Open,
+            State::Open { .. } | State::HalfOpen { .. } => Gate::HalfOpen,
         }
     }
 }
@@ -138,7 +140,7 @@ mod tests {
     use super::*;
     use crate::peers::script::Script;
 
-    /// Without jitter, to the nanosecond.
+    /// Without jitter, exact to the nanosecond.
     fn steady() -> Script<Linkerd> {
         let settings = Settings {
             jitter: 0.0,
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seventh_failure_in_a_row_shuts_it() {
+    fn the_seventh_failure_in_a_row_opens_it() {
         let mut script = steady();
         script.calls(6, End::Failure);
         script.call(End::Success);
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_end_while_it_is_shut_are_ignored() {
+    fn calls_that_end_while_it_is_open_are_ignored() {
         let mut script = steady();
         let early = script.start();
         script.calls(7, End::Failure);
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_from_before_decides_a_probation() {
+    fn a_call_from_before_decides_a_probe() {
         let mut script = steady();
         let early = script.start();
         script.calls(7, End::Failure);

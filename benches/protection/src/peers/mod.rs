@@ -1,7 +1,9 @@
-//! The other circuit breakers: real crates where their clock can be made virtual, else re-implemented.
+//! The other circuit breakers. A crate takes part itself if its clock can be made virtual; other
+//! breakers are re-implemented.
 
 use fastrand::Rng;
 
+mod call_counts;
 #[cfg(target_os = "linux")]
 mod failsafe;
 mod go_zero;
@@ -19,14 +21,13 @@ mod seatbelt;
 mod semian;
 mod semian_pid;
 mod sre_throttle;
-mod tally;
 #[cfg(target_os = "linux")]
 mod tower_resilience;
 mod tower_service;
 
 pub use roster::roster;
 
-/// A peer's own randomness: other than what a simulator that has the same seed draws.
+/// Creates a peer's own generator. Its draws differ from those of a simulator with the same seed.
 fn rng(seed: u64) -> Rng {
     Rng::with_seed(seed ^ 0x7065_6572)
 }

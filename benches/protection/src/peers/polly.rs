@@ -1,14 +1,17 @@
+//! The breaker of Polly v8, re-implemented.
+
 use std::{collections::VecDeque, time::Duration};
 
 use tower_breaker::clock::Timestamp;
 
-use super::tally::Tally;
-use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
+use super::call_counts::CallCounts;
+use crate::contestant::{Call, CallId, Contestant, End, Gate, Route};
 
 /// Polly v8's `CircuitBreakerStrategy`: a failure rate over a rolling window in ten parts.
 ///
-/// Only a failure can open it. When half-open one call is let through, and the next call that ends, also one from before
-/// the trip, closes or opens it. A cancelled call is an outcome that isn't handled, hence a success.
+/// Only a failure can open it. When half-open it lets one call through. The next call that ends
+/// closes or opens it, even if it began before the trip. A cancelled call is an outcome that isn't
+/// handled, and counts as a success.
 #[derive(Debug)]
 pub(super) struct Polly {
     settings: Settings,
@@ -46,7 +49,7 @@ impl Settings {
         open_for: Duration::from_secs(5),
     };
 
-    /// As tuned, but for a window and a wait as short as much traffic allows.
+    /// Like the tuned settings, but with the shortest window and wait that heavy traffic allows.
     pub(super) const SWIFT: Self = Self {
         minimum_calls: 10,
         window: Duration::from_secs(2),
@@ -65,7 +68,7 @@ impl Polly {
     }
 
     fn succeeded(&mut self, now: Timestamp) {
-        self.health.record(Tally::SUCCESS, now);
+        self.health.record(CallCounts::SUCCESS, now);
         if matches!(self.state, State::HalfOpen) {
             self.state = State::Closed;
             self.health = Health::new(self.settings.window);
@@ -76,11 +79,11 @@ impl Polly {
         let opens = match self.state {
             State::HalfOpen => true,
             State::Open { .. } => {
-                self.health.record(Tally::FAILURE, now);
+                self.health.record(CallCounts::FAILURE, now);
                 false
             }
             State::Closed => {
-                let sum = self.health.record(Tally::FAILURE, now);
+                let sum = self.health.record(CallCounts::FAILURE, now);
                 sum.calls() >= self.settings.minimum_calls
                     && f64::from(sum.failures) >= self.settings.failure_rate * f64::from(sum.calls())
             }
@@ -96,16 +99,16 @@ impl Polly {
 impl Contestant for Polly {
     fn ask(&mut self, _call: Call, now: Timestamp) -> Route {
         match self.state {
-            State::Closed => Route::Primary(Pass(0)),
+            State::Closed => Route::Primary(CallId(0)),
             State::Open { until } if now >= until => {
                 self.state = State::HalfOpen;
-                Route::Primary(Pass(0))
+                Route::Primary(CallId(0))
             }
-            State::Open { .. } | State::HalfOpen => Route::Refused(Pass(0)),
+            State::Open { .. } | State::HalfOpen => Route::Refused(CallId(0)),
         }
     }
 
-    fn primary_ended(&mut self, _pass: Pass, end: End, now: Timestamp) {
+    fn primary_ended(&mut self, _pass: CallId, end: End, now: Timestamp) {
         match end {
             End::Success | End::Dropped => self.succeeded(now),
             End::Failure => self.failed(now),
@@ -121,12 +124,12 @@ impl Contestant for Polly {
     }
 }
 
-/// A window of ten parts, each of which begins with the first call that finds the one before used up.
+/// A window of ten parts. Each begins with the first call that finds the previous one used up.
 #[derive(Debug)]
 struct Health {
     window: Duration,
-    parts: VecDeque<(Timestamp, Tally)>,
-    sum: Tally,
+    parts: VecDeque<(Timestamp, CallCounts)>,
+    sum: CallCounts,
 }
 
 impl Health {
@@ -136,16 +139,16 @@ impl Health {
         Self {
             window,
             parts: VecDeque::new(),
-            sum: Tally::default(),
+            sum: CallCounts::default(),
         }
     }
 
-    fn record(&mut self, tally: Tally, now: Timestamp) -> Tally {
+    fn record(&mut self, call_counts: CallCounts, now: Timestamp) -> CallCounts {
         match self.parts.back_mut() {
-            Some((start, part)) if now.since(*start) < self.window / Self::PARTS => *part += tally,
-            _ => self.parts.push_back((now, tally)),
+            Some((start, part)) if now.since(*start) < self.window / Self::PARTS => *part += call_counts,
+            _ => self.parts.push_back((now, call_counts)),
         }
-        self.sum += tally;
+        self.sum += call_counts;
         while let Some(&(start, part)) = self.parts.front()
             && now.since(start) >= self.window
         {

@@ -1,3 +1,5 @@
+//! The crate recloser.
+
 use std::{
     future::{Future, pending},
     pin::{Pin, pin},
@@ -11,16 +13,16 @@ use tower_breaker::clock::Timestamp;
 
 use super::tower_service::{Failed, Primary, PrimaryCall, Ticket, TowerService};
 use crate::{
-    contestant::{Call, Contestant, End, Gate, Pass, Route},
+    contestant::{Call, CallId, Contestant, End, Gate, Route},
     virtual_clock,
 };
 
-/// The crate recloser, by its futures; they tell nothing of cancelled calls.
+/// The crate, driven through its futures. They ignore cancelled calls.
 pub(super) struct Recloser {
     service: TowerService<AsService>,
     half_open_len: u32,
     gate: Gate,
-    /// Calls that ended since it is half-open, and the last of them, a bit each: set for a failure.
+    /// Calls that ended while half-open, and a bit for each of the last ones: set for a failure.
     ended: u32,
     last: u64,
 }
@@ -33,7 +35,7 @@ impl Recloser {
         Self::new(RealRecloser::custom(), Self::DEFAULT_HALF_OPEN_LEN)
     }
 
-    /// A wait that begins short suits its half-open state, in which all calls are let through.
+    /// Builds it for this traffic. The wait begins short, because half-open lets all calls through.
     pub(super) fn tuned() -> Self {
         Self::new(
             RealRecloser::custom()
@@ -57,7 +59,8 @@ impl Recloser {
         }
     }
 
-    /// Whether it is open: asked at the beginning of time, when no wait can be over, it changes nothing.
+    /// Returns whether it is open. The clock is at the beginning of time, when no wait can be over,
+    /// so that asking changes nothing.
     fn is_open(&self) -> bool {
         let _clock = virtual_clock::at(Timestamp::START);
         let call = self.service.service.0.call(pending::<Result<(), Failed>>());
@@ -65,7 +68,7 @@ impl Recloser {
         matches!(poll, Poll::Ready(Err(Error::Rejected)))
     }
 
-    /// Its own rule for closing: it shows no state but whether it is open.
+    /// Repeats the crate's rule for closing. The crate shows only whether it is open.
     fn closes(&mut self, failed: bool) -> bool {
         let full = self.ended >= self.half_open_len;
         self.ended += 1;
@@ -90,9 +93,9 @@ impl Contestant for Recloser {
         route
     }
 
-    fn primary_ended(&mut self, pass: Pass, end: End, now: Timestamp) {
+    fn primary_ended(&mut self, id: CallId, end: End, now: Timestamp) {
         let _clock = virtual_clock::at(now);
-        self.service.primary_ended(pass, end);
+        self.service.primary_ended(id, end);
         if end == End::Dropped || self.gate == Gate::Open {
             return;
         }
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn by_default_it_looks_at_the_rate_once_a_hundred_calls_have_ended_and_one_more() {
+    fn by_default_it_evaluates_the_rate_once_a_hundred_calls_have_ended_and_one_more() {
         let mut script = default();
         script.calls(100, End::Failure);
         assert_eq!(script.gate(), Gate::Closed);

@@ -1,14 +1,18 @@
+//! The breaker of resilience4j, re-implemented.
+
 use std::{collections::VecDeque, time::Duration};
 
 use tower_breaker::clock::Timestamp;
 
-use super::tally::{Buckets, Tally};
-use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
+use super::call_counts::{Buckets, CallCounts};
+use crate::contestant::{Call, CallId, Contestant, End, Gate, Route};
 
-/// resilience4j's `CircuitBreaker`: failure and slow-call rates over the last calls, or over the last seconds.
+/// resilience4j's `CircuitBreaker`: failure and slow-call rates over the last calls, or over the
+/// last seconds.
 ///
-/// When half-open it lets a number of calls through and decides by the same two rates once as many have ended. A call
-/// counts where it ends, also one from before the trip. A cancelled one gives its permit back.
+/// When half-open it lets a number of calls through, and decides by the same two rates once as many
+/// have ended. A call counts when it ends, even if it began before the trip. A cancelled call
+/// returns its permit.
 #[derive(Debug)]
 pub(super) struct Resilience4j {
     settings: Settings,
@@ -63,7 +67,7 @@ impl Settings {
         }
     }
 
-    /// As tuned, but for a window and a wait as short as much traffic allows.
+    /// Like the tuned settings, but with the shortest window and wait that heavy traffic allows.
     pub(super) const fn swift(objective: Duration) -> Self {
         Self {
             window: Window::Seconds(2),
@@ -82,10 +86,12 @@ impl Resilience4j {
         }
     }
 
-    fn record(&mut self, mut tally: Tally, took: Duration, now: Timestamp) {
-        tally.slow = u32::from(took > self.settings.slow_after);
+    fn record(&mut self, mut call_counts: CallCounts, took: Duration, now: Timestamp) {
+        call_counts.slow = u32::from(took > self.settings.slow_after);
         let verdict = match &mut self.state {
-            State::Closed(metrics) | State::HalfOpen { metrics, .. } => metrics.record(tally, now, &self.settings),
+            State::Closed(metrics) | State::HalfOpen { metrics, .. } => {
+                metrics.record(call_counts, now, &self.settings)
+            }
             State::Open { .. } => return,
         };
         match verdict {
@@ -106,8 +112,8 @@ impl Resilience4j {
 
 impl Contestant for Resilience4j {
     fn ask(&mut self, _call: Call, now: Timestamp) -> Route {
-        // A call's pass is when it began.
-        let pass = Pass(now.as_nanos());
+        // A call's number is the time at which it began.
+        let id = CallId(now.as_nanos());
         if matches!(self.state, State::Open { until } if now > until) {
             let calls = self.settings.half_open_calls;
             self.state = State::HalfOpen {
@@ -116,20 +122,20 @@ impl Contestant for Resilience4j {
             };
         }
         match &mut self.state {
-            State::Closed(_) => Route::Primary(pass),
+            State::Closed(_) => Route::Primary(id),
             State::HalfOpen { permits, .. } if *permits > 0 => {
                 *permits -= 1;
-                Route::Primary(pass)
+                Route::Primary(id)
             }
-            State::Open { .. } | State::HalfOpen { .. } => Route::Refused(pass),
+            State::Open { .. } | State::HalfOpen { .. } => Route::Refused(id),
         }
     }
 
-    fn primary_ended(&mut self, pass: Pass, end: End, now: Timestamp) {
-        let took = now.since(Timestamp::from_nanos(pass.0));
+    fn primary_ended(&mut self, id: CallId, end: End, now: Timestamp) {
+        let took = now.since(Timestamp::from_nanos(id.0));
         match end {
-            End::Success => self.record(Tally::SUCCESS, took, now),
-            End::Failure => self.record(Tally::FAILURE, took, now),
+            End::Success => self.record(CallCounts::SUCCESS, took, now),
+            End::Failure => self.record(CallCounts::FAILURE, took, now),
             End::Dropped => {
                 if let State::HalfOpen { permits, .. } = &mut self.state {
                     *permits += 1;
@@ -156,9 +162,9 @@ struct Metrics {
 #[derive(Debug)]
 enum Counted {
     Calls {
-        last: VecDeque<Tally>,
+        last: VecDeque<CallCounts>,
         len: usize,
-        sum: Tally,
+        sum: CallCounts,
     },
     Seconds(Buckets),
 }
@@ -176,7 +182,7 @@ impl Metrics {
                 counted: Counted::Calls {
                     last: VecDeque::with_capacity(len),
                     len,
-                    sum: Tally::default(),
+                    sum: CallCounts::default(),
                 },
                 minimum_calls: minimum_calls.min(len as u32),
             },
@@ -187,7 +193,7 @@ impl Metrics {
         }
     }
 
-    fn record(&mut self, tally: Tally, now: Timestamp, settings: &Settings) -> Verdict {
+    fn record(&mut self, call_counts: CallCounts, now: Timestamp, settings: &Settings) -> Verdict {
         let sum = match &mut self.counted {
             Counted::Calls { last, len, sum } => {
                 if last.len() == *len
@@ -195,12 +201,12 @@ impl Metrics {
                 {
                     *sum -= oldest;
                 }
-                last.push_back(tally);
-                *sum += tally;
+                last.push_back(call_counts);
+                *sum += call_counts;
                 *sum
             }
             Counted::Seconds(buckets) => {
-                buckets.add(tally, now);
+                buckets.add(call_counts, now);
                 buckets.sum(now)
             }
         };
@@ -276,16 +282,16 @@ mod tests {
         let mut script = default();
         script.calls(100, End::Failure);
         script.wait(61.0);
-        let passes: Vec<_> = (0..10).map(|_| script.start()).collect();
+        let ids: Vec<_> = (0..10).map(|_| script.start()).collect();
         assert!(!script.admitted());
-        for &pass in &passes[..4] {
-            script.end(pass, End::Failure);
+        for &id in &ids[..4] {
+            script.end(id, End::Failure);
         }
-        for &pass in &passes[4..9] {
-            script.end(pass, End::Success);
+        for &id in &ids[4..9] {
+            script.end(id, End::Success);
         }
         assert_eq!(script.gate(), Gate::HalfOpen);
-        script.end(passes[9], End::Success);
+        script.end(ids[9], End::Success);
         assert_eq!(script.gate(), Gate::Closed);
     }
 

@@ -1,3 +1,5 @@
+//! The entries of all other breakers, with their parameters.
+
 use std::time::Duration;
 
 use seatbelt::breaker::HalfOpenMode;
@@ -16,9 +18,9 @@ use super::{
     semian_pid::{self, SemianPid},
     sre_throttle::{self, SreThrottle},
 };
-use crate::roster::Entry;
+use crate::entry::Entry;
 
-/// A peer as it comes.
+/// Builds the entry of a peer.
 macro_rules! row {
     ($name:literal, $about:expr, $make:expr $(,)?) => {
         Entry {
@@ -30,7 +32,8 @@ macro_rules! row {
     };
 }
 
-/// A peer as its owner would set it for this traffic: once as such, once behind a timeout at the objective.
+/// Builds the entries of a peer that is tuned for this traffic: one as it is, one behind a timeout
+/// at the objective.
 macro_rules! tuned {
     ($name:literal, $about:literal, $make:expr $(,)?) => {
         [
@@ -45,7 +48,7 @@ macro_rules! tuned {
     };
 }
 
-/// All peers. Those whose time can't be made virtual on this platform are left out.
+/// Returns all peers. Omits those whose time can't be made virtual on this platform.
 pub fn roster() -> Vec<Entry> {
     let mut entries = vec![row!("none", "everything to the primary", |_| Box::new(None))];
     #[cfg(target_os = "linux")]
@@ -140,7 +143,7 @@ fn state_machines() -> Vec<Entry> {
         ),
         row!(
             "linkerd",
-            "re-implemented from linkerd2-proxy, defaults: 7 failures in a row, shut 1 to 60 s, jitter 0.5, 1 probe",
+            "re-implemented from linkerd2-proxy, defaults: 7 failures in a row, open 1 to 60 s, jitter 0.5, 1 probe",
             |setup| Box::new(Linkerd::new(linkerd::Settings::DEFAULT, setup.seed)),
         ),
         row!(
@@ -180,7 +183,7 @@ fn state_machines() -> Vec<Entry> {
     ));
     entries.extend(tuned!(
         "linkerd-tuned",
-        "re-implemented from linkerd2-proxy: 7 failures in a row, shut 1 to 5 s, jitter 0.5, 1 probe",
+        "re-implemented from linkerd2-proxy: 7 failures in a row, open 1 to 5 s, jitter 0.5, 1 probe",
         |setup| Box::new(Linkerd::new(linkerd::Settings::TUNED, setup.seed)),
     ));
     entries.extend(tuned!(
@@ -238,8 +241,8 @@ mod tests {
 
     use super::roster;
     use crate::{
-        contestant::{Call, Contestant, End, Gate, Pass, Route},
-        roster::Setup,
+        contestant::{Call, CallId, Contestant, End, Gate, Route},
+        entry::Setup,
     };
 
     const SETUP: Setup = Setup {
@@ -248,10 +251,10 @@ mod tests {
         reject: false,
     };
 
-    /// A contestant with calls that take up to a quarter of a second, and what it was seen to do.
+    /// A contestant with calls that take up to a quarter of a second, and where its calls went.
     struct Played {
         contestant: Box<dyn Contestant>,
-        in_flight: Vec<(Timestamp, Pass, End)>,
+        in_flight: Vec<(Timestamp, CallId, End)>,
         seen: Vec<(Route, Gate)>,
     }
 
@@ -267,17 +270,17 @@ mod tests {
         fn step(&mut self, now: Timestamp, took: Duration, end: End) {
             self.in_flight.sort_by_key(|&(at, ..)| at);
             let due = self.in_flight.partition_point(|&(at, ..)| at <= now);
-            for (at, pass, end) in self.in_flight.drain(..due) {
-                self.contestant.primary_ended(pass, end, at);
+            for (at, id, end) in self.in_flight.drain(..due) {
+                self.contestant.primary_ended(id, end, at);
             }
             let route = self.contestant.ask(Call { key: 0 }, now);
-            if let Route::Primary(pass) = route {
-                self.in_flight.push((now + took, pass, end));
+            if let Route::Primary(id) = route {
+                self.in_flight.push((now + took, id, end));
             }
             self.seen.push((route, self.contestant.gate(now)));
         }
 
-        /// The share of calls among the last so many that the primary got.
+        /// Returns the share of the last calls that the primary got.
         fn share(&self, last: usize) -> f64 {
             let calls = &self.seen[self.seen.len() - last..];
             let admitted = calls.iter().filter(|(route, _)| matches!(route, Route::Primary(_)));
@@ -285,7 +288,8 @@ mod tests {
         }
     }
 
-    /// A hundred calls a second: half a minute of health, an outage of a minute, and ten of health with some calls cancelled.
+    /// Returns a hundred calls per second: half a minute of health, an outage of a minute, and ten
+    /// minutes of health with some cancelled calls.
     fn script() -> impl Iterator<Item = (Timestamp, Duration, End)> {
         let mut rng = Rng::with_seed(1);
         (1..72_000_u64).map(move |n| {
@@ -325,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn every_peer_spares_a_primary_that_is_out_and_comes_back_to_it() {
+    fn every_peer_spares_a_dead_primary_and_returns_to_it() {
         for entry in roster().into_iter().filter(|entry| entry.name != "none") {
             let mut played = Played::new((entry.make)(SETUP));
             let mut script = script();

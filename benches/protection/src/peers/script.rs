@@ -1,10 +1,12 @@
+//! A test's view of a contestant: calls one by one.
+
 use std::time::Duration;
 
 use tower_breaker::clock::Timestamp;
 
-use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
+use crate::contestant::{Call, CallId, Contestant, End, Gate, Route};
 
-/// A contestant and a clock: what a test does with it, call by call.
+/// A contestant and a clock, for tests that go call by call.
 #[derive(Debug)]
 pub(super) struct Script<C> {
     pub(super) contestant: C,
@@ -31,27 +33,27 @@ impl<C: Contestant> Script<C> {
         self.contestant.ask(Call { key: 0 }, self.now)
     }
 
-    /// Whether a call that starts now goes to the primary. If so it is still there.
+    /// Asks for a call and returns whether it goes to the primary. If so, it stays in flight.
     pub(super) fn admitted(&mut self) -> bool {
         matches!(self.ask(), Route::Primary(_))
     }
 
-    /// A call that is let through.
-    pub(super) fn start(&mut self) -> Pass {
+    /// Starts a call that has to go to the primary.
+    pub(super) fn start(&mut self) -> CallId {
         match self.ask() {
-            Route::Primary(pass) => pass,
+            Route::Primary(id) => id,
             Route::Refused(_) => panic!("refused at {:?}", self.now),
         }
     }
 
-    pub(super) fn end(&mut self, pass: Pass, end: End) {
-        self.contestant.primary_ended(pass, end, self.now);
+    pub(super) fn end(&mut self, id: CallId, end: End) {
+        self.contestant.primary_ended(id, end, self.now);
     }
 
-    /// A call that is let through and ends at once.
+    /// Makes a call that has to go to the primary and ends at once.
     pub(super) fn call(&mut self, end: End) {
-        let pass = self.start();
-        self.end(pass, end);
+        let id = self.start();
+        self.end(id, end);
     }
 
     pub(super) fn calls(&mut self, count: usize, end: End) {
@@ -61,8 +63,8 @@ impl<C: Contestant> Script<C> {
     }
 
     pub(super) fn call_taking(&mut self, seconds: f64, end: End) {
-        let pass = self.start();
+        let id = self.start();
         self.wait(seconds);
-        self.end(pass, end);
+        self.end(id, end);
     }
 }

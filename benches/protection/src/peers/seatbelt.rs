@@ -1,3 +1,5 @@
+//! The crate seatbelt.
+
 use std::{
     sync::{
         Arc,
@@ -16,9 +18,9 @@ use tower::Layer;
 use tower_breaker::clock::Timestamp;
 
 use super::tower_service::{Failed, Primary, Ticket, TowerService};
-use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
+use crate::contestant::{Call, CallId, Contestant, End, Gate, Route};
 
-/// The crate seatbelt's breaker, as a Tower service.
+/// The crate's breaker, as a Tower service.
 pub(super) struct Seatbelt {
     service: TowerService<Breaker<Ticket, Result<(), Failed>, Primary>>,
     clock: ClockControl,
@@ -27,7 +29,7 @@ pub(super) struct Seatbelt {
     rng: Rng,
 }
 
-/// What its callbacks last told.
+/// The state that its callbacks reported last.
 #[derive(Debug, Default)]
 struct SharedGate(AtomicU8);
 
@@ -81,15 +83,16 @@ impl Seatbelt {
 impl Contestant for Seatbelt {
     fn ask(&mut self, _call: Call, now: Timestamp) -> Route {
         self.follow_time(now);
-        // It draws from the thread's generator, which others on the thread share: set before each draw, it repeats.
+        // The crate draws from the thread's generator, which other contestants use too. A seed
+        // before each draw makes it repeatable.
         fastrand::seed(self.rng.u64(..));
         self.service.ask()
     }
 
-    fn primary_ended(&mut self, pass: Pass, end: End, now: Timestamp) {
+    fn primary_ended(&mut self, id: CallId, end: End, now: Timestamp) {
         self.follow_time(now);
-        self.service.primary_ended(pass, end);
-        // No callback tells that a probe failed, but the service's debug output shows the state.
+        self.service.primary_ended(id, end);
+        // No callback reports a failed probe, but the service's debug output shows the state.
         if self.gate.get() == Gate::HalfOpen && format!("{:?}", self.service.service).contains("Open { open_until") {
             self.gate.set(Gate::Open);
         }
@@ -142,8 +145,8 @@ mod tests {
         let mut seconds = 0.0;
         script.wait(5.001);
         while script.gate() != Gate::Closed {
-            if let Route::Primary(pass) = script.ask() {
-                script.end(pass, End::Success);
+            if let Route::Primary(id) = script.ask() {
+                script.end(id, End::Success);
             }
             script.wait(0.01);
             seconds += 0.01;

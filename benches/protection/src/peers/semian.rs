@@ -1,13 +1,17 @@
+//! Semian's classic breaker, re-implemented.
+
 use std::{collections::VecDeque, time::Duration};
 
 use tower_breaker::clock::Timestamp;
 
-use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
+use crate::contestant::{Call, CallId, Contestant, End, Gate, Route};
 
-/// Semian's classic circuit breaker: so many errors within a time, whatever the number of calls.
+/// Semian's classic circuit breaker: a number of errors within a time, whatever the number of
+/// calls.
 ///
-/// It is open until a time after the *last* error, also of one that comes in late. When half-open all calls are let
-/// through: a failure opens it, so many successes close it. A cancelled call is no outcome.
+/// It is open until a time after the *last* error, even one that comes in late. When half-open it
+/// lets all calls through: a failure opens it, a number of successes closes it. A cancelled call
+/// has no outcome.
 #[derive(Debug)]
 pub(super) struct Semian {
     settings: Settings,
@@ -31,7 +35,7 @@ enum State {
 }
 
 impl Settings {
-    /// Semian has no defaults: those of one of its authors' experiments.
+    /// The settings of one of its authors' experiments. Semian has no defaults.
     pub(super) const DEFAULT: Self = Self {
         error_threshold: 12,
         error_threshold_timeout: Duration::from_secs(20),
@@ -95,14 +99,14 @@ impl Contestant for Semian {
     fn ask(&mut self, _call: Call, now: Timestamp) -> Route {
         if matches!(self.state, State::Open) {
             if !self.cooled_down(now) {
-                return Route::Refused(Pass(0));
+                return Route::Refused(CallId(0));
             }
             self.state = State::HalfOpen { successes: 0 };
         }
-        Route::Primary(Pass(0))
+        Route::Primary(CallId(0))
     }
 
-    fn primary_ended(&mut self, _pass: Pass, end: End, now: Timestamp) {
+    fn primary_ended(&mut self, _pass: CallId, end: End, now: Timestamp) {
         match end {
             End::Success => self.succeeded(),
             End::Failure => self.failed(now),
@@ -176,10 +180,10 @@ mod tests {
     fn half_open_lets_all_calls_through_and_two_successes_close_it() {
         let mut script = open();
         script.wait(15.001);
-        let passes: Vec<_> = (0..50).map(|_| script.start()).collect();
-        script.end(passes[0], End::Success);
+        let ids: Vec<_> = (0..50).map(|_| script.start()).collect();
+        script.end(ids[0], End::Success);
         assert_eq!(script.gate(), Gate::HalfOpen);
-        script.end(passes[1], End::Success);
+        script.end(ids[1], End::Success);
         assert_eq!(script.gate(), Gate::Closed);
     }
 

@@ -1,13 +1,16 @@
+//! Semian's adaptive breaker, re-implemented.
+
 use std::{collections::VecDeque, time::Duration};
 
 use fastrand::Rng;
 use tower_breaker::clock::Timestamp;
 
-use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
+use crate::contestant::{Call, CallId, Contestant, End, Gate, Route};
 
 /// Semian's adaptive circuit breaker: a PID controller over the share of calls to refuse.
 ///
-/// Every second it compares the error rate of the last ten with an ideal one, which it learns by smoothing.
+/// Every second it compares the error rate of the last ten seconds with an ideal one, which it
+/// learns by smoothing.
 #[derive(Debug)]
 pub(super) struct SemianPid {
     settings: Settings,
@@ -24,10 +27,10 @@ pub(super) struct Settings {
     pub(super) window: Duration,
     pub(super) kp: f64,
     pub(super) ki: f64,
-    /// Deviations above the ideal that are no more than this part of it don't count.
+    /// Deviations above the ideal that are at most this part of it are ignored.
     pub(super) dead_zone: f64,
     pub(super) initial_error_rate: f64,
-    /// Error rates above this are not learnt as ideal.
+    /// Error rates above this are not learned as ideal.
     pub(super) cap: f64,
 }
 
@@ -41,7 +44,7 @@ impl Settings {
         cap: 0.1,
     };
 
-    /// Quicker, and not as easily alarmed.
+    /// Reacts faster, and is less sensitive to small deviations.
     pub(super) const TUNED: Self = Self {
         window: Duration::from_secs(5),
         dead_zone: 0.5,
@@ -54,7 +57,7 @@ impl Settings {
 const INTERVAL: Duration = Duration::from_secs(1);
 
 impl SemianPid {
-    /// So many calls of each kind are remembered, for each second of the window.
+    /// How many calls of each kind are remembered, for each second of the window.
     const PER_SECOND: u64 = 200;
 
     pub(super) fn new(settings: Settings, seed: u64) -> Self {
@@ -70,7 +73,7 @@ impl SemianPid {
         }
     }
 
-    /// What Semian's own thread does every second.
+    /// Does what Semian's own thread does every second.
     fn follow_time(&mut self, now: Timestamp) {
         while self.next_update <= now {
             let window = self.settings.window;
@@ -88,13 +91,13 @@ impl Contestant for SemianPid {
     fn ask(&mut self, _call: Call, now: Timestamp) -> Route {
         self.follow_time(now);
         if self.rng.f64() < self.controller.rejection_rate {
-            Route::Refused(Pass(0))
+            Route::Refused(CallId(0))
         } else {
-            Route::Primary(Pass(0))
+            Route::Primary(CallId(0))
         }
     }
 
-    fn primary_ended(&mut self, _pass: Pass, end: End, now: Timestamp) {
+    fn primary_ended(&mut self, _pass: CallId, end: End, now: Timestamp) {
         self.follow_time(now);
         match end {
             End::Success => self.successes.push(now),
@@ -103,7 +106,8 @@ impl Contestant for SemianPid {
         }
     }
 
-    /// In Semian's words: open when every call is refused, which is a moment's extreme here.
+    /// Returns the state in Semian's words. It is open when every call is refused, which is rare
+    /// and short here.
     fn gate(&self, _now: Timestamp) -> Gate {
         match self.controller.rejection_rate {
             0.0 => Gate::Closed,
@@ -135,7 +139,8 @@ impl Controller {
     }
 }
 
-/// The ideal error rate, smoothed exponentially: fast downwards, slowly upwards, and slower after half an hour.
+/// The ideal error rate, smoothed exponentially: fast downwards, slowly upwards, and slower after
+/// half an hour.
 #[derive(Debug)]
 struct Smoother {
     value: f64,
@@ -169,7 +174,7 @@ impl Smoother {
     }
 }
 
-/// When the last calls of a kind ended: no more than so many.
+/// The times at which the last calls of a kind ended, up to a limit.
 #[derive(Debug)]
 struct Times {
     last: VecDeque<Timestamp>,
@@ -191,7 +196,7 @@ impl Times {
         self.last.push_back(now);
     }
 
-    /// How many lie in the window that ends now.
+    /// Returns how many lie in the window that ends now.
     fn count(&mut self, window: Duration, now: Timestamp) -> usize {
         while self.last.front().is_some_and(|&oldest| oldest + window < now) {
             self.last.pop_front();
@@ -209,7 +214,7 @@ mod tests {
         assert!((left - right).abs() < 1e-12, "{left} is not {right}");
     }
 
-    /// Ten seconds of an error rate of 60 % with an ideal of 5 %, worked out by hand.
+    /// Ten seconds of an error rate of 60 % with an ideal of 5 %, calculated by hand.
     #[test]
     fn the_controller_on_a_worked_example() {
         let mut controller = Controller::default();

@@ -1,16 +1,19 @@
+//! The throttle of the SRE book.
+
 use std::time::Duration;
 
 use fastrand::Rng;
 use tower_breaker::clock::Timestamp;
 
-use super::tally::{Buckets, Tally};
-use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
+use super::call_counts::{Buckets, CallCounts};
+use crate::contestant::{Call, CallId, Contestant, End, Gate, Route};
 
 /// Client-side throttling from Google's SRE book, "Handling Overload".
 ///
-/// A call is refused with probability (requests − K · accepts) ÷ (requests + 1), both counted over a window; a refused
-/// one is a request too. One that is let through counts when it has ended, as in Kratos: counted from its start, it would
-/// have a start from cold refuse most calls. The book says nothing of cancelled calls: they don't count.
+/// It refuses a call with probability (requests − K · accepts) ÷ (requests + 1), both counted over
+/// a window. A refused call is a request, too. A call that is let through counts when it has ended,
+/// like in Kratos: if it counted from its start, most calls after a cold start would be refused.
+/// The book says nothing of cancelled calls; here they don't count.
 #[derive(Debug)]
 pub(super) struct SreThrottle {
     k: f64,
@@ -31,8 +34,8 @@ impl Settings {
         window: Duration::from_secs(120),
     };
 
-    /// K 2 is where half of the calls fail. A window as short as that because it has to be filled with success before
-    /// the last call is let through again.
+    /// With K = 2, it begins to refuse when half of the calls fail. The window is short, because it
+    /// has to fill with successes before the last call is let through again.
     pub(super) const TUNED: Self = Self {
         k: 2.0,
         window: Duration::from_secs(2),
@@ -61,22 +64,22 @@ impl Contestant for SreThrottle {
         let sum = self.calls.sum(now);
         self.probability = probability(sum.calls() + sum.refused, sum.successes, self.k);
         if self.rng.f64() < self.probability {
-            self.calls.add(Tally::REFUSAL, now);
-            Route::Refused(Pass(0))
+            self.calls.add(CallCounts::REFUSAL, now);
+            Route::Refused(CallId(0))
         } else {
-            Route::Primary(Pass(0))
+            Route::Primary(CallId(0))
         }
     }
 
-    fn primary_ended(&mut self, _pass: Pass, end: End, now: Timestamp) {
+    fn primary_ended(&mut self, _pass: CallId, end: End, now: Timestamp) {
         match end {
-            End::Success => self.calls.add(Tally::SUCCESS, now),
-            End::Failure => self.calls.add(Tally::FAILURE, now),
+            End::Success => self.calls.add(CallCounts::SUCCESS, now),
+            End::Failure => self.calls.add(CallCounts::FAILURE, now),
             End::Dropped => {}
         }
     }
 
-    /// As the last call that asked found it.
+    /// Returns the state that the last call found.
     fn gate(&self, _now: Timestamp) -> Gate {
         if self.probability > 0.0 {
             Gate::HalfOpen
@@ -112,17 +115,17 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_primary_is_asked_ever_less() {
+    fn a_dead_primary_gets_ever_fewer_calls() {
         let mut script = default();
         script.calls(100, End::Success);
         let mut admitted = 0;
         for _ in 0..10_000 {
-            if let Route::Primary(pass) = script.ask() {
-                script.end(pass, End::Failure);
+            if let Route::Primary(id) = script.ask() {
+                script.end(id, End::Failure);
                 admitted += 1;
             }
         }
-        // 2 × 100 accepts, and what luck lets through of ever fewer.
+        // 2 × 100 accepts, and a shrinking number that is let through by chance.
         assert!((200..1500).contains(&admitted), "{admitted}");
         assert_eq!(script.gate(), Gate::HalfOpen);
     }
@@ -131,8 +134,8 @@ mod tests {
     fn calls_in_flight_and_cancelled_ones_do_not_count() {
         let mut script = default();
         for _ in 0..1000 {
-            let pass = script.start();
-            script.end(pass, End::Dropped);
+            let id = script.start();
+            script.end(id, End::Dropped);
             script.start();
         }
         assert_eq!(script.gate(), Gate::Closed);
@@ -142,8 +145,8 @@ mod tests {
     fn the_window_forgets_after_two_minutes() {
         let mut script = default();
         for _ in 0..1000 {
-            if let Route::Primary(pass) = script.ask() {
-                script.end(pass, End::Failure);
+            if let Route::Primary(id) = script.ask() {
+                script.end(id, End::Failure);
             }
         }
         script.wait(121.0);

@@ -1,3 +1,5 @@
+//! The crate tower-resilience-circuitbreaker.
+
 use std::time::Duration;
 
 use tower::Layer;
@@ -9,11 +11,11 @@ use tower_resilience_circuitbreaker::{
 
 use super::tower_service::{Primary, TowerService};
 use crate::{
-    contestant::{Call, Contestant, End, Gate, Pass, Route},
+    contestant::{Call, CallId, Contestant, End, Gate, Route},
     virtual_clock,
 };
 
-/// The crate tower-resilience-circuitbreaker.
+/// The crate's breaker, as a Tower service.
 pub(super) struct TowerResilience {
     service: TowerService<CircuitBreaker<Primary, DefaultClassifier>>,
     handle: CircuitBreakerHandle,
@@ -24,8 +26,8 @@ impl TowerResilience {
         Self::new(CircuitBreakerLayer::builder())
     }
 
-    /// One probe, as by default: with more, those that lie further apart than the window are never enough to close it,
-    /// and their permits are gone.
+    /// Builds it for this traffic, with one probe like by default. With more, probes that lie
+    /// further apart than the window never suffice to close it, and their permits are lost.
     pub(super) fn tuned(objective: Duration) -> Self {
         Self::new(
             CircuitBreakerLayer::builder()
@@ -56,9 +58,9 @@ impl Contestant for TowerResilience {
         self.service.ask()
     }
 
-    fn primary_ended(&mut self, pass: Pass, end: End, now: Timestamp) {
+    fn primary_ended(&mut self, id: CallId, end: End, now: Timestamp) {
         let _clock = virtual_clock::at(now);
-        self.service.primary_ended(pass, end);
+        self.service.primary_ended(id, end);
     }
 
     fn gate(&self, _now: Timestamp) -> Gate {
@@ -92,7 +94,7 @@ mod tests {
         assert_eq!(script.gate(), Gate::Closed);
     }
 
-    /// The window over a number of calls doesn't slide: it counts from the last change of state.
+    /// The window over a number of calls doesn't slide. It counts from the last change of state.
     #[test]
     fn after_much_success_by_default_it_takes_as_many_failures() {
         let mut script = Script::new(TowerResilience::with_defaults());
@@ -135,7 +137,7 @@ mod tests {
         });
     }
 
-    /// Why the tuned row has one probe.
+    /// This is why the tuned row has one probe.
     #[test]
     fn probes_further_apart_than_the_window_leave_it_half_open_for_good() {
         let builder = CircuitBreakerLayer::builder()

@@ -1,3 +1,5 @@
+//! Drives a Tower service as a contestant.
+
 use std::{
     future::Future,
     pin::Pin,
@@ -11,18 +13,19 @@ use std::{
 use tokio::task::{Unconstrained, unconstrained};
 use tower::Service;
 
-use crate::contestant::{End, Pass, Route};
+use crate::contestant::{CallId, End, Route};
 
 /// A Tower service that wraps [`Primary`], driven call by call.
 pub(super) struct TowerService<S: Service<Ticket>> {
     pub(super) service: S,
     calls: Vec<Option<InFlight<S::Future>>>,
     free: Vec<usize>,
-    /// Futures whose primary has ended and which weren't ready yet.
+    /// Futures whose primary has ended but which weren't ready yet.
     unfinished: Vec<Polled<S::Future>>,
 }
 
-/// Without the budget of the task in which the simulator may run: it has no end of calls to poll, and nobody to yield to.
+/// A future without the budget of the task that the simulator may run in. The simulator polls any
+/// number of calls and has no task to yield to.
 type Polled<F> = Unconstrained<Pin<Box<F>>>;
 
 struct InFlight<F> {
@@ -51,17 +54,17 @@ impl<S: Service<Ticket>> TowerService<S> {
         let ticket = Ticket::default();
         let mut future = unconstrained(Box::pin(self.service.call(ticket.clone())));
         match (Pin::new(&mut future).poll(&mut context), ticket.is_unused()) {
-            (Poll::Ready(_), true) => Route::Refused(Pass(0)),
+            (Poll::Ready(_), true) => Route::Refused(CallId(0)),
             (Poll::Pending, false) => Route::Primary(self.keep(InFlight { future, ticket })),
             (Poll::Pending, true) => panic!("a contestant never makes a call wait"),
             (Poll::Ready(_), false) => panic!("the primary hasn't answered yet"),
         }
     }
 
-    pub(super) fn primary_ended(&mut self, pass: Pass, end: End) {
+    pub(super) fn primary_ended(&mut self, id: CallId, end: End) {
         let mut context = Context::from_waker(Waker::noop());
         self.finish(&mut context);
-        let index = pass.0 as usize;
+        let index = id.0 as usize;
         let InFlight { mut future, ticket } = self.calls[index].take().expect("a call ends once");
         self.free.push(index);
         match end {
@@ -79,17 +82,17 @@ impl<S: Service<Ticket>> TowerService<S> {
             .retain_mut(|future| Pin::new(future).poll(context).is_pending());
     }
 
-    fn keep(&mut self, call: InFlight<S::Future>) -> Pass {
+    fn keep(&mut self, call: InFlight<S::Future>) -> CallId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.calls.push(None);
             self.calls.len() - 1
         });
         self.calls[index] = Some(call);
-        Pass(index as u64)
+        CallId(index as u64)
     }
 }
 
-/// A call's request, through which its primary learns how it ends.
+/// A call's request. Its primary learns from it how the call ends.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ticket(Arc<AtomicU8>);
 
@@ -108,11 +111,11 @@ impl Ticket {
     }
 }
 
-/// The primary, as a service: its answers wait for the simulator.
+/// The primary, as a service. Its answers wait for the simulator.
 #[derive(Clone, Debug)]
 pub(super) struct Primary;
 
-/// A call didn't bring a good answer.
+/// The error of a call without a good answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Failed;
 
@@ -152,7 +155,8 @@ mod tests {
 
     use super::*;
 
-    /// Refuses calls while `open`, and notes how the others ended. Ready one poll late while `slow`.
+    /// A layer that refuses calls while `open`, and counts how the others ended. It is ready one
+    /// poll late while `slow`.
     #[derive(Clone, Default)]
     struct Noting {
         open: bool,
@@ -197,9 +201,9 @@ mod tests {
         }
     }
 
-    fn admitted(service: &mut TowerService<Noting>) -> Pass {
+    fn admitted(service: &mut TowerService<Noting>) -> CallId {
         match service.ask() {
-            Route::Primary(pass) => pass,
+            Route::Primary(id) => id,
             Route::Refused(_) => panic!("refused"),
         }
     }
@@ -208,10 +212,10 @@ mod tests {
     fn the_service_sees_how_each_call_ended() {
         let mut service = TowerService::new(Noting::default());
         let ends = service.service.ends.clone();
-        let passes = [(); 3].map(|()| admitted(&mut service));
-        service.primary_ended(passes[2], End::Dropped);
-        service.primary_ended(passes[0], End::Failure);
-        service.primary_ended(passes[1], End::Success);
+        let ids = [(); 3].map(|()| admitted(&mut service));
+        service.primary_ended(ids[2], End::Dropped);
+        service.primary_ended(ids[0], End::Failure);
+        service.primary_ended(ids[1], End::Success);
         assert_eq!(*ends.borrow(), ["dropped", "failed", "succeeded"]);
     }
 
@@ -231,8 +235,8 @@ mod tests {
             ..Noting::default()
         });
         let ends = service.service.ends.clone();
-        let pass = admitted(&mut service);
-        service.primary_ended(pass, End::Success);
+        let id = admitted(&mut service);
+        service.primary_ended(id, End::Success);
         assert!(ends.borrow().is_empty());
         admitted(&mut service);
         assert_eq!(*ends.borrow(), ["succeeded"]);

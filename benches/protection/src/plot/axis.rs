@@ -1,6 +1,8 @@
+//! Axes of regret and of time, and their marks.
+
 use std::time::Duration;
 
-/// Regret on a picture: even near zero, then by its logarithm.
+/// A scale for regret: linear near zero, logarithmic beyond.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RegretScale {
     least: f64,
@@ -18,7 +20,7 @@ impl RegretScale {
         Self { least, most }
     }
 
-    /// From 0 to 1.
+    /// Returns a position from 0 to 1.
     pub(super) fn place(self, regret: f64) -> f64 {
         (bent(regret) - bent(self.least)) / (bent(self.most) - bent(self.least))
     }
@@ -34,7 +36,7 @@ fn bent(regret: f64) -> f64 {
     libm::log1p(regret.abs()).copysign(regret)
 }
 
-/// Marks from zero up to `most`, three to six of them, at round numbers.
+/// Returns three to six marks at round numbers from zero up to `most`.
 pub(super) fn round_marks(most: f64) -> Vec<f64> {
     let power = libm::pow(10.0, libm::floor(libm::log10(most)));
     let step = [0.2, 0.5, 1.0, 2.0, 5.0]
@@ -48,7 +50,7 @@ pub(super) fn round_marks(most: f64) -> Vec<f64> {
         .collect()
 }
 
-/// A moment of a run.
+/// A mark on an axis of time.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct TimeMark {
     pub(super) at: Duration,
@@ -58,7 +60,7 @@ pub(super) struct TimeMark {
 /// Steps of an axis of time, in seconds.
 const STEPS: [u64; 15] = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 21_600];
 
-/// At most nine marks on an axis of time, from its start.
+/// Returns at most nine marks on an axis of time that starts at zero.
 pub(super) fn time_marks(duration: Duration) -> Vec<TimeMark> {
     let seconds = duration.as_secs();
     let step = STEPS
@@ -109,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn time_is_told_in_seconds_or_minutes() {
+    fn time_is_labeled_in_seconds_or_minutes() {
         let labels = |seconds| {
             let marks = time_marks(Duration::from_secs(seconds)).into_iter();
             marks.map(|mark| mark.label).collect::<Vec<_>>()

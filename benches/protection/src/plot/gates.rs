@@ -1,15 +1,17 @@
+//! The share of time for which gates were open and half-open, slot by slot.
+
 use tower_breaker::clock::Timestamp;
 
 use crate::{contestant::Gate, measure::Timeline};
 
-/// How much of a slot's time, over all instances, the gates were half-open and open.
+/// The shares of a slot's time, over all instances, for which gates were half-open and open.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Shares {
     pub(super) half_open: f64,
     pub(super) open: f64,
 }
 
-/// For each slot of a timeline. All gates are closed at first.
+/// Returns the shares for each slot of a timeline. All gates are closed at first.
 pub(super) fn shares(timeline: &Timeline, instances: u32) -> Vec<Shares> {
     let slot = timeline.slot.as_nanos().max(1) as f64;
     let mut shares = vec![Shares::default(); timeline.slots.len()];

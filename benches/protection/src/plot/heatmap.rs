@@ -1,17 +1,19 @@
-use super::{
-    axis::RegretScale,
-    svg::{Anchor, Rect, Svg},
-};
+//! The heat map of regret by contestant and scenario.
+
+use bench_common::svg::{Anchor, Rect, Svg};
+
+use super::{axis::RegretScale, style::STYLE};
 use crate::{ranking::Ranking, run::Bench, statistics::Estimate, table};
 
 const NAMES: f64 = 236.0;
 const TOP: f64 = 92.0;
 const CELL: f64 = 38.0;
 const ROW: f64 = 20.0;
-/// Between the scenarios and what sums them up.
+/// Between the scenarios and the columns of means.
 const GAP: f64 = 10.0;
 
-/// A row for each contestant, the best first; a column for each scenario: the darker, the more is lost.
+/// Draws a row for each contestant, the best first, and a column for each scenario. The darker a
+/// cell, the more is lost.
 pub fn heatmap(bench: &Bench<'_>, ranking: &Ranking) -> String {
     let across = bench.scenarios.len();
     let right = NAMES + CELL * (across + 2) as f64 + GAP;
@@ -64,13 +66,13 @@ pub fn heatmap(bench: &Bench<'_>, ranking: &Ranking) -> String {
             );
         }
     }
-    svg.finish()
+    svg.finish(STYLE)
 }
 
 fn draw_cell(svg: &mut Svg, rect: Rect, place: f64, title: &str, regret: Estimate) {
-    let colour = colour(place);
-    svg.tile(colour, rect, &format!("{title}: {}", table::regret_with_error(regret)));
-    let class = if is_dark(colour) {
+    let color = color(place);
+    svg.tile(color, rect, &format!("{title}: {}", table::regret_with_error(regret)));
+    let class = if is_dark(color) {
         "small on-dark"
     } else {
         "small on-light"
@@ -79,8 +81,9 @@ fn draw_cell(svg: &mut Svg, rect: Rect, place: f64, title: &str, regret: Estimat
     svg.text(class, middle, Anchor::Middle, &table::regret(regret.mean));
 }
 
-/// From light to dark, as those who see no colours see it too; between these, evenly.
-const COLOURS: [[f64; 3]; 5] = [
+/// From light to dark, in even steps of luminance, so that readers with color blindness see the
+/// same order. Colors between them are interpolated.
+const COLORS: [[f64; 3]; 5] = [
     [250.0, 249.0, 246.0],
     [254.0, 232.0, 178.0],
     [248.0, 172.0, 92.0],
@@ -88,22 +91,22 @@ const COLOURS: [[f64; 3]; 5] = [
     [84.0, 18.0, 76.0],
 ];
 
-fn colour(place: f64) -> [u8; 3] {
-    let place = place.clamp(0.0, 1.0) * (COLOURS.len() - 1) as f64;
-    let below = (place as usize).min(COLOURS.len() - 2);
+fn color(place: f64) -> [u8; 3] {
+    let place = place.clamp(0.0, 1.0) * (COLORS.len() - 1) as f64;
+    let below = (place as usize).min(COLORS.len() - 2);
     let share = place - below as f64;
     [0, 1, 2].map(|part| {
-        let (from, to) = (COLOURS[below][part], COLOURS[below + 1][part]);
+        let (from, to) = (COLORS[below][part], COLORS[below + 1][part]);
         (from + (to - from) * share).round() as u8
     })
 }
 
-/// By the luma of ITU-R BT.601.
+/// Returns whether a color is dark, by the luma of ITU-R BT.601.
 fn is_dark([red, green, blue]: [u8; 3]) -> bool {
     0.299 * f64::from(red) + 0.587 * f64::from(green) + 0.114 * f64::from(blue) < 140.0
 }
 
-/// A name that fits a column.
+/// Shortens a name to fit a column.
 fn short(name: &str) -> String {
     const FITS: usize = 5;
     if name.chars().count() <= FITS {

@@ -1,14 +1,15 @@
-//! Pictures of what was measured: SVG without scripts, fonts or links, the same bytes for the same results.
+//! Pictures of the results: SVG without scripts, fonts or links. The same results give the same
+//! bytes.
 
 mod axis;
 mod gates;
 mod heatmap;
 mod regret;
-mod svg;
+mod style;
 mod timeline;
 
 pub use self::{
     heatmap::heatmap,
     regret::regret,
-    timeline::{History, SLOTS, timeline},
+    timeline::{Panel, SLOTS, timeline},
 };

@@ -1,7 +1,8 @@
-use super::{
-    axis::RegretScale,
-    svg::{Anchor, Number, Rect, Svg},
-};
+//! The plot of regret: a dot for each contestant and scenario.
+
+use bench_common::svg::{Anchor, Number, Rect, Svg};
+
+use super::{axis::RegretScale, style::STYLE};
 use crate::{
     ranking::{Ranking, Row, counted},
     run::Bench,
@@ -9,7 +10,7 @@ use crate::{
 };
 
 const WIDTH: f64 = 960.0;
-/// Of the contestants' names.
+/// The width of the contestants' names.
 const NAMES: f64 = 236.0;
 const AXIS_END: f64 = 754.0;
 const MEAN: f64 = 830.0;
@@ -17,7 +18,7 @@ const WORST: f64 = 896.0;
 const TOP: f64 = 92.0;
 const ROW: f64 = 18.0;
 
-/// A row for each contestant, the best first; a dot for each scenario, where its regret lies.
+/// Draws a row for each contestant, the best first, and in it a dot at the regret of each scenario.
 pub fn regret(bench: &Bench<'_>, ranking: &Ranking) -> String {
     let bottom = TOP + ROW * ranking.rows.len() as f64;
     let mut svg = Svg::new(WIDTH, bottom + 40.0, "Answers lost per 1000 requests, by contestant");
@@ -56,7 +57,7 @@ pub fn regret(bench: &Bench<'_>, ranking: &Ranking) -> String {
         let y = TOP + ROW * (index as f64 + 0.5);
         draw_row(&mut svg, bench, row, (&counted, y), &x);
     }
-    svg.finish()
+    svg.finish(STYLE)
 }
 
 fn legend(svg: &mut Svg, some_apart: bool) {

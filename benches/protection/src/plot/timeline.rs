@@ -1,9 +1,13 @@
+//! The timelines of one scenario: where calls went, and what was lost, in each moment.
+
 use std::fmt::Write;
+
+use bench_common::svg::{Anchor, Number, Rect, Svg};
 
 use super::{
     axis::{round_marks, time_marks},
     gates,
-    svg::{Anchor, Number, Rect, Svg},
+    style::STYLE,
 };
 use crate::{
     measure::{Slot, Timeline},
@@ -13,30 +17,31 @@ use crate::{
 /// How many slots a timeline has.
 pub const SLOTS: usize = 240;
 
-/// One contestant's run.
+/// The run of one contestant.
 #[derive(Debug)]
-pub struct History {
+pub struct Panel {
     pub name: &'static str,
-    /// A few figures.
+    /// The run's main figures.
     pub about: String,
     pub timeline: Timeline,
 }
 
 const WIDTH: f64 = 892.0;
 const LEFT: f64 = 60.0;
-/// Of all slots.
+/// The width of all slots.
 const ACROSS: f64 = 800.0;
 const TOP: f64 = 76.0;
-/// Of a panel: its heading, the band of the gates, and the calls.
+/// The heights in a panel: its heading, the band of the gates, and the calls.
 const HEADING: f64 = 22.0;
 const BAND: f64 = 9.0;
 const CALLS: f64 = 68.0;
 const GAP: f64 = 16.0;
 
-/// A panel for each contestant: where the calls went, which answers were lost, and what the breakers' gates did meanwhile.
-pub fn timeline(scenario: &Scenario, seed: u64, histories: &[History]) -> String {
-    let scale = Scale::over(histories);
-    let heights = histories.iter().map(|history| scale.height(&history.timeline));
+/// Draws a panel for each contestant: where the calls went, which answers were lost, and what the
+/// breakers' gates did.
+pub fn timeline(scenario: &Scenario, seed: u64, panels: &[Panel]) -> String {
+    let scale = Scale::over(panels);
+    let heights = panels.iter().map(|panel| scale.height(&panel.timeline));
     let bottom = TOP + heights.sum::<f64>() - GAP;
     let title = format!("{} {}", scenario.name, scenario.title);
     let mut svg = Svg::new(WIDTH, bottom + 36.0, &format!("{title}: how it went"));
@@ -47,19 +52,19 @@ pub fn timeline(scenario: &Scenario, seed: u64, histories: &[History]) -> String
     legend(&mut svg);
     draw_faults(&mut svg, scenario, seed, &time, bottom);
     let mut top = TOP;
-    for history in histories {
-        svg.text("bold", (LEFT, top + 14.0), Anchor::Start, history.name);
-        svg.text("dim", (LEFT + ACROSS, top + 14.0), Anchor::End, &history.about);
-        draw_gates(&mut svg, scenario, &history.timeline, top + HEADING);
-        draw_calls(&mut svg, &history.timeline, &scale, top + HEADING + BAND + CALLS);
-        top += scale.height(&history.timeline);
+    for panel in panels {
+        svg.text("bold", (LEFT, top + 14.0), Anchor::Start, panel.name);
+        svg.text("dim", (LEFT + ACROSS, top + 14.0), Anchor::End, &panel.about);
+        draw_gates(&mut svg, scenario, &panel.timeline, top + HEADING);
+        draw_calls(&mut svg, &panel.timeline, &scale, top + HEADING + BAND + CALLS);
+        top += scale.height(&panel.timeline);
     }
     for mark in time_marks(scenario.duration.0) {
         let x = time.x(mark.at.as_secs_f64());
         svg.line("axis", (x, bottom), (x, bottom + 5.0));
         svg.text("dim", (x, bottom + 19.0), Anchor::Middle, &mark.label);
     }
-    svg.finish()
+    svg.finish(STYLE)
 }
 
 struct Time {
@@ -78,7 +83,7 @@ impl Time {
     }
 }
 
-/// What the legend shows: as what, and how wide.
+/// The legend's entries: class, label and width.
 const CALLS_LEGEND: [(&str, &str, f64); 5] = [
     ("demand", "requests", 84.0),
     ("primary", "to the primary", 112.0),
@@ -126,7 +131,7 @@ fn draw_faults(svg: &mut Svg, scenario: &Scenario, seed: u64, time: &Time, botto
     let mut drawn = 0.0_f64;
     for outage in Plan::draw(scenario, seed).outages {
         let [from, until] = [outage.from, outage.until].map(|at| time.x(at.as_nanos() as f64 / 1e9));
-        // Where faults overlap, their shade is no darker.
+        // Overlapping faults don't darken each other.
         let from = from.max(drawn);
         if until > from {
             let fault = Rect {
@@ -151,26 +156,26 @@ fn draw_gates(svg: &mut Svg, scenario: &Scenario, timeline: &Timeline, top: f64)
     svg.rect("closed", band);
     let shares = gates::shares(timeline, scenario.arrivals.instances);
     let bottom = top + BAND;
-    let shut = shares
+    let not_closed = shares
         .iter()
         .map(|share| bottom - BAND * (share.half_open + share.open));
-    svg.path("half-open", &area(shut, bottom));
+    svg.path("half-open", &area(not_closed, bottom));
     svg.path(
         "open",
         &area(shares.iter().map(|share| bottom - BAND * share.open), bottom),
     );
 }
 
-/// What a pixel of a panel is worth, the same in all of them.
+/// The scale of the calls, which is the same in all panels.
 struct Scale {
-    /// Calls a second.
+    /// The most calls per second.
     most: f64,
 }
 
 impl Scale {
-    fn over(histories: &[History]) -> Self {
-        let most = histories.iter().map(|history| {
-            most(&history.timeline, |slot| {
+    fn over(panels: &[Panel]) -> Self {
+        let most = panels.iter().map(|panel| {
+            most(&panel.timeline, |slot| {
                 (slot.to_primary + slot.refused).max(slot.demand)
             })
         });
@@ -183,14 +188,15 @@ impl Scale {
         (CALLS - 2.0) * rate / self.most
     }
 
-    /// Of a panel, which goes as far down as answers are lost. A crash may lose more of them than come in a slot: it is cut off.
+    /// Returns a panel's height. It extends downwards as far as answers are lost. A crash may lose
+    /// more answers than a slot has requests; those are cut off.
     fn height(&self, timeline: &Timeline) -> f64 {
         let lost = most(timeline, |slot| slot.lost).min(self.most);
         HEADING + BAND + CALLS + self.pixels(lost) + GAP
     }
 }
 
-/// A second.
+/// Returns the highest count, per second.
 fn most(timeline: &Timeline, count: impl Fn(&Slot) -> u32) -> f64 {
     let most = timeline.slots.iter().map(count).max().unwrap_or(0);
     f64::from(most) / timeline.slot.as_secs_f64()
@@ -220,7 +226,7 @@ fn draw_calls(svg: &mut Svg, timeline: &Timeline, scale: &Scale, zero: f64) {
     svg.line("axis", (LEFT, zero), (LEFT + ACROSS, zero));
 }
 
-/// From `base` to each slot's height.
+/// Returns the outline of an area between `base` and each slot's height.
 fn area(heights: impl Iterator<Item = f64>, base: f64) -> String {
     let mut path = format!("M{LEFT} {}", Number(base));
     outline(&mut path, heights);

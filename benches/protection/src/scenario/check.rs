@@ -1,8 +1,10 @@
+//! Checks the values of a scenario for sense.
+
 use std::time::Duration;
 
 use super::{Fault, Scenario};
 
-/// A value that can be read, and makes no sense.
+/// A value that can be parsed but makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mistake {
     pub(super) section: Section,
@@ -10,16 +12,16 @@ pub(super) struct Mistake {
     pub(super) accepted: &'static str,
 }
 
-/// Where a field belongs.
+/// The part of the file that a field belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Section {
     Top,
     Table(&'static str),
-    /// The how manieth `[[fault]]`, from zero.
+    /// The index of a `[[fault]]`, from zero.
     Fault(usize),
 }
 
-/// The simulation keeps every request's luck apart by its attempts, up to so many retries.
+/// The simulation has a stream of random numbers for this many retries of a request.
 const MOST_RETRIES: u32 = 60;
 const MOST_REQUESTS: u64 = 100_000_000;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
@@ -46,7 +48,7 @@ pub(super) fn mistake(scenario: &Scenario) -> Option<Mistake> {
             faults.find_map(|(index, fault)| found(Section::Fault(index), &checks_of_fault(fault, scenario)))
         })
         .or_else(|| {
-            // With sound rates only: what it comes to.
+            // The sum makes sense only if all rates do.
             let short = scenario.expected_requests() <= MOST_REQUESTS;
             found(
                 Section::Top,

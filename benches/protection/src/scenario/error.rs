@@ -1,11 +1,13 @@
+//! Errors of a scenario's file.
+
 use std::fmt;
 
 use super::{
     check::{Mistake, Section},
-    place::{Places, line},
+    field_spans::{FieldSpans, line},
 };
 
-/// What is wrong with a scenario's file, in one line: the file, the line, the field.
+/// The error of a scenario's file, in one line: the file, the line, the field.
 #[derive(Debug)]
 pub struct ScenarioError(String);
 
@@ -23,7 +25,7 @@ impl fmt::Display for ScenarioError {
 
 impl std::error::Error for ScenarioError {}
 
-/// It is no TOML, or not that of a scenario.
+/// Describes a file that is no TOML, or not that of a scenario.
 pub(super) fn unreadable(text: &str, file: &str, error: &toml::de::Error) -> ScenarioError {
     let message = error.message().lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let place = error.span().map(|span| line(text, span.start));
@@ -34,8 +36,8 @@ pub(super) fn unreadable(text: &str, file: &str, error: &toml::de::Error) -> Sce
     })
 }
 
-/// A field's value can't be run.
-pub(super) fn nonsense(text: &str, file: &str, mistake: Mistake) -> ScenarioError {
+/// Describes a field whose value can't be run.
+pub(super) fn senseless(text: &str, file: &str, mistake: Mistake) -> ScenarioError {
     let Mistake {
         section,
         field,
@@ -46,8 +48,8 @@ pub(super) fn nonsense(text: &str, file: &str, mistake: Mistake) -> ScenarioErro
         Section::Table(table) => format!("{table}.{field}"),
         Section::Fault(_) => format!("fault.{field}"),
     };
-    // It has been read before.
-    let places: Places = toml::from_str(text).unwrap_or_default();
+    // It was parsed before.
+    let places: FieldSpans = toml::from_str(text).unwrap_or_default();
     let (table, value) = places.find(section, field);
     let is = match value.clone().and_then(|span| text.get(span)) {
         Some(value) => format!("is {}", value.split_whitespace().collect::<Vec<_>>().join(" ")),

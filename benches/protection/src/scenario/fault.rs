@@ -1,3 +1,5 @@
+//! Faults: what goes wrong, and when.
+
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -12,25 +14,25 @@ use crate::random::Random;
 pub struct Fault {
     /// When it begins.
     pub from: Draw,
-    /// How long it lasts; without, until the scenario ends.
+    /// How long it lasts; by default until the scenario ends.
     #[serde(default)]
     pub lasts: Option<Draw>,
-    /// It comes again, so long after it last began.
+    /// The time from one beginning to the next, if it comes again.
     #[serde(default)]
     pub every: Option<Span>,
-    /// It comes and goes: for how long it is there, and away.
+    /// How long it is there and away in turn, if it comes and goes.
     #[serde(default)]
     pub flaps: Option<Flaps>,
-    /// Which key it befalls: all of them, without.
+    /// The key that it affects; all keys by default.
     #[serde(default)]
     pub key: Option<u32>,
-    /// The rate of errors.
+    /// The error rate.
     #[serde(default)]
     pub errors: f64,
-    /// The rate of errors at its end, to which they rise evenly.
+    /// The error rate at its end. The rate changes evenly from `errors` to this.
     #[serde(default)]
     pub errors_to: Option<f64>,
-    /// How long an error takes; without, as long as an answer.
+    /// How long an error takes; by default as long as an answer.
     #[serde(default)]
     pub error_after: Option<Span>,
     /// The share of calls that never come back.
@@ -42,15 +44,15 @@ pub struct Fault {
     /// Nothing moves at all.
     #[serde(default)]
     pub pauses: bool,
-    /// How many times as many requests come.
+    /// How many times as many requests arrive.
     #[serde(default = "unchanged")]
     pub demand: f64,
-    /// The pool is down; it comes back cold.
+    /// The pool is down. It comes back cold.
     #[serde(default)]
     pub down: bool,
 }
 
-/// See [`Fault::flaps`].
+/// The times of a fault that comes and goes; see [`Fault::flaps`].
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flaps {
@@ -58,14 +60,14 @@ pub struct Flaps {
     pub away: Draw,
 }
 
-/// Time has to pass.
+/// The shortest phase of a flapping fault, so that time always passes.
 const SHORTEST_FLAP: Duration = Duration::from_millis(1);
 
 fn unchanged() -> f64 {
     1.0
 }
 
-/// What is wrong at one moment, all faults together.
+/// The combined effect of all faults at one time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Effect {
     pub errors: f64,
@@ -85,7 +87,7 @@ impl Effect {
     };
 }
 
-/// One stretch of time in which a fault is there.
+/// One period in which a fault is there.
 #[derive(Clone, Copy, Debug)]
 pub struct Outage {
     pub from: Timestamp,
@@ -93,10 +95,10 @@ pub struct Outage {
     pub fault: usize,
 }
 
-/// The faults of one run: when each is there.
+/// The periods of all faults in one run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// By their beginning.
+    /// In order of their beginning.
     pub outages: Vec<Outage>,
 }
 
@@ -105,7 +107,8 @@ impl Plan {
         let end = Timestamp::START + scenario.duration.0;
         let mut outages = Vec::new();
         for (index, fault) in scenario.faults.iter().enumerate() {
-            // A stream for each fault: what is drawn for one doesn't move the others.
+            // Each fault has a stream of its own, so that draws for one fault don't change the
+            // others.
             let mut random = Random::new(seed, u64::MAX - index as u64);
             let from = Timestamp::START + fault.from.draw(&mut random);
             let lasts = fault.lasts.map(|lasts| lasts.draw(&mut random));
@@ -139,7 +142,7 @@ impl Plan {
 }
 
 impl Fault {
-    /// Its effect on top of another's, `progress` of the way through.
+    /// Adds this fault's effect to another's. `progress` is the part of the fault that has passed.
     pub(crate) fn over(&self, effect: Effect, progress: f64) -> Effect {
         let errors = self.errors + (self.errors_to.unwrap_or(self.errors) - self.errors) * progress;
         Effect {

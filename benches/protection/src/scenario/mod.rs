@@ -1,16 +1,16 @@
-//! What happens to a service and its callers: a TOML file each, of which twenty come with the benchmark.
+//! Scenarios: what happens to a service and its callers. Each is a TOML file; twenty are built in.
 
 mod check;
 mod error;
 mod fault;
-mod place;
+mod field_spans;
 mod span;
 
 use std::path::Path;
 
 use serde::Deserialize;
 
-use self::error::{nonsense, unreadable};
+use self::error::{senseless, unreadable};
 pub use self::{
     error::ScenarioError,
     fault::{Effect, Fault, Outage, Plan},
@@ -21,13 +21,13 @@ pub use self::{
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// Short, for tables and the command line: `"S1"`.
+    /// A short name for tables and the command line, like `"S1"`.
     pub name: String,
     /// A few words.
     pub title: String,
     /// How long it lasts.
     pub duration: Span,
-    /// Whether a breaker that trips here is wrong each time.
+    /// Whether every trip here counts as a false one.
     #[serde(default)]
     pub must_not_trip: bool,
     /// Whether it counts in the mean over the scenarios.
@@ -54,10 +54,10 @@ fn yes() -> bool {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arrivals {
-    /// Requests a second, by a Poisson process.
+    /// Requests per second, as a Poisson process.
     #[serde(default)]
     pub rate: Option<f64>,
-    /// Instead: so many callers, each of whom calls again `pause` after an answer.
+    /// The number of callers, instead of a rate. Each calls again `pause` after an answer.
     #[serde(default)]
     pub callers: Option<u32>,
     #[serde(default = "no_pause")]
@@ -65,7 +65,7 @@ pub struct Arrivals {
     /// Processes that share the load, each with a breaker of its own.
     #[serde(default = "one")]
     pub instances: u32,
-    /// Shards, hosts or tenants; each request is for one of them.
+    /// Shards, hosts or tenants. Each request is for one of them.
     #[serde(default = "one")]
     pub keys: u32,
 }
@@ -78,14 +78,14 @@ fn one() -> u32 {
     1
 }
 
-/// How the healthy primary answers: in a lognormal time, and with a few errors.
+/// How the healthy primary answers: lognormal times, and a few errors.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Service {
     pub median: Span,
     /// The standard deviation of the time's logarithm.
     pub sigma: f64,
-    /// The rate of errors on a good day.
+    /// The error rate of a healthy primary.
     pub errors: f64,
 }
 
@@ -99,29 +99,29 @@ impl Default for Service {
     }
 }
 
-/// What the callers do, and what they want.
+/// What the callers do, and what they expect.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Client {
-    /// When an attempt ends in an error; it lies inside the breaker.
+    /// When an attempt ends in an error. The timeout lies inside the breaker.
     pub timeout: Span,
-    /// An answer of the primary is worth 1 when it comes within this time, and nothing later.
+    /// How long an answer of the primary may take to be worth 1. A later one is worth nothing.
     pub objective: Span,
-    /// Attempts after the first one, each through the breaker.
+    /// Attempts after the first one. Each goes through the breaker.
     pub retries: u32,
-    /// The wait before a retry, doubled at each further one.
+    /// The wait before a retry, doubled for each further one.
     pub retry_after: Draw,
-    /// Who drops a request before its answer, and when.
+    /// The callers who drop a request before its answer, and when.
     pub drops: Option<Drops>,
 }
 
-/// Callers who give up: the future is dropped, and the answer is worth nothing.
+/// Callers who give up: they drop the future, and the answer is worth nothing.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Drops {
-    /// The share of the callers who do.
+    /// The share of callers who give up.
     pub share: f64,
-    /// How long after their request.
+    /// The time from their request.
     pub after: Draw,
 }
 
@@ -139,16 +139,16 @@ impl Default for Client {
     }
 }
 
-/// What answers in the primary's place.
+/// The service that answers instead of the primary.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Backup {
     pub latency: Span,
-    /// What its answer is worth beside a good one of the primary.
+    /// What its answer is worth, compared with 1 for a good one of the primary.
     pub worth: f64,
-    /// Answers a second that it can give; without, it never tires.
+    /// The answers per second that it can give; unlimited by default.
     pub rate: Option<f64>,
-    /// Requests that may wait for it; the others fail at once.
+    /// Requests that may wait for it. The others fail at once.
     pub queue: u32,
 }
 
@@ -163,18 +163,19 @@ impl Default for Backup {
     }
 }
 
-/// A primary of limited capacity: so many workers behind one queue. Without, each call is on its own.
+/// A primary of limited capacity: workers behind one queue. Without a pool, calls don't affect each
+/// other.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pool {
     pub workers: u32,
-    /// Requests that may wait; the others fail at once.
+    /// Requests that may wait. The others fail at once.
     #[serde(default = "no_limit")]
     pub queue: u32,
-    /// Whether its caches are cold after it was down.
+    /// How its caches warm up after it was down.
     #[serde(default)]
     pub warm_up: Option<WarmUp>,
-    /// What too much load does to it.
+    /// What overload does to it.
     #[serde(default)]
     pub crash: Option<Crash>,
 }
@@ -183,7 +184,7 @@ fn no_limit() -> u32 {
     u32::MAX
 }
 
-/// Cold, a request takes 1 + `slower` times as long; each answer warms by `1 / answers`.
+/// While cold, a request takes 1 + `slower` times as long. Each answer warms by `1 / answers`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WarmUp {
@@ -191,7 +192,7 @@ pub struct WarmUp {
     pub answers: u32,
 }
 
-/// It crashes when a request has waited this long, and is down for so long.
+/// It crashes when a request has waited for `after_wait`, and then is down for `down`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Crash {
@@ -209,7 +210,7 @@ macro_rules! built_in {
     };
 }
 
-/// The scenarios that come with the benchmark.
+/// The built-in scenarios: names and texts of their files.
 const BUILT_IN: &[(&str, &str)] = built_in![
     "s01_hard_outage",
     "s02_black_hole",
@@ -234,11 +235,11 @@ const BUILT_IN: &[(&str, &str)] = built_in![
 ];
 
 impl Scenario {
-    /// All that come with the benchmark, in their order.
+    /// Returns the built-in scenarios, in order.
     ///
     /// # Panics
     ///
-    /// Never: each of them is read in a test.
+    /// Never: a test parses each of them.
     pub fn built_in() -> Vec<Self> {
         BUILT_IN
             .iter()
@@ -246,31 +247,33 @@ impl Scenario {
             .collect()
     }
 
-    /// A user's own.
+    /// Reads a user's scenario.
     ///
     /// # Errors
     ///
-    /// What can't be read, or makes no sense: the file, the line, the field.
+    /// Returns what can't be read or makes no sense: the file, the line, the field.
     pub fn read(file: &Path) -> Result<Self, ScenarioError> {
         let shown = file.display().to_string();
         let text = std::fs::read_to_string(file).map_err(|error| ScenarioError::new(format!("{shown}: {error}")))?;
         Self::parse(&text, &shown)
     }
 
+    /// Parses the text of a scenario. `file` is its name in errors.
+    ///
     /// # Errors
     ///
-    /// As [`read`](Self::read).
+    /// Like [`read`](Self::read).
     pub fn parse(text: &str, file: &str) -> Result<Self, ScenarioError> {
         let scenario: Self = toml::from_str(text).map_err(|error| unreadable(text, file, &error))?;
         match check::mistake(&scenario) {
             None => Ok(scenario),
-            Some(mistake) => Err(nonsense(text, file, mistake)),
+            Some(mistake) => Err(senseless(text, file, mistake)),
         }
     }
 }
 
 impl Scenario {
-    /// Its name as part of a file's name.
+    /// Returns its name in the form of a file name.
     pub fn slug(&self) -> String {
         let lower = self.name.to_lowercase();
         lower
@@ -279,7 +282,7 @@ impl Scenario {
             .collect()
     }
 
-    /// About how many requests it has.
+    /// Estimates how many requests it has.
     pub fn expected_requests(&self) -> u64 {
         let seconds = self.duration.0.as_secs_f64();
         let rate = match (self.arrivals.rate, self.arrivals.callers) {

@@ -1,3 +1,5 @@
+//! Durations in a scenario's file: fixed, or drawn anew in each run.
+
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de::Error};
@@ -25,7 +27,8 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// A duration that each run draws anew, or a fixed one: `"60s"`, `{ uniform = ["30s", "90s"] }`, `{ exponential = "8s" }`.
+/// A duration that each run draws anew, or a fixed one: `"60s"`, `{ uniform = ["30s", "90s"] }`, `{
+/// exponential = "8s" }`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(
     untagged,

@@ -1,12 +1,14 @@
+//! Decides where a simulated call goes.
+
 use tower_breaker::clock::Timestamp;
 
-use crate::contestant::{Call, Contestant, End, Gate, Pass, Route};
+use crate::contestant::{Call, CallId, Contestant, End, Gate, Route};
 
-/// Who decides where calls go.
+/// The decider: contestants or the reference.
 pub(crate) enum Driver {
-    /// A contestant for each instance.
+    /// One contestant for each instance.
     Contestants(Vec<Box<dyn Contestant>>),
-    /// Whoever knows better than any breaker can.
+    /// The reference, which knows more than any breaker can.
     Reference,
 }
 
@@ -14,18 +16,18 @@ impl Driver {
     pub(super) fn ask(&mut self, instance: u32, call: Call, good_enough: bool, now: Timestamp) -> Route {
         match self {
             Self::Contestants(contestants) => contestants[instance as usize].ask(call, now),
-            Self::Reference if good_enough => Route::Primary(Pass(0)),
-            Self::Reference => Route::Refused(Pass(0)),
+            Self::Reference if good_enough => Route::Primary(CallId(0)),
+            Self::Reference => Route::Refused(CallId(0)),
         }
     }
 
-    pub(super) fn ended(&mut self, instance: u32, pass: Pass, to_primary: bool, end: End, now: Timestamp) {
+    pub(super) fn ended(&mut self, instance: u32, id: CallId, to_primary: bool, end: End, now: Timestamp) {
         if let Self::Contestants(contestants) = self {
             let contestant = &mut contestants[instance as usize];
             if to_primary {
-                contestant.primary_ended(pass, end, now);
+                contestant.primary_ended(id, end, now);
             } else {
-                contestant.backup_ended(pass, end, now);
+                contestant.backup_ended(id, end, now);
             }
         }
     }

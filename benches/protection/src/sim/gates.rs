@@ -1,3 +1,5 @@
+//! What is measured at the gates: trips, and how access returns after a fault.
+
 use std::time::Duration;
 
 use tower_breaker::clock::Timestamp;
@@ -9,7 +11,7 @@ use crate::{
     world::{PoolState, World},
 };
 
-/// What is measured at the gates: trips, and how access returns.
+/// The last gate of each instance, and the attempts since the first fault.
 #[derive(Debug)]
 pub(super) struct Gates {
     last: Vec<Gate>,
@@ -17,15 +19,15 @@ pub(super) struct Gates {
     must_not_trip: bool,
     first_fault: Option<Timestamp>,
     last_fault_ends: Option<Timestamp>,
-    /// Whether each of the last attempts went to the primary, the last one in the lowest bit.
+    /// Whether each of the last attempts went to the primary. The last one is the lowest bit.
     attempts: u32,
-    /// Attempts at the primary in each second since the first fault.
+    /// The current second since the first fault, with the attempts at the primary in it.
     second: u64,
     in_second: u64,
     peak: u64,
 }
 
-/// So many of the last attempts are looked at, to tell when access has returned; and so many of them are nine of ten.
+/// Access has returned when `ENOUGH` of the `LAST` attempts went to the primary.
 const LAST: u32 = 20;
 const ENOUGH: u32 = 18;
 
@@ -57,7 +59,14 @@ impl Gates {
         }
     }
 
-    pub(super) fn look(&mut self, instance: u32, gate: Gate, healthy: bool, now: Timestamp, measures: &mut Measures) {
+    pub(super) fn measure(
+        &mut self,
+        instance: u32,
+        gate: Gate,
+        healthy: bool,
+        now: Timestamp,
+        measures: &mut Measures,
+    ) {
         let after_faults = self.last_fault_ends.is_some_and(|end| end <= now);
         if after_faults && measures.time_to_primary.is_none() && self.has_returned() {
             measures.time_to_primary = self.last_fault_ends.map(|end| now.since(end));

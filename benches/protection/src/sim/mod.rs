@@ -1,4 +1,7 @@
-//! One run of one contestant through one scenario: a discrete-event simulation.
+//! A discrete-event simulation: one run of one contestant through one scenario.
+//!
+//! Events are handled in order of time. All randomness comes from the seed, and each request has
+//! streams of its own, so that all contestants meet the same requests.
 
 mod driver;
 mod gates;
@@ -11,26 +14,26 @@ use tower_breaker::clock::Timestamp;
 pub(crate) use self::driver::Driver;
 use self::gates::Gates;
 use crate::{
-    contestant::{Call, Contestant, End, Pass, Route},
+    contestant::{Call, CallId, Contestant, End, Route},
     measure::{Measures, Slot, Timeline},
     random::Random,
     scenario::Scenario,
-    world::{AT_ONCE, AttemptId, BackupState, Fate, Job, Luck, PoolState, World},
+    world::{AT_ONCE, AttemptId, BackupState, Job, Luck, PoolState, Reply, World},
 };
 
 /// How a scenario is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Conditions {
     pub seed: u64,
-    /// Refused requests end in an error, and go to no backup.
+    /// Refused requests end in an error, without a backup.
     pub reject: bool,
     /// Attempts time out at the objective, whatever the scenario's timeout.
     pub timeout_at_objective: bool,
-    /// Keep a timeline of this many slots.
+    /// Keeps a timeline of this many slots.
     pub timeline: Option<usize>,
 }
 
-/// Runs the scenario with a contestant for each instance that has a breaker.
+/// Runs the scenario. `contestant` makes the breaker of each instance.
 pub fn run(
     scenario: &Scenario,
     conditions: Conditions,
@@ -40,8 +43,8 @@ pub fn run(
     Sim::new(scenario, conditions, Driver::Contestants(contestants)).run()
 }
 
-/// Runs the scenario with whoever knows the fault, the key, the warmth and the queue, and sends the primary a call when the chance
-/// of a good answer is at least what the backup's is worth.
+/// Runs the scenario with the reference. It knows the fault, the key, the warmth and the queue. It
+/// sends the primary a call if the chance of a good answer is at least the worth of the backup's.
 pub fn run_reference(scenario: &Scenario, conditions: Conditions) -> (Measures, Timeline) {
     Sim::new(scenario, conditions, Driver::Reference).run()
 }
@@ -57,20 +60,20 @@ struct Request {
     key: u32,
     attempts: u32,
     attempt: Option<AttemptId>,
-    /// Whose it is, in a closed loop.
+    /// The caller, in a closed loop.
     caller: Option<u32>,
 }
 
 struct Attempt {
     request: RequestId,
-    pass: Pass,
+    call_id: CallId,
     to_primary: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     /// A fault begins or ends.
-    Turn,
+    FaultChanges,
     Arrival,
     CallerCalls(u32),
     Retry(RequestId),
@@ -139,15 +142,15 @@ impl<'s> Sim<'s> {
     }
 
     fn run(mut self) -> (Measures, Timeline) {
-        let turns: Vec<_> = self
+        let changes: Vec<_> = self
             .world
             .plan
             .outages
             .iter()
             .flat_map(|outage| [outage.from, outage.until])
             .collect();
-        for turn in turns {
-            self.at(turn, Event::Turn);
+        for change in changes {
+            self.at(change, Event::FaultChanges);
         }
         match self.scenario.arrivals.callers {
             Some(callers) => (0..callers).for_each(|caller| self.at(Timestamp::START, Event::CallerCalls(caller))),
@@ -156,7 +159,7 @@ impl<'s> Sim<'s> {
         while let Some(Reverse((now, _, event))) = self.queue.pop() {
             self.now = now;
             self.world.advance(now);
-            self.happens(event);
+            self.handle(event);
         }
         self.measures.crashes = self.pool.as_ref().map_or(0, |pool| pool.crashes);
         self.gates
@@ -173,16 +176,16 @@ impl<'s> Sim<'s> {
         self.at(self.now + delay, event);
     }
 
-    fn happens(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         match event {
-            Event::Turn => self.turn(),
+            Event::FaultChanges => self.fault_changes(),
             Event::Arrival => {
                 self.arrive(None);
                 self.next_arrival();
             }
             Event::CallerCalls(caller) => self.arrive(Some(caller)),
             Event::Retry(request) => self.call(request),
-            Event::AttemptEnds(attempt, well) => self.attempt_ends(attempt, well),
+            Event::AttemptEnds(attempt, succeeded) => self.attempt_ends(attempt, succeeded),
             Event::WorkerDone(life, attempt, fails) => self.worker_done(life, attempt, fails),
             Event::CallerGivesUp(request) => self.give_up(request),
         }
@@ -206,7 +209,7 @@ impl<'s> Sim<'s> {
         let index = self.next_index;
         self.next_index += 1;
         let arrivals = &self.scenario.arrivals;
-        // Each request has a stream for its attempts, and one for itself.
+        // Each request has one stream for each attempt, and one for itself.
         let mut random = Random::new(self.conditions.seed, index * 128 + 127);
         let request = Request {
             index,
@@ -238,15 +241,15 @@ impl<'s> Sim<'s> {
         request.attempts += 1;
         let good = self.good_enough(key);
         let route = self.driver.ask(instance, Call { key }, good, self.now);
-        self.watch(instance);
+        self.measure_gate(instance);
         self.gates.attempt(matches!(route, Route::Primary(_)), self.now);
-        let (pass, to_primary) = match route {
-            Route::Primary(pass) => (pass, true),
-            Route::Refused(pass) => (pass, false),
+        let (call_id, to_primary) = match route {
+            Route::Primary(call_id) => (call_id, true),
+            Route::Refused(call_id) => (call_id, false),
         };
         let attempt = self.attempts.insert(Attempt {
             request: id,
-            pass,
+            call_id,
             to_primary,
         });
         self.requests[id].attempt = Some(attempt);
@@ -262,16 +265,16 @@ impl<'s> Sim<'s> {
             if self.conditions.reject {
                 self.attempt_ends(attempt, false);
             } else {
-                let (after, well) = match self.backup.take(self.now) {
+                let (after, succeeded) = match self.backup.take(self.now) {
                     Ok(after) => (after, true),
                     Err(after) => (after, false),
                 };
-                self.after(after, Event::AttemptEnds(attempt, well));
+                self.after(after, Event::AttemptEnds(attempt, succeeded));
             }
         }
     }
 
-    /// Whether the reference would send this call to the primary.
+    /// Returns whether the reference would send this call to the primary.
     fn good_enough(&self, key: u32) -> bool {
         let world = &self.world;
         let (wait, cold, down) = match &self.pool {
@@ -295,12 +298,12 @@ impl<'s> Sim<'s> {
     fn start(&mut self, attempt: AttemptId, luck: Luck, key: u32) {
         let limit = self.attempt_limit;
         let Some(pool) = &mut self.pool else {
-            let (after, well) = match self.world.fate(luck, key, self.now) {
-                Fate::Answers(after) if after <= limit => (after, true),
-                Fate::Fails(after) if after <= limit => (after, false),
-                Fate::Hangs | Fate::Answers(_) | Fate::Fails(_) => (limit, false),
+            let (after, succeeded) = match self.world.reply(luck, key, self.now) {
+                Reply::Answers(after) if after <= limit => (after, true),
+                Reply::Fails(after) if after <= limit => (after, false),
+                Reply::Hangs | Reply::Answers(_) | Reply::Fails(_) => (limit, false),
             };
-            self.after(after, Event::AttemptEnds(attempt, well));
+            self.after(after, Event::AttemptEnds(attempt, succeeded));
             return;
         };
         let job = Job {
@@ -315,7 +318,7 @@ impl<'s> Sim<'s> {
         self.run_pool();
     }
 
-    /// Gives the pool's idle workers what there is to do.
+    /// Gives jobs to the pool's idle workers.
     fn run_pool(&mut self) {
         let Some(pool) = &mut self.pool else {
             return;
@@ -344,7 +347,7 @@ impl<'s> Sim<'s> {
         self.run_pool();
     }
 
-    /// What is in the pool is lost.
+    /// Fails everything that is in the pool.
     fn fall(&mut self) {
         let lost = self.pool.as_mut().map(PoolState::fall).unwrap_or_default();
         for job in lost {
@@ -352,21 +355,21 @@ impl<'s> Sim<'s> {
         }
     }
 
-    fn turn(&mut self) {
+    fn fault_changes(&mut self) {
         if self.world.is_down() && self.world.plan.outages.iter().any(|outage| outage.from == self.now) {
             self.fall();
         }
     }
 
-    fn attempt_ends(&mut self, id: AttemptId, well: bool) {
+    fn attempt_ends(&mut self, id: AttemptId, succeeded: bool) {
         let Some(attempt) = self.attempts.remove(id) else {
-            return; // It timed out, or its caller gave up, before.
+            return; // It timed out or its caller gave up before.
         };
-        let end = if well { End::Success } else { End::Failure };
-        self.tell(&attempt, end);
+        let end = if succeeded { End::Success } else { End::Failure };
+        self.report(&attempt, end);
         let request = &self.requests[attempt.request];
         let client = &self.scenario.client;
-        if !well && request.attempts <= client.retries {
+        if !succeeded && request.attempts <= client.retries {
             let mut random = Random::new(
                 self.conditions.seed,
                 request.index * 128 + 64 + u64::from(request.attempts),
@@ -377,7 +380,7 @@ impl<'s> Sim<'s> {
         }
         let latency = self.now.since(request.arrived);
         let in_time = latency <= client.objective.0;
-        match (well, attempt.to_primary) {
+        match (succeeded, attempt.to_primary) {
             (true, true) if in_time => {
                 self.measures.good += 1;
                 self.measures.utility += 1.0;
@@ -389,7 +392,7 @@ impl<'s> Sim<'s> {
             (true, _) => self.measures.slow += 1,
             (false, _) => self.measures.errors += 1,
         }
-        let lost = !well || !in_time;
+        let lost = !succeeded || !in_time;
         self.note(|slot| slot.lost += u32::from(lost));
         self.measures.answered_after(latency);
         self.request_ends(attempt.request);
@@ -400,7 +403,7 @@ impl<'s> Sim<'s> {
             return;
         };
         if let Some(attempt) = request.attempt.and_then(|attempt| self.attempts.remove(attempt)) {
-            self.tell(&attempt, End::Dropped);
+            self.report(&attempt, End::Dropped);
         }
         self.measures.dropped += 1;
         self.note(|slot| slot.lost += 1);
@@ -413,28 +416,30 @@ impl<'s> Sim<'s> {
         }
     }
 
-    fn tell(&mut self, attempt: &Attempt, end: End) {
+    fn report(&mut self, attempt: &Attempt, end: End) {
         let instance = self.requests[attempt.request].instance;
         self.driver
-            .ended(instance, attempt.pass, attempt.to_primary, end, self.now);
-        self.watch(instance);
+            .ended(instance, attempt.call_id, attempt.to_primary, end, self.now);
+        self.measure_gate(instance);
     }
 
-    /// Looks whether the instance's gate has changed.
-    fn watch(&mut self, instance: u32) {
+    /// Measures whether the instance's gate has changed.
+    fn measure_gate(&mut self, instance: u32) {
         let Some(gate) = self.driver.gate(instance, self.now) else {
             return;
         };
-        // A pool may still be busy with what a fault has left: cold, down, or with a queue that nobody should join.
+        // A pool may still be busy with the effects of a fault: cold, down, or with a queue too
+        // long to join.
         let is_cold = self.pool.as_ref().is_some_and(|pool| pool.cold() > 1.0);
         let healthy = !self.world.is_disturbed() && !is_cold && self.good_enough(0);
-        self.gates.look(instance, gate, healthy, self.now, &mut self.measures);
+        self.gates
+            .measure(instance, gate, healthy, self.now, &mut self.measures);
     }
 
     fn note(&mut self, note: impl FnOnce(&mut Slot)) {
         if !self.timeline.slots.is_empty() {
             let slot = (self.now.as_nanos() / self.timeline.slot.as_nanos() as u64) as usize;
-            // What ends after the end is in no slot.
+            // An event after the end has no slot.
             if let Some(slot) = self.timeline.slots.get_mut(slot) {
                 note(slot);
             }

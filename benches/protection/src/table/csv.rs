@@ -1,3 +1,5 @@
+//! The results as CSV.
+
 use std::{borrow::Cow, time::Duration};
 
 use super::figures::fixed;
@@ -41,7 +43,8 @@ fn names() -> impl Iterator<Item = Cow<'static, str>> {
     COLUMNS.iter().map(|(name, ..)| Cow::Borrowed(*name))
 }
 
-/// A line for each scenario, contestant and seed. What a run doesn't have is left empty.
+/// Writes a line for each scenario, contestant and seed. A measure that a run doesn't have is left
+/// empty.
 pub fn runs_csv(bench: &Bench<'_>, results: &Results) -> String {
     let mut csv = csv_line(
         ["scenario", "contestant", "seed", "regret"]
@@ -72,7 +75,7 @@ pub fn runs_csv(bench: &Bench<'_>, results: &Results) -> String {
     csv
 }
 
-/// A line for each scenario and contestant: means over the seeds.
+/// Writes a line for each scenario and contestant, with means over the seeds.
 pub fn summary_csv(bench: &Bench<'_>, results: &Results) -> String {
     let key = ["scenario", "contestant", "seeds", "regret", "regret_standard_error"];
     let mut csv = csv_line(key.map(Cow::from).into_iter().chain(names()));
@@ -97,7 +100,7 @@ pub fn summary_csv(bench: &Bench<'_>, results: &Results) -> String {
     csv
 }
 
-/// Quoted where it has to be, as RFC 4180 says.
+/// Joins values into a line, quoted where RFC 4180 demands it.
 fn csv_line<'a>(values: impl Iterator<Item = Cow<'a, str>>) -> String {
     let quoted = values.map(|value| {
         if value.contains([',', '"', '\n', '\r']) {

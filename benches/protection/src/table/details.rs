@@ -1,3 +1,5 @@
+//! The table with all measures of one scenario.
+
 use std::time::Duration;
 
 use super::{
@@ -10,10 +12,10 @@ use crate::{
     run::{Bench, Results, ScenarioResults},
 };
 
-/// What a column of a scenario's details tells.
+/// A column: its heading, its measure, and how the measure is written.
 type Column = (&'static str, fn(&Measures) -> Option<f64>, fn(f64) -> String);
 
-/// After regret. Each is a mean over the runs.
+/// The columns after regret. Each is a mean over the runs.
 const COLUMNS: &[Column] = &[
     (
         "time to trip",
@@ -38,9 +40,9 @@ const COLUMNS: &[Column] = &[
     ("crashes", |run| Some(run.crashes as f64), count),
 ];
 
-/// All that was measured in one scenario, a contestant in each row.
+/// Builds the table of one scenario, a contestant in each row.
 ///
-/// Means over the runs; where only some of them have a figure, their number is beside it.
+/// The figures are means over the runs. If only some runs have a figure, their number is beside it.
 pub fn details(bench: &Bench<'_>, results: &Results, ranking: &Ranking, scenario: usize) -> Table {
     let measured = &results.scenarios[scenario];
     let mut rows: Vec<&Row> = ranking.rows.iter().collect();

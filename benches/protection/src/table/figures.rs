@@ -1,9 +1,11 @@
+//! Formats figures.
+
 use crate::statistics::Estimate;
 
-/// What a table says where there is nothing to say.
+/// Stands in a cell without a figure.
 pub(super) const NOTHING: &str = "–";
 
-/// Answers per 1000: one decimal, none from a hundred on.
+/// Formats answers per 1000: one decimal below a hundred, otherwise none.
 pub(crate) fn regret(regret: f64) -> String {
     let figure = fixed(regret, 1);
     let long = figure.trim_start_matches('-').len() > "99.9".len();
@@ -17,7 +19,7 @@ pub(crate) fn regret_with_error(estimate: Estimate) -> String {
     }
 }
 
-/// Without a minus before a zero.
+/// Formats a number, without a minus before a zero.
 pub(super) fn fixed(value: f64, decimals: usize) -> String {
     let figure = format!("{value:.decimals$}");
     match figure.strip_prefix('-') {

@@ -1,3 +1,5 @@
+//! The table of losses: which contestants are better than this project's, and where.
+
 use super::{Table, cell, figures};
 use crate::{
     ranking::Ranking,
@@ -5,7 +7,8 @@ use crate::{
     statistics::Estimate,
 };
 
-/// Where a contestant's regret is lower than ours by more than two standard errors of the difference, seed by seed.
+/// Lists where a contestant's regret is lower than ours by more than two standard errors of the
+/// difference, taken seed by seed.
 pub fn losses(bench: &Bench<'_>, results: &Results, ranking: &Ranking) -> Table {
     let ours = ranking.ours(bench);
     let rows = ours.into_iter().flat_map(|ours| {

@@ -1,4 +1,4 @@
-//! What was measured, in Markdown and in CSV.
+//! The results as tables, in Markdown and in CSV.
 
 mod csv;
 mod details;
@@ -16,7 +16,7 @@ pub use self::{
     overview::{Precision, caption, overview},
 };
 
-/// A table in Markdown, with its columns aligned for those who read it as it is.
+/// A table in Markdown, with aligned columns for readers of the source.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     pub head: Vec<String>,
@@ -56,7 +56,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// Text that may come from a user's file, for a cell.
+/// Escapes text for a cell. It may come from a user's file.
 pub(crate) fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r'], " ")
 }

@@ -1,3 +1,5 @@
+//! The table of regret by contestant and scenario.
+
 use super::{Table, bold, cell, figures};
 use crate::{
     ranking::{Ranking, Row, counted},
@@ -5,7 +7,7 @@ use crate::{
     statistics::Estimate,
 };
 
-/// How much an overview tells of its figures.
+/// How precisely an overview shows its figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
     Figures,
@@ -13,7 +15,7 @@ pub enum Precision {
     WithErrors,
 }
 
-/// A contestant in each row, a scenario in each column: regret per 1000.
+/// Builds the table of regret per 1000: a contestant in each row, a scenario in each column.
 pub fn overview(bench: &Bench<'_>, ranking: &Ranking, precision: Precision) -> Table {
     let shown = |estimate: Estimate| match precision {
         Precision::Figures => figures::regret(estimate.mean),
@@ -52,7 +54,7 @@ pub fn overview(bench: &Bench<'_>, ranking: &Ranking, precision: Precision) -> T
     }
 }
 
-/// What the figures of an overview mean.
+/// Returns sentences that say what the figures of an overview mean.
 pub fn caption(bench: &Bench<'_>) -> String {
     let counted = counted(bench);
     let others: Vec<_> = (0..bench.scenarios.len())
@@ -84,7 +86,7 @@ pub fn caption(bench: &Bench<'_>) -> String {
     )
 }
 
-/// `"S14, S15 and S16"`.
+/// Joins names to a list like `"S14, S15 and S16"`.
 fn listed(names: &[&str]) -> String {
     match names {
         [] => String::new(),
@@ -99,7 +101,7 @@ struct Column {
 }
 
 impl Column {
-    /// With its best cells in bold, if not all of them are.
+    /// Builds a column. Its best cells are bold, unless all of them are equal.
     fn of(
         name: String,
         ranking: &Ranking,

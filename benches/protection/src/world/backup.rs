@@ -1,3 +1,5 @@
+//! The simulated backup.
+
 use std::time::Duration;
 
 use tower_breaker::clock::Timestamp;
@@ -5,11 +7,11 @@ use tower_breaker::clock::Timestamp;
 use super::AT_ONCE;
 use crate::scenario::Backup;
 
-/// What answers in the primary's place: at once, or one request after the other where its rate is limited.
+/// The backup's state. It answers at once, or one request after the other if its rate is limited.
 #[derive(Debug)]
 pub(crate) struct BackupState {
     backup: Backup,
-    /// When it is done with all that waits.
+    /// When it has answered everything that waits.
     free_at: Timestamp,
 }
 
@@ -21,12 +23,13 @@ impl BackupState {
         }
     }
 
-    /// After how long it would answer a request that comes now.
+    /// Returns how long it would take to answer a request that arrives now.
     pub(crate) fn after(&self, now: Timestamp) -> Duration {
         self.free_at.since(now) + self.backup.latency.0
     }
 
-    /// After how long it answers a request that comes now, or fails.
+    /// Takes a request that arrives now. Returns how long the answer takes, or how long the failure
+    /// takes.
     pub(crate) fn take(&mut self, now: Timestamp) -> Result<Duration, Duration> {
         let Some(rate) = self.backup.rate else {
             return Ok(self.backup.latency.0);

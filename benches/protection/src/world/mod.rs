@@ -1,4 +1,4 @@
-//! The primary and the backup, as they really are: what no breaker sees, and the reference knows.
+//! The true state of the primary and the backup. Breakers don't see it; the reference knows it.
 
 mod backup;
 mod pool;
@@ -19,26 +19,26 @@ use crate::{
 /// How long an error takes that costs the primary nothing.
 pub(crate) const AT_ONCE: Duration = Duration::from_millis(5);
 
-/// A time that factors may have made longer than any run.
+/// Converts seconds, with a limit: factors may make a time longer than any run.
 fn seconds(seconds: f64) -> Duration {
     const LONGEST: f64 = 1e9;
     Duration::from_secs_f64(seconds.min(LONGEST))
 }
 
-/// The primary's faults and their effect, moment by moment.
+/// The primary's faults and their effect over time.
 #[derive(Debug)]
 pub(crate) struct World<'s> {
     pub(crate) scenario: &'s Scenario,
     pub(crate) plan: Plan,
-    /// The outages that are there now.
+    /// The outages that are active now.
     active: Vec<usize>,
-    /// The next one that begins.
+    /// The next outage to begin.
     next: usize,
-    /// When `active` is to be looked at again.
+    /// When `active` changes next.
     changes_at: Timestamp,
 }
 
-/// What chance has in store for one attempt, whoever sends it.
+/// The random draws for one attempt. They are the same for every contestant.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Luck {
     error: f64,
@@ -47,10 +47,10 @@ pub(crate) struct Luck {
     service: f64,
 }
 
-/// How the primary takes a call.
+/// How the primary answers a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Fate {
-    /// It answers, or fails, after so long; never, if it hangs.
+pub(crate) enum Reply {
+    /// It never answers. The other two answer or fail after a time.
     Hangs,
     Fails(Duration),
     Answers(Duration),
@@ -100,13 +100,13 @@ impl<'s> World<'s> {
         !self.active.is_empty()
     }
 
-    /// What is wrong now, for this key.
+    /// Returns the combined effect of all active faults on this key.
     pub(crate) fn effect(&self, key: u32, now: Timestamp) -> Effect {
         let mut effect = Effect::NONE;
         for index in &self.active {
             let outage = &self.plan.outages[*index];
             let fault = &self.scenario.faults[outage.fault];
-            if fault.key.is_none_or(|befallen| befallen == key) {
+            if fault.key.is_none_or(|affected| affected == key) {
                 let length = outage.until.since(outage.from).as_secs_f64();
                 effect = fault.over(effect, now.since(outage.from).as_secs_f64() / length);
             }
@@ -114,33 +114,33 @@ impl<'s> World<'s> {
         effect
     }
 
-    /// Whether a fault has the pool down.
+    /// Returns whether an active fault has the pool down.
     pub(crate) fn is_down(&self) -> bool {
         self.active
             .iter()
             .any(|index| self.scenario.faults[self.plan.outages[*index].fault].down)
     }
 
-    /// When the faults that are there now are over.
+    /// Returns when the active faults are over.
     pub(crate) fn disturbed_until(&self) -> Option<Timestamp> {
         self.active.iter().map(|index| self.plan.outages[*index].until).max()
     }
 
-    /// A call to a primary without a pool.
-    pub(crate) fn fate(&self, luck: Luck, key: u32, now: Timestamp) -> Fate {
+    /// Returns the reply of a primary without a pool.
+    pub(crate) fn reply(&self, luck: Luck, key: u32, now: Timestamp) -> Reply {
         let effect = self.effect(key, now);
         let service = seconds(luck.service * effect.slower);
         if luck.hang < effect.hangs {
-            return Fate::Hangs;
+            return Reply::Hangs;
         }
         if luck.error < self.error_rate(effect) {
             let after = effect.error_after.map_or(service, |after| after.0);
-            return Fate::Fails(self.with_pauses(after, now));
+            return Reply::Fails(self.with_pauses(after, now));
         }
-        Fate::Answers(self.with_pauses(service, now))
+        Reply::Answers(self.with_pauses(service, now))
     }
 
-    /// The same for a job of a pool: how long it keeps a worker, and whether it ends in an error.
+    /// Returns how long a job keeps a pool's worker, and whether it ends in an error.
     fn work(&self, luck: Luck, key: u32, cold: f64, now: Timestamp) -> (Duration, bool) {
         let effect = self.effect(key, now);
         if luck.hang < effect.hangs {
@@ -158,7 +158,7 @@ impl<'s> World<'s> {
         1.0 - (1.0 - self.scenario.service.errors) * (1.0 - effect.errors)
     }
 
-    /// How long it takes from now to work for so long, when nothing moves during pauses.
+    /// Returns how long this much work takes from now. Nothing moves during pauses.
     fn with_pauses(&self, work: Duration, now: Timestamp) -> Duration {
         let mut done = now + work;
         for outage in self.pauses() {
@@ -185,8 +185,8 @@ impl<'s> World<'s> {
         pause.map_or(Duration::ZERO, |(_, until)| until.since(now))
     }
 
-    /// The probability that a call which starts now gets a good answer in time, if it has to wait so long first and
-    /// answers take so many times as long as healthy ones, for other reasons than a fault.
+    /// Returns the probability that a call gets a good answer in time if it starts now, first waits
+    /// for `wait`, and its answer takes `cold` times as long for reasons other than a fault.
     pub(crate) fn chance_of_good(&self, key: u32, wait: Duration, cold: f64, now: Timestamp) -> f64 {
         let effect = self.effect(key, now);
         let client = &self.scenario.client;

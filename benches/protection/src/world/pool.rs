@@ -1,3 +1,5 @@
+//! The simulated pool: a primary of limited capacity.
+
 use std::{collections::VecDeque, time::Duration};
 
 use slotmap::new_key_type;
@@ -6,18 +8,18 @@ use tower_breaker::clock::Timestamp;
 use super::{Luck, World, seconds};
 use crate::scenario::Pool;
 
-/// The workers of a primary of limited capacity, and the queue before them.
+/// The workers of a primary of limited capacity, and their queue.
 #[derive(Debug)]
 pub(crate) struct PoolState {
     pool: Pool,
     idle: u32,
     queue: VecDeque<Job>,
     running: Vec<Job>,
-    /// How warm the caches are: 0 to 1.
+    /// How warm the caches are, from 0 to 1.
     warmth: f64,
-    /// After a crash: until when it is down.
+    /// The end of the downtime after a crash.
     down_until: Timestamp,
-    /// Grows with each fall: work that was begun before is gone.
+    /// Increases whenever the pool goes down. Work from an earlier life is lost.
     pub(crate) life: u32,
     pub(crate) crashes: u64,
 }
@@ -27,7 +29,7 @@ new_key_type! {
     pub(crate) struct AttemptId;
 }
 
-/// A request in the pool, whether anybody still waits for it or not.
+/// A request in the pool. Its caller may have given up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job {
     pub(crate) attempt: AttemptId,
@@ -36,7 +38,7 @@ pub(crate) struct Job {
     pub(crate) since: Timestamp,
 }
 
-/// A worker has begun with a job.
+/// A job that a worker has begun.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Started {
     pub(crate) job: Job,
@@ -63,7 +65,7 @@ impl PoolState {
         now < self.down_until || world.is_down()
     }
 
-    /// Takes a job in; `false` where it is refused at once.
+    /// Queues a job. Returns `false` if the pool refuses it at once.
     pub(crate) fn submit(&mut self, job: Job, world: &World<'_>, now: Timestamp) -> bool {
         let full = self.queue.len() >= self.pool.queue as usize && self.idle == 0;
         if self.is_down(world, now) || full {
@@ -73,7 +75,7 @@ impl PoolState {
         true
     }
 
-    /// A worker begins with the next job, if both are there.
+    /// Starts the next job, if there are a job and an idle worker.
     pub(crate) fn start(&mut self, world: &World<'_>, now: Timestamp) -> Option<Started> {
         if self.idle == 0 {
             return None;
@@ -90,7 +92,7 @@ impl PoolState {
         })
     }
 
-    /// A worker is done with a job.
+    /// Frees the worker of a job.
     pub(crate) fn finish(&mut self, attempt: AttemptId) {
         self.idle += 1;
         self.running.retain(|job| job.attempt != attempt);
@@ -99,7 +101,7 @@ impl PoolState {
         }
     }
 
-    /// Whether a request has waited for longer than the pool can bear.
+    /// Returns whether a request has waited longer than the pool can bear.
     pub(crate) fn is_overrun(&self, now: Timestamp) -> bool {
         let waits_since = self.queue.front().map(|job| job.since);
         match (self.pool.crash, waits_since) {
@@ -108,7 +110,7 @@ impl PoolState {
         }
     }
 
-    /// It crashes: until when it is down.
+    /// Takes the pool down for the time after a crash.
     pub(crate) fn crash(&mut self, now: Timestamp) {
         self.crashes += 1;
         if let Some(crash) = self.pool.crash {
@@ -116,7 +118,7 @@ impl PoolState {
         }
     }
 
-    /// All work is lost, and the caches are cold: what was in the pool.
+    /// Discards all work and cools the caches. Returns the jobs that were in the pool.
     pub(crate) fn fall(&mut self) -> Vec<Job> {
         self.life += 1;
         self.idle = self.pool.workers;
@@ -128,14 +130,14 @@ impl PoolState {
         lost
     }
 
-    /// How many times as long an answer takes while the caches are cold.
+    /// Returns how many times as long an answer takes while the caches are cold.
     pub(crate) fn cold(&self) -> f64 {
         self.pool
             .warm_up
             .map_or(1.0, |warm_up| 1.0 + warm_up.slower * (1.0 - self.warmth))
     }
 
-    /// About how long a request that comes now would wait for a worker.
+    /// Estimates how long a request that arrives now would wait for a worker.
     pub(crate) fn wait(&self, world: &World<'_>, key: u32, now: Timestamp) -> Duration {
         if self.idle > 0 && self.queue.is_empty() {
             return Duration::ZERO;
@@ -145,13 +147,13 @@ impl PoolState {
         seconds(ahead * mean_service(world) * slower / f64::from(self.pool.workers))
     }
 
-    /// Healthy, warm answers a second.
+    /// Returns healthy, warm answers per second.
     pub(crate) fn capacity(&self, world: &World<'_>) -> f64 {
         f64::from(self.pool.workers) / mean_service(world)
     }
 }
 
-/// The mean of a lognormal, in seconds.
+/// Returns the mean of the lognormal service time, in seconds.
 fn mean_service(world: &World<'_>) -> f64 {
     let service = &world.scenario.service;
     service.median.0.as_secs_f64() * libm::exp(service.sigma * service.sigma / 2.0)

@@ -1,3 +1,5 @@
+//! The command line: what it prints, writes and rejects.
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -11,7 +13,7 @@ fn run(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// A new directory of this test's own.
+/// Creates an empty directory for this test.
 fn directory(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&directory);
@@ -20,7 +22,7 @@ fn directory(name: &str) -> PathBuf {
 }
 
 #[test]
-fn misuse_is_told_in_one_line_with_exit_code_2() {
+fn misuse_is_reported_in_one_line_with_exit_code_2() {
     let bad = directory("misuse").join("bad.toml");
     fs::write(
         &bad,
@@ -34,8 +36,8 @@ fn misuse_is_told_in_one_line_with_exit_code_2() {
             "no scenario is called \"S99\"; there is S1,",
         ),
         (
-            &["--contestant", "nobody"],
-            "no contestant is called \"nobody\"; there is tower-breaker,",
+            &["--contestant", "unheard-of"],
+            "no contestant is called \"unheard-of\"; there is tower-breaker,",
         ),
         (
             &["--scenario", bad],
@@ -61,7 +63,7 @@ fn misuse_is_told_in_one_line_with_exit_code_2() {
 }
 
 #[test]
-fn scenario_of_a_users_own_is_run_and_written_where_it_should_be() {
+fn users_scenario_is_run_and_written_to_its_directory() {
     let directory = directory("own");
     let file = directory.join("mine.toml");
     let text = "name = \"My & own\"\ntitle = \"a <test>\"\nduration = \"20s\"\narrivals = { rate = 50 }\n\
@@ -101,7 +103,7 @@ fn scenario_of_a_users_own_is_run_and_written_where_it_should_be() {
 }
 
 #[test]
-fn list_tells_all_contestants_and_scenarios() {
+fn list_has_all_contestants_and_scenarios() {
     let printed = String::from_utf8(run(&["--list"]).stdout).unwrap();
     assert!(printed.lines().any(|line| line.starts_with("  tower-breaker ")));
     assert!(printed.lines().any(|line| line.trim() == "S20  few workers"));

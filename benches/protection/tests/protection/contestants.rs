@@ -1,41 +1,42 @@
-//! Contestants that do one thing, and tell what they saw.
+//! Contestants that send every call to one side and record how it ends.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
 
 use tower_breaker::clock::Timestamp;
 use tower_breaker_protection::{
-    contestant::{Call, Contestant, End, Gate, Pass, Route},
+    contestant::{Call, CallId, Contestant, End, Gate, Route},
+    entry::Entry,
     measure::Measures,
-    roster::{Entry, OURS},
+    roster::OURS,
     scenario::Scenario,
     sim::{self, Conditions},
 };
 
 /// A call that has ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Seen {
+pub(crate) struct ObservedCall {
     pub(crate) key: u32,
-    /// Seconds.
+    /// In seconds.
     pub(crate) started: f64,
     pub(crate) took: f64,
     pub(crate) end: End,
 }
 
-/// Sends every call to one side, and notes how it ends.
+/// A contestant that sends every call to one side and records how it ends.
 #[derive(Debug)]
-pub(crate) struct Witness {
+pub(crate) struct FixedRoute {
     to_backup: bool,
     next: u64,
     in_flight: HashMap<u64, (u32, Timestamp)>,
-    seen: Rc<RefCell<Vec<Seen>>>,
-    /// From when on it calls itself open.
+    seen: Rc<RefCell<Vec<ObservedCall>>>,
+    /// When its gate opens.
     opens_at: Option<Timestamp>,
 }
 
-impl Witness {
-    fn note(&mut self, pass: Pass, end: End, now: Timestamp) {
-        let (key, started) = self.in_flight.remove(&pass.0).expect("a call ends once");
-        self.seen.borrow_mut().push(Seen {
+impl FixedRoute {
+    fn note(&mut self, id: CallId, end: End, now: Timestamp) {
+        let (key, started) = self.in_flight.remove(&id.0).expect("a call ends once");
+        self.seen.borrow_mut().push(ObservedCall {
             key,
             started: started.as_nanos() as f64 / 1e9,
             took: now.since(started).as_secs_f64(),
@@ -44,23 +45,23 @@ impl Witness {
     }
 }
 
-impl Contestant for Witness {
+impl Contestant for FixedRoute {
     fn ask(&mut self, call: Call, now: Timestamp) -> Route {
         self.next += 1;
         self.in_flight.insert(self.next, (call.key, now));
         if self.to_backup {
-            Route::Refused(Pass(self.next))
+            Route::Refused(CallId(self.next))
         } else {
-            Route::Primary(Pass(self.next))
+            Route::Primary(CallId(self.next))
         }
     }
 
-    fn primary_ended(&mut self, pass: Pass, end: End, now: Timestamp) {
-        self.note(pass, end, now);
+    fn primary_ended(&mut self, id: CallId, end: End, now: Timestamp) {
+        self.note(id, end, now);
     }
 
-    fn backup_ended(&mut self, pass: Pass, end: End, now: Timestamp) {
-        self.note(pass, end, now);
+    fn backup_ended(&mut self, id: CallId, end: End, now: Timestamp) {
+        self.note(id, end, now);
     }
 
     fn gate(&self, now: Timestamp) -> Gate {
@@ -79,16 +80,16 @@ pub(crate) const CONDITIONS: Conditions = Conditions {
 };
 
 /// Runs a scenario with everything to the primary.
-pub(crate) fn witness(scenario: &Scenario, conditions: Conditions) -> (Measures, Vec<Seen>) {
+pub(crate) fn all_to_primary(scenario: &Scenario, conditions: Conditions) -> (Measures, Vec<ObservedCall>) {
     run(scenario, conditions, false, None)
 }
 
-/// The same with everything to the backup.
-pub(crate) fn refuse_all(scenario: &Scenario, conditions: Conditions) -> (Measures, Vec<Seen>) {
+/// Runs a scenario with everything to the backup.
+pub(crate) fn all_to_backup(scenario: &Scenario, conditions: Conditions) -> (Measures, Vec<ObservedCall>) {
     run(scenario, conditions, true, None)
 }
 
-/// With everything to the primary and a gate that says it is open, from so many seconds on.
+/// Runs a scenario with everything to the primary, and a gate that is open from `seconds` on.
 pub(crate) fn trip_at(scenario: &Scenario, seconds: u64) -> Measures {
     let opens_at = Timestamp::START + Duration::from_secs(seconds);
     run(scenario, CONDITIONS, false, Some(opens_at)).0
@@ -99,10 +100,10 @@ fn run(
     conditions: Conditions,
     to_backup: bool,
     opens_at: Option<Timestamp>,
-) -> (Measures, Vec<Seen>) {
+) -> (Measures, Vec<ObservedCall>) {
     let seen = Rc::new(RefCell::new(Vec::new()));
     let (measures, _) = sim::run(scenario, conditions, &|_| {
-        Box::new(Witness {
+        Box::new(FixedRoute {
             to_backup,
             next: 0,
             in_flight: HashMap::new(),
@@ -114,14 +115,14 @@ fn run(
     (measures, seen)
 }
 
-/// Our first contestant, and none.
+/// Returns the entries of our first contestant and of no breaker.
 pub(crate) fn ours_and_none() -> [Entry; 2] {
     let none = Entry {
         name: Entry::NONE,
         about: "everything to the primary",
         timeout_at_objective: false,
         make: |_| {
-            Box::new(Witness {
+            Box::new(FixedRoute {
                 to_backup: false,
                 next: 0,
                 in_flight: HashMap::new(),

@@ -1,4 +1,4 @@
-//! What the benchmark promises: sound scenarios, a sound simulator, repeatable results.
+//! Tests of the benchmark: sound scenarios, a sound simulator, repeatable results.
 
 mod command_line;
 mod contestants;

@@ -1,3 +1,5 @@
+//! Holds the README's scenario to what the benchmark reads.
+
 use tower_breaker_protection::scenario::Scenario;
 
 const README: &str = include_str!("../../README.md");
@@ -23,11 +25,11 @@ fn example_without_its_second_fault_and_its_pool_is_one_for_callers() {
     assert_eq!(scenario.arrivals.callers, Some(2));
 }
 
-/// What an unknown field is told that there is.
+/// Returns the fields of a table, from the error for an unknown field.
 fn fields(table: &str) -> Vec<String> {
     let mut lines: Vec<_> = example().lines().collect();
     let head = lines.iter().position(|line| line.starts_with(table)).unwrap();
-    // The top has no head of its own.
+    // The top level has no heading.
     lines.insert(if table.is_empty() { 0 } else { head + 1 }, "unknown = 1");
     let error = Scenario::parse(&lines.join("\n"), "README.md").unwrap_err().to_string();
     let (_, fields) = error.split_once("expected one of ").unwrap();

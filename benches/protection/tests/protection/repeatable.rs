@@ -1,13 +1,11 @@
-use tower_breaker_protection::{
-    ranking::Ranking,
-    report::{self, File},
-    run::Bench,
-    scenario::Scenario,
-};
+//! The same seeds give the same results.
+
+use bench_common::files::File;
+use tower_breaker_protection::{ranking::Ranking, report, run::Bench, scenario::Scenario};
 
 use crate::contestants::ours_and_none;
 
-/// All files of a small benchmark.
+/// Returns all files of a small benchmark.
 fn files(threads: usize) -> Vec<File> {
     let scenarios: Vec<_> = Scenario::built_in()
         .into_iter()

@@ -1,4 +1,4 @@
-//! Replaying what was recorded in the simulator gives the trips that the live breaker had.
+//! Replaying a recording of a simulated run gives the same state changes as the live breaker had.
 
 use std::{
     cell::RefCell,
@@ -7,7 +7,13 @@ use std::{
     time::Duration,
 };
 
-use tower_breaker::{CircuitBreakerLayer, Config, Event, State, config::SlowAfter, layer::CircuitBreakerLayerBuilder, observe::Transition, replay::{Recorder, Replay, Trace}};
+use tower_breaker::{
+    CircuitBreakerLayer, Config, Event, State,
+    config::SlowAfter,
+    layer::CircuitBreakerLayerBuilder,
+    observe::Transition,
+    replay::{Recorder, Replay, Trace},
+};
 use tower_breaker_protection::{
     ours,
     scenario::Scenario,
@@ -16,11 +22,11 @@ use tower_breaker_protection::{
 
 use crate::contestants::CONDITIONS;
 
-/// When, in nanoseconds, and what.
+/// Nanoseconds and the change.
 type Changes = Vec<(u64, Transition)>;
 
-/// What the breaker of one instance has left behind.
-struct Life {
+/// What the breaker of one instance did, and its recording.
+struct BreakerRun {
     seed: u64,
     changes: Changes,
     trace: Trace,
@@ -28,9 +34,9 @@ struct Life {
 
 /// A file in memory.
 #[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
+struct MemoryFile(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Memory {
+impl Write for MemoryFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }
@@ -45,7 +51,7 @@ fn named(name: &str) -> Scenario {
     all.find(|scenario| scenario.name == name).unwrap()
 }
 
-fn by_hand_and_learned(scenario: &Scenario) -> [Config; 2] {
+fn fixed_and_learned(scenario: &Scenario) -> [Config; 2] {
     [scenario.client.objective.0.into(), SlowAfter::Learned].map(|slow_after| with(scenario, slow_after))
 }
 
@@ -61,17 +67,17 @@ fn runs() -> [Conditions; 3] {
     })
 }
 
-/// Runs the scenario through a layer for each instance, each with a recorder.
-fn recorded(scenario: &Scenario, config: &Config, run: Conditions) -> Vec<Life> {
+/// Runs the scenario through a layer with a recorder for each instance.
+fn recorded(scenario: &Scenario, config: &Config, run: Conditions) -> Vec<BreakerRun> {
     let files = RefCell::new(Vec::new());
     let changes = live(scenario, config, run, |layer| {
-        let file = Memory::default();
+        let file = MemoryFile::default();
         files.borrow_mut().push(file.clone());
         layer.observer(Recorder::csv(file))
     });
     let lives = changes.into_iter().zip(files.into_inner());
     lives
-        .map(|((seed, changes), file)| Life {
+        .map(|((seed, changes), file)| BreakerRun {
             seed,
             changes,
             trace: Trace::read_csv(&**file.0.lock().unwrap()).unwrap(),
@@ -79,7 +85,7 @@ fn recorded(scenario: &Scenario, config: &Config, run: Conditions) -> Vec<Life> 
         .collect()
 }
 
-/// Runs the scenario through a layer for each instance: the seed of each, and what changed.
+/// Runs the scenario through a layer for each instance. Returns the seed of each, and its changes.
 fn live(
     scenario: &Scenario,
     config: &Config,
@@ -112,7 +118,7 @@ fn replayed(config: &Config, seed: u64, trace: &Trace) -> Changes {
         .collect()
 }
 
-/// Trips, reopenings, closings.
+/// Counts of trips, reopenings and closings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
     trips: usize,
@@ -135,11 +141,11 @@ impl Count {
     }
 }
 
-/// Holds the replay of each run to what the live breakers did.
+/// Compares the replay of each run with what the live breakers did.
 fn check(name: &str) -> Vec<Count> {
     let scenario = named(name);
     let mut counts = Vec::new();
-    for config in by_hand_and_learned(&scenario) {
+    for config in fixed_and_learned(&scenario) {
         for run in runs() {
             let mut count = Count::default();
             for life in recorded(&scenario, &config, run) {
@@ -161,11 +167,11 @@ fn check(name: &str) -> Vec<Count> {
 #[test]
 fn replay_changes_state_at_the_same_nanoseconds_as_the_live_breaker_for_the_same_reasons() {
     let mut all = Count::default();
-    // Outages, hard, slow, partial, flapping and with cancelled calls; hangs, with rare traffic, impatient callers and few of them; and twenty
-    // breakers before one pool.
+    // Outages: hard, slow, partial, flapping, and with cancelled calls. Hangs: with rare traffic,
+    // with impatient callers, and with few callers. And twenty breakers before one pool.
     for name in ["S1", "S3", "S5", "S6", "S7", "S8", "S14", "S19", "S20"] {
         for count in check(name) {
-            // Nothing is proved by a breaker that nothing happened to.
+            // A breaker that never changed state would prove nothing.
             assert!(count.trips > 0 && count.closings > 0, "{name}: {count:?}");
             all.trips += count.trips;
             all.reopenings += count.reopenings;
@@ -195,7 +201,7 @@ fn replay_under_another_seed_or_slow_after_differs() {
     let slower = with(&scenario, objective + Duration::from_millis(20));
     let learned = with(&scenario, SlowAfter::Learned);
     for life in runs().into_iter().flat_map(|run| recorded(&scenario, &config, run)) {
-        let Life { seed, changes, trace } = life;
+        let BreakerRun { seed, changes, trace } = life;
         assert_eq!(replayed(&config, seed, &trace), changes);
         assert_ne!(replayed(&config, seed + 1, &trace), changes);
         assert_ne!(replayed(&slower, seed, &trace), changes);

@@ -1,3 +1,5 @@
+//! Errors of scenario files name the file, the line and the field.
+
 use tower_breaker_protection::scenario::Scenario;
 
 const SOUND: &str = r#"name = "mine"
@@ -19,7 +21,7 @@ key = 3
 errors = 1.0
 "#;
 
-/// What is said of a sound file in which one thing was changed.
+/// Returns the error for a sound file in which one thing was changed.
 fn error(from: &str, to: &str) -> String {
     assert!(SOUND.contains(from), "{from}");
     let text = SOUND.replacen(from, to, 1);
@@ -33,7 +35,7 @@ fn sound_file_is_read() {
 }
 
 #[test]
-fn all_that_come_with_the_benchmark_are_sound() {
+fn built_in_scenarios_are_sound() {
     let scenarios = Scenario::built_in();
     assert_eq!(scenarios.len(), 20);
     for (index, scenario) in scenarios.iter().enumerate() {
@@ -123,7 +125,7 @@ fn fault_that_is_wrong_is_found_among_others() {
 }
 
 #[test]
-fn unknown_field_is_named_with_what_there_is() {
+fn unknown_field_is_reported_with_the_known_ones() {
     let error = error("errors = 1.0", "erors = 1.0");
     assert!(
         error.starts_with("my.toml:17: unknown field `erors`, expected one of `from`, `lasts`"),
@@ -187,7 +189,7 @@ fn empty_file_lacks_a_name() {
 }
 
 #[test]
-fn nobody_calls_without_arrivals() {
+fn arrivals_are_required() {
     let said = error("[arrivals]\nrate = 10\nkeys = 4\n", "");
     assert!(said.contains("missing field `arrivals`"), "{said}");
     let said = error("rate = 10\nkeys = 4", "");
@@ -198,7 +200,7 @@ fn nobody_calls_without_arrivals() {
 }
 
 #[test]
-fn what_is_no_toml_is_said_in_one_line() {
+fn invalid_toml_is_reported_in_one_line() {
     let said = error("duration = \"60s\"", "duration = ");
     assert!(said.starts_with("my.toml:3: ") && !said.contains('\n'), "{said}");
     let error = Scenario::read(std::path::Path::new("no/such/file.toml"))

@@ -1,4 +1,4 @@
-//! The simulator against what can be worked out by hand.
+//! Compares the simulator with results that can be calculated by hand.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tower_breaker_protection::{
     sim::{self, Conditions},
 };
 
-use crate::contestants::{CONDITIONS, Seen, refuse_all, scenario, trip_at, witness};
+use crate::contestants::{CONDITIONS, ObservedCall, all_to_backup, all_to_primary, scenario, trip_at};
 
 fn is_near(measured: f64, expected: f64, tolerance: f64) {
     assert!(
@@ -18,8 +18,8 @@ fn is_near(measured: f64, expected: f64, tolerance: f64) {
     );
 }
 
-/// The share of the calls that started in these seconds and failed.
-fn failed(seen: &[Seen], from: f64, until: f64) -> f64 {
+/// Returns the share of the calls that started in these seconds and failed.
+fn failed(seen: &[ObservedCall], from: f64, until: f64) -> f64 {
     let within: Vec<_> = seen
         .iter()
         .filter(|call| (from..until).contains(&call.started))
@@ -28,23 +28,23 @@ fn failed(seen: &[Seen], from: f64, until: f64) -> f64 {
 }
 
 #[test]
-fn outage_costs_whoever_does_nothing_the_backups_answers() {
+fn outage_without_a_breaker_costs_the_backups_answers() {
     let outage = scenario(
         "duration = \"100s\"\narrivals = { rate = 100 }\n[[fault]]\nfrom = \"35s\"\nlasts = \"30s\"\nerrors = 1.0\n",
     );
     let regrets = (1..=10).map(|seed| {
         let conditions = Conditions { seed, ..CONDITIONS };
         let reference = sim::run_reference(&outage, conditions).0;
-        witness(&outage, conditions).0.regret(&reference)
+        all_to_primary(&outage, conditions).0.regret(&reference)
     });
     // 30 of 100 s, in which the backup's answer would have been worth 0.5.
     is_near(regrets.sum::<f64>() / 10.0, 150.0, 3.0);
 }
 
 #[test]
-fn requests_come_at_their_rate_and_as_poisson_has_it() {
+fn requests_arrive_at_their_rate_as_a_poisson_process() {
     let healthy = scenario("duration = \"1000s\"\narrivals = { rate = 50 }\n");
-    let (measures, seen) = witness(&healthy, CONDITIONS);
+    let (measures, seen) = all_to_primary(&healthy, CONDITIONS);
     is_near(measures.requests as f64, 50_000.0, 3.0 * 50_000.0_f64.sqrt());
     let mut a_second = vec![0_u32; 1000];
     seen.iter().for_each(|call| a_second[call.started as usize] += 1);
@@ -60,24 +60,29 @@ fn requests_come_at_their_rate_and_as_poisson_has_it() {
 fn healthy_service_leaves_nothing_to_regret() {
     let healthy = scenario("duration = \"300s\"\narrivals = { rate = 100 }\n");
     let reference = sim::run_reference(&healthy, CONDITIONS).0;
-    let (measures, seen) = witness(&healthy, CONDITIONS);
+    let (measures, seen) = all_to_primary(&healthy, CONDITIONS);
     assert_eq!(measures.regret(&reference), 0.0);
     assert_eq!((measures.to_primary, measures.refused), (measures.requests, 0));
-    // The errors of a good day; and a lognormal's median and 99th percentile, e^(0.4 × 2.326) times as long.
+    // The errors of a healthy primary; a lognormal's median, and its 99th percentile at e^(0.4 ×
+    // 2.326) times the median.
     is_near(failed(&seen, 0.0, 300.0), 0.002, 0.001);
     is_near(measures.latency(0.5).unwrap().as_secs_f64(), 0.040, 0.002);
     is_near(measures.latency(0.99).unwrap().as_secs_f64(), 0.1014, 0.006);
 }
 
 #[test]
-fn nobody_does_better_than_the_reference() {
+fn no_contestant_does_better_than_the_reference() {
     for scenario in Scenario::built_in() {
-        // In a closed loop whoever answers soon gets more requests: the reference may lose there.
+        // In a closed loop, a contestant that answers sooner gets more requests, so that the
+        // reference may lose.
         if scenario.arrivals.callers.is_some() || scenario.arrivals.rate > Some(1000.0) {
             continue;
         }
         let reference = sim::run_reference(&scenario, CONDITIONS).0;
-        let others = [witness(&scenario, CONDITIONS).0, refuse_all(&scenario, CONDITIONS).0];
+        let others = [
+            all_to_primary(&scenario, CONDITIONS).0,
+            all_to_backup(&scenario, CONDITIONS).0,
+        ];
         for other in others {
             assert_eq!(other.requests, reference.requests, "{}", scenario.name);
             let regret = other.regret(&reference);
@@ -92,7 +97,7 @@ fn every_request_comes_to_one_end() {
         .into_iter()
         .filter(|scenario| scenario.name != "S17")
     {
-        let run = witness(&scenario, CONDITIONS).0;
+        let run = all_to_primary(&scenario, CONDITIONS).0;
         let ends = run.good + run.slow + run.by_backup + run.errors + run.dropped;
         assert_eq!(run.requests, ends, "{}", scenario.name);
     }
@@ -108,7 +113,7 @@ fn hanging_calls_end_at_the_timeout_or_at_the_objective_behind_one() {
             timeout_at_objective,
             ..CONDITIONS
         };
-        let (measures, seen) = witness(&hole, conditions);
+        let (measures, seen) = all_to_primary(&hole, conditions);
         let hung: Vec<_> = seen.iter().filter(|call| call.started > 5.0).collect();
         assert!(hung.len() > 1000);
         assert!(hung.iter().all(|call| call.end == End::Failure && call.took == limit));
@@ -121,21 +126,21 @@ fn answer_after_the_objective_is_slow_and_worth_nothing() {
     let slow = scenario(
         "duration = \"20s\"\narrivals = { rate = 100 }\nservice = { median = \"700ms\", sigma = 0.01, errors = 0.0 }\n",
     );
-    let measures = witness(&slow, CONDITIONS).0;
+    let measures = all_to_primary(&slow, CONDITIONS).0;
     assert_eq!((measures.slow, measures.utility), (measures.requests, 0.0));
     let conditions = Conditions {
         timeout_at_objective: true,
         ..CONDITIONS
     };
-    assert_eq!(witness(&slow, conditions).0.errors, measures.requests);
+    assert_eq!(all_to_primary(&slow, conditions).0.errors, measures.requests);
 }
 
 #[test]
-fn callers_who_give_up_are_counted_and_the_breaker_is_told() {
+fn callers_who_give_up_are_counted_and_reported_to_the_breaker() {
     let impatient = scenario(
         "duration = \"100s\"\narrivals = { rate = 100 }\nclient = { drops = { share = 0.3, after = \"1ms\" } }\n",
     );
-    let (measures, seen) = witness(&impatient, CONDITIONS);
+    let (measures, seen) = all_to_primary(&impatient, CONDITIONS);
     is_near(measures.dropped as f64 / measures.requests as f64, 0.3, 0.015);
     let dropped: Vec<_> = seen.iter().filter(|call| call.end == End::Dropped).collect();
     assert_eq!(dropped.len() as u64, measures.dropped);
@@ -149,7 +154,7 @@ fn failed_requests_are_tried_again_after_a_wait_that_doubles() {
          client = { retries = 2, retry_after = { uniform = [\"20ms\", \"100ms\"] } }\n\
          [[fault]]\nfrom = \"0s\"\nerrors = 1.0\nerror_after = \"5ms\"\n",
     );
-    let (measures, seen) = witness(&retried, CONDITIONS);
+    let (measures, seen) = all_to_primary(&retried, CONDITIONS);
     assert!(measures.requests > 30);
     assert_eq!(
         (measures.errors, measures.to_primary),
@@ -165,12 +170,12 @@ fn failed_requests_are_tried_again_after_a_wait_that_doubles() {
 }
 
 #[test]
-fn pool_with_idle_workers_lets_nobody_wait() {
+fn pool_with_idle_workers_has_no_wait() {
     let free = "duration = \"200s\"\narrivals = { rate = 50 }\n";
     let pooled = format!("{free}pool = {{ workers = 50 }}\n");
     let (free, pooled) = (
-        witness(&scenario(free), CONDITIONS).0,
-        witness(&scenario(&pooled), CONDITIONS).0,
+        all_to_primary(&scenario(free), CONDITIONS).0,
+        all_to_primary(&scenario(&pooled), CONDITIONS).0,
     );
     assert_eq!(
         (free.good, free.utility, free.errors),
@@ -183,14 +188,14 @@ fn pool_with_idle_workers_lets_nobody_wait() {
 }
 
 #[test]
-fn one_worker_makes_others_wait_as_pollaczek_and_khinchine_have_it() {
+fn one_worker_makes_calls_wait_as_long_as_pollaczek_and_khinchine_say() {
     let busy = scenario(
         "duration = \"20000s\"\narrivals = { rate = 10 }\nservice = { median = \"50ms\", sigma = 0.01, errors = 0.0 }\n\
          client = { timeout = \"100s\" }\npool = { workers = 1 }\n",
     );
-    let (_, seen) = witness(&busy, CONDITIONS);
+    let (_, seen) = all_to_primary(&busy, CONDITIONS);
     let mean = seen.iter().map(|call| call.took).sum::<f64>() / seen.len() as f64;
-    // M/D/1 with ρ = 0.5: a wait of ρ / (2 (1 − ρ)) service times before one's own.
+    // M/D/1 with ρ = 0.5: the wait is ρ / (2 (1 − ρ)) service times before the call's own.
     is_near(mean, 0.050 * 1.5, 0.001);
 }
 
@@ -200,8 +205,8 @@ fn full_queue_turns_others_away_at_once() {
         "duration = \"60s\"\narrivals = { rate = 100 }\nservice = { median = \"100ms\", sigma = 0.01, errors = 0.0 }\n\
          client = { timeout = \"10s\" }\npool = { workers = 1, queue = 5 }\n",
     );
-    let (measures, seen) = witness(&busy, CONDITIONS);
-    // A worker of 10 a second; six of its turns are the longest anyone is there.
+    let (measures, seen) = all_to_primary(&busy, CONDITIONS);
+    // A worker serves 10 a second. A call is there for at most six of its turns.
     is_near(measures.good as f64 + measures.slow as f64, 600.0, 10.0);
     assert!(seen.iter().all(|call| call.took < 0.65));
     assert!(seen.iter().all(|call| call.end == End::Success || call.took == 0.005));
@@ -214,7 +219,7 @@ fn pool_that_was_down_is_cold_and_warms_with_each_answer() {
          [pool]\nworkers = 100\nwarm_up = { slower = 4.0, answers = 200 }\n\
          [[fault]]\nfrom = \"10s\"\nlasts = \"10s\"\ndown = true\n",
     );
-    let (measures, seen) = witness(&cold, CONDITIONS);
+    let (measures, seen) = all_to_primary(&cold, CONDITIONS);
     assert_eq!(failed(&seen, 10.0, 20.0), 1.0);
     let mut after: Vec<_> = seen.iter().filter(|call| call.started >= 20.0).collect();
     after.sort_by(|one, other| one.started.total_cmp(&other.started));
@@ -230,7 +235,7 @@ fn wait_that_is_too_long_crashes_the_pool_for_its_time() {
         "duration = \"120s\"\narrivals = { rate = 100 }\nservice = { median = \"40ms\", sigma = 0.01, errors = 0.0 }\n\
          client = { timeout = \"5s\" }\n[pool]\nworkers = 2\ncrash = { after_wait = \"1s\", down = \"10s\" }\n",
     );
-    let (measures, seen) = witness(&overrun, CONDITIONS);
+    let (measures, seen) = all_to_primary(&overrun, CONDITIONS);
     // Of 100 a second it serves 50: after two seconds the queue is a second long.
     is_near(measures.crashes as f64, 10.0, 1.0);
     let first = seen.iter().find(|call| call.end == End::Failure).unwrap();
@@ -241,15 +246,16 @@ fn wait_that_is_too_long_crashes_the_pool_for_its_time() {
 }
 
 #[test]
-fn work_that_nobody_waits_for_is_still_done() {
+fn work_is_done_even_if_its_caller_gave_up() {
     let abandoned = |timeout: &str| {
         let text = format!(
             "duration = \"60s\"\narrivals = {{ rate = 60 }}\nservice = {{ median = \"40ms\", sigma = 0.01, errors = 0.0 }}\n\
              client = {{ timeout = \"{timeout}\" }}\npool = {{ workers = 2 }}\n"
         );
-        witness(&scenario(&text), CONDITIONS).1
+        all_to_primary(&scenario(&text), CONDITIONS).1
     };
-    // 20 % too much: the queue grows by a second in five, and no answer comes within 500 ms any more, though 5 of 6 could.
+    // 20 % too much: the queue grows by a second in five. No answer comes within 500 ms any more,
+    // although 5 of 6 could.
     assert_eq!(failed(&abandoned("500ms"), 30.0, 60.0), 1.0);
     assert_eq!(failed(&abandoned("60s"), 30.0, 60.0), 0.0);
 }
@@ -260,13 +266,13 @@ fn pause_delays_what_overlaps_it_and_nothing_else() {
         "duration = \"60s\"\narrivals = { rate = 200 }\nservice = { median = \"40ms\", sigma = 0.001, errors = 0.0 }\n\
          [[fault]]\nfrom = \"10s\"\nlasts = \"800ms\"\nevery = \"20s\"\npauses = true\n",
     );
-    let (_, seen) = witness(&paused, CONDITIONS);
+    let (_, seen) = all_to_primary(&paused, CONDITIONS);
     let mut delayed = 0;
     for call in &seen {
         let pause = 10.0 + 20.0 * ((call.started - 9.9) / 20.0).floor();
         let left = pause + 0.8 - call.started.max(pause);
         let is_hit = call.started + 0.040 > pause && left > 0.0;
-        // Within a hair of a pause's start chance decides.
+        // Within a millisecond of a pause's start, chance decides.
         if (call.started + 0.040 - pause).abs() > 0.001 {
             is_near(call.took, 0.040 + if is_hit { left } else { 0.0 }, 0.001);
             delayed += u32::from(is_hit);
@@ -297,7 +303,8 @@ fn flapping_alternates_for_as_long_as_it_is_meant_to() {
             .map(|outage| outage.until.since(outage.from))
             .sum::<Duration>();
     }
-    // It begins there: on and off by turns, it is there for half of the time and half a turn of 4 s more.
+    // It begins there. On and off in turn, it is there for half of the time, plus half a turn of 4
+    // s.
     is_near(there.as_secs_f64() / 200.0, 92.0, 5.0);
 }
 
@@ -307,7 +314,7 @@ fn leak_fails_half_of_the_calls_at_half_of_its_time() {
         "duration = \"100s\"\narrivals = { rate = 2000 }\nservice = { errors = 0.0 }\n\
          [[fault]]\nfrom = \"0s\"\nlasts = \"100s\"\nerrors = 0.0\nerrors_to = 1.0\n",
     );
-    let (_, seen) = witness(&leak, CONDITIONS);
+    let (_, seen) = all_to_primary(&leak, CONDITIONS);
     for at in [10.0, 50.0, 90.0] {
         is_near(failed(&seen, at - 1.0, at + 1.0), at / 100.0, 0.03);
     }
@@ -319,7 +326,7 @@ fn dead_shard_fails_its_own_calls_only() {
         "duration = \"60s\"\narrivals = { rate = 200, keys = 10 }\nservice = { errors = 0.0 }\n\
          [[fault]]\nfrom = \"0s\"\nkey = 3\nerrors = 1.0\n",
     );
-    let (measures, seen) = witness(&shard, CONDITIONS);
+    let (measures, seen) = all_to_primary(&shard, CONDITIONS);
     assert!(seen.iter().all(|call| (call.key == 3) == (call.end == End::Failure)));
     is_near(measures.errors as f64 / measures.requests as f64, 0.1, 0.01);
 }
@@ -329,7 +336,7 @@ fn demand_grows_with_its_fault() {
     let flood = scenario(
         "duration = \"60s\"\narrivals = { rate = 100 }\n[[fault]]\nfrom = \"20s\"\nlasts = \"20s\"\ndemand = 3.0\n",
     );
-    let (_, seen) = witness(&flood, CONDITIONS);
+    let (_, seen) = all_to_primary(&flood, CONDITIONS);
     let came = |from: f64| {
         seen.iter()
             .filter(|call| (from..from + 20.0).contains(&call.started))
@@ -346,7 +353,7 @@ fn caller_waits_for_the_answer_and_then_pauses() {
         "duration = \"100s\"\narrivals = { callers = 2, pause = \"60ms\" }\n\
          service = { median = \"40ms\", sigma = 0.001, errors = 0.0 }\n",
     );
-    let (measures, seen) = witness(&few, CONDITIONS);
+    let (measures, seen) = all_to_primary(&few, CONDITIONS);
     is_near(measures.requests as f64, 2000.0, 4.0);
     for pair in seen.windows(3) {
         assert!(
@@ -357,10 +364,10 @@ fn caller_waits_for_the_answer_and_then_pauses() {
 }
 
 #[test]
-fn tired_backup_gives_as_many_answers_as_it_can() {
+fn saturated_backup_gives_as_many_answers_as_it_can() {
     let tired = scenario("duration = \"100s\"\narrivals = { rate = 100 }\nbackup = { rate = 30, queue = 60 }\n");
-    let (measures, seen) = refuse_all(&tired, CONDITIONS);
-    // But for the first ones, while the queue fills, they are too late to be worth anything.
+    let (measures, seen) = all_to_backup(&tired, CONDITIONS);
+    // Except for the first ones, while the queue fills, they are too late to be worth anything.
     is_near((measures.by_backup + measures.slow) as f64, 30.0 * 100.0 + 60.0, 5.0);
     is_near(measures.by_backup as f64, 22.0, 5.0);
     assert_eq!(measures.errors, measures.requests - measures.by_backup - measures.slow);
@@ -376,7 +383,7 @@ fn rejected_calls_end_in_errors() {
         reject: true,
         ..CONDITIONS
     };
-    let measures = refuse_all(&healthy, conditions).0;
+    let measures = all_to_backup(&healthy, conditions).0;
     assert_eq!((measures.errors, measures.by_backup), (measures.requests, 0));
     assert_eq!((measures.refused, measures.utility), (measures.requests, 0.0));
 }
@@ -396,7 +403,7 @@ fn trip_is_false_where_the_reference_would_have_called() {
     assert_eq!(trips(&outage(false), 10), (1, 1));
     assert_eq!(trips(&outage(false), 30), (1, 0));
     assert_eq!(trips(&outage(true), 30), (1, 1));
-    // The slowness is long over, and the queue that it left is not.
+    // The fault is long over, but the queue that it left is not.
     let metastable = &Scenario::built_in()[8];
     assert_eq!(metastable.name, "S9");
     assert_eq!(trips(metastable, 150), (1, 0));

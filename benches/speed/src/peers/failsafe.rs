@@ -1,3 +1,5 @@
+//! The crate failsafe, around a future.
+
 use std::{
     fmt::Debug,
     task::{Context, Poll},
@@ -11,7 +13,7 @@ use failsafe::{
 };
 use tower::Service;
 
-use super::{LONG, fed};
+use super::{LONG, after_failures};
 use crate::{
     lazy::Lazy,
     path::Path,
@@ -28,13 +30,13 @@ impl From<Error<Failed>> for Failed {
     }
 }
 
-/// In a row; as by default, but for the wait.
+/// Failures in a row that trip it: the default, but with a longer wait.
 const FAILURES: u32 = 5;
 
-/// The first outcome ends its half-open state: there are no probes to time.
+/// Its half-open state ends with the first outcome, so there are no probes to time.
 pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject>> {
     if path == Path::Rejecting {
-        // A wait that outlasts the measurement, where the default's is ten seconds.
+        // This wait outlasts the measurement. The default's is ten seconds.
         let rate = SuccessRateOverTimeWindow::default();
         return in_state(path, rate.or_else(in_a_row()), primary);
     }
@@ -42,7 +44,7 @@ pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subj
     in_state(path, rate.or_else(ConsecutiveFailures::default()), primary)
 }
 
-/// It reads no clock on a success.
+/// Builds it with consecutive failures only. It reads no clock on a success.
 pub(crate) fn consecutive_only<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject>> {
     in_state(path, in_a_row(), primary)
 }
@@ -61,7 +63,7 @@ where
     Some(match path {
         Path::Closed => Box::new(Driven::new(service)),
         Path::Errors => Box::new(Driven::new(service).first_of_ten(Request::Fail)),
-        Path::Rejecting => Box::new(fed(service, u64::from(FAILURES))),
+        Path::Rejecting => Box::new(after_failures(service, u64::from(FAILURES))),
         Path::SlowAfter | Path::Learned | Path::Backup | Path::HalfOpen | Path::FastClock | Path::Keyed => return None,
     })
 }

@@ -1,4 +1,4 @@
-//! Other crates' breakers, as their documentation uses them.
+//! Other crates' breakers, set up as their documentation shows.
 
 pub(crate) mod failsafe;
 pub(crate) mod recloser;
@@ -17,8 +17,8 @@ use crate::{
 /// Longer than any measurement.
 const LONG: Duration = Duration::from_secs(86_400);
 
-/// With this many failures in a row.
-fn fed<S>(service: S, failures: u64) -> Driven<S>
+/// Makes this many calls that fail.
+fn after_failures<S>(service: S, failures: u64) -> Driven<S>
 where
     Driven<S>: Subject,
     S: Service<Request>,

@@ -1,9 +1,11 @@
+//! The crate recloser, around a future.
+
 use std::task::{Context, Poll};
 
 use recloser::{AnyError, AsyncRecloser, Error, Recloser, RecloserFuture};
 use tower::Service;
 
-use super::{LONG, fed};
+use super::{LONG, after_failures};
 use crate::{
     lazy::Lazy,
     path::Path,
@@ -20,21 +22,22 @@ impl From<Error<Failed>> for Failed {
     }
 }
 
-/// By default it looks at the rate once these are full.
+/// By default, it evaluates the rate after this many calls.
 const CLOSED_LEN: usize = 100;
 
-/// Its half-open state ends after a number of calls that it keeps memory for: there is no long one to time.
+/// Its half-open state ends after a number of calls, and it allocates memory for each of them. A
+/// long half-open state can't be timed.
 pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject>> {
     let service = around(CLOSED_LEN, primary);
     Some(match path {
         Path::Closed => Box::new(Driven::new(service)),
         Path::Errors => Box::new(Driven::new(service).first_of_ten(Request::Fail)),
-        Path::Rejecting => Box::new(fed(service, CLOSED_LEN as u64 + 1)),
+        Path::Rejecting => Box::new(after_failures(service, CLOSED_LEN as u64 + 1)),
         Path::SlowAfter | Path::Learned | Path::Backup | Path::HalfOpen | Path::FastClock | Path::Keyed => return None,
     })
 }
 
-/// Closed, with a window of this many calls.
+/// Builds a closed breaker with a window of this many calls.
 pub(crate) fn with_window<P: Primary>(calls: usize, primary: P) -> Box<dyn Subject> {
     Box::new(Driven::new(around(calls, primary)))
 }

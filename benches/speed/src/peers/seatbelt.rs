@@ -1,3 +1,5 @@
+//! The crate seatbelt, as its Tower layer.
+
 use std::{sync::OnceLock, time::Duration};
 
 use seatbelt::{
@@ -7,14 +9,14 @@ use seatbelt::{
 use tick::Clock;
 use tower::Layer;
 
-use super::{LONG, fed};
+use super::{LONG, after_failures};
 use crate::{
     path::Path,
     primary::{Answer, Failed, Primary, Request},
     subject::{Driven, Subject},
 };
 
-/// After which, by default, it looks at the rate.
+/// By default, it evaluates the rate after this many calls.
 const CALLS: u64 = 100;
 
 /// What it does with a call that it refuses.
@@ -22,7 +24,8 @@ type Refused = fn() -> Result<Answer, Failed>;
 
 const REJECT: Refused = || Err(Failed::Rejected);
 
-/// Its half-open state lets a thousandth of the calls through at first: there are no probes to time.
+/// Its half-open state lets a thousandth of the calls through at first, so there are no probes to
+/// time.
 pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject>> {
     let mut config = BreakerConfig::default();
     Some(match path {
@@ -33,24 +36,24 @@ pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subj
         }
         Path::Rejecting => {
             config.break_duration = LONG;
-            Box::new(fed(around(&config, REJECT, primary), CALLS))
+            Box::new(after_failures(around(&config, REJECT, primary), CALLS))
         }
         Path::Backup => {
             config.break_duration = LONG;
-            Box::new(fed(around(&config, || Ok(Answer::Backup), primary), CALLS))
+            Box::new(after_failures(around(&config, || Ok(Answer::Backup), primary), CALLS))
         }
         Path::SlowAfter | Path::Learned | Path::HalfOpen | Path::FastClock | Path::Keyed => return None,
     })
 }
 
-/// Closed, with a window this long.
+/// Builds a closed breaker with a window this long.
 pub(crate) fn with_window<P: Primary>(time: Duration, primary: P) -> Box<dyn Subject> {
     let mut config = BreakerConfig::default();
     config.sampling_duration = time;
     Box::new(Driven::new(around(&config, REJECT, primary)))
 }
 
-/// One for all, as in a program: it has a task of its own.
+/// Returns one clock for all breakers, as in a program. It runs a task of its own.
 fn clock() -> Clock {
     static CLOCK: OnceLock<Clock> = OnceLock::new();
     CLOCK.get_or_init(Clock::new_tokio).clone()

@@ -1,3 +1,5 @@
+//! The crate tower-resilience-circuitbreaker, as its Tower layer.
+
 use std::{future::ready, thread, time::Duration};
 
 use tower::Layer;
@@ -6,7 +8,7 @@ use tower_resilience_circuitbreaker::{
     SlidingWindowType, classifier::DefaultClassifier,
 };
 
-use super::{LONG, fed};
+use super::{LONG, after_failures};
 use crate::{
     path::Path,
     primary::{Answer, Failed, Primary, Request},
@@ -22,7 +24,7 @@ impl From<CircuitBreakerError<Failed>> for Failed {
     }
 }
 
-/// After which, by default, it looks at the rate.
+/// By default, it evaluates the rate after this many calls.
 const CALLS: u64 = 100;
 
 pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subject>> {
@@ -34,18 +36,21 @@ pub(crate) fn subject<P: Primary>(path: Path, primary: P) -> Option<Box<dyn Subj
             Box::new(Driven::new(around(builder, primary)))
         }
         Path::Errors => Box::new(Driven::new(around(builder, primary)).first_of_ten(Request::Fail)),
-        Path::Rejecting => Box::new(fed(around(builder.wait_duration_in_open(LONG), primary), CALLS)),
+        Path::Rejecting => Box::new(after_failures(
+            around(builder.wait_duration_in_open(LONG), primary),
+            CALLS,
+        )),
         Path::Backup => {
             let service = around(builder.wait_duration_in_open(LONG), primary);
             let service = service.with_fallback(|_request: Request| Box::pin(ready(Ok(Answer::Backup))));
-            Box::new(fed(service, CALLS))
+            Box::new(after_failures(service, CALLS))
         }
         Path::HalfOpen => Box::new(probing(primary)),
         Path::Learned | Path::FastClock | Path::Keyed => return None,
     })
 }
 
-/// Closed, with a window over this many calls; or one of time, that long.
+/// Builds a closed breaker with a window over a number of calls or a length of time.
 pub(crate) fn with_window<P: Primary>(window: Window, primary: P) -> Box<dyn Subject> {
     let builder = CircuitBreakerLayer::builder();
     let builder = match window {
@@ -71,13 +76,13 @@ fn around<P: Primary>(
     builder.build().expect("the settings are within bounds").layer(primary)
 }
 
-/// With more calls permitted than will be made.
+/// Brings a breaker to half-open, with more calls permitted than will be made.
 fn probing<P: Primary>(primary: P) -> Driven<CircuitBreaker<P, DefaultClassifier>> {
     let wait = Duration::from_millis(1);
     let builder = CircuitBreakerLayer::builder()
         .wait_duration_in_open(wait)
         .permitted_calls_in_half_open(1 << 40);
-    let mut driven = fed(around(builder, primary), CALLS);
+    let mut driven = after_failures(around(builder, primary), CALLS);
     while driven.service().state_sync() != CircuitState::HalfOpen {
         thread::sleep(wait);
         let _ = driven.call(Request::Succeed);

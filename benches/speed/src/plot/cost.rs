@@ -1,7 +1,8 @@
-use super::{
-    scale::Scale,
-    svg::{Anchor, Number, Rect, Svg},
-};
+//! The plot of costs by path and contestant.
+
+use bench_common::svg::{Anchor, Number, Rect, Svg};
+
+use super::{scale::Scale, style::STYLE};
 use crate::{
     contestant::Contestant,
     figures::{Figure, Figures, Measure},
@@ -15,7 +16,7 @@ const TOP: f64 = 80.0;
 const ROW: f64 = 16.0;
 const HEAD: f64 = 24.0;
 
-/// What a path may cost, as in the budgets.
+/// The limits of the budgets, for the paths that have one.
 const LIMITS: &[(Path, f64)] = &[
     (Path::Closed, 10.0),
     (Path::SlowAfter, 65.0),
@@ -23,9 +24,9 @@ const LIMITS: &[(Path, f64)] = &[
     (Path::Backup, 15.0),
 ];
 
-/// A group for each path, a row for each contestant: its median, and the quartiles about it.
+/// Draws a group for each path and a row for each contestant: the median and the quartiles.
 pub(crate) fn cost(figures: &Figures) -> String {
-    let shown = |figure: &&Figure| figure.who != Contestant::Bare.name();
+    let shown = |figure: &&Figure| figure.name != Contestant::Bare.name();
     let groups: Vec<(Path, Vec<&Figure>)> = Path::ALL
         .iter()
         .map(|path| {
@@ -79,7 +80,7 @@ pub(crate) fn cost(figures: &Figures) -> String {
         y += HEAD;
         let limit = LIMITS.iter().find(|(limited, _)| limited == path);
         for figure in rows {
-            let limit = limit.filter(|_| figure.who == Contestant::Ours.name());
+            let limit = limit.filter(|_| figure.name == Contestant::Ours.name());
             if let Some((_, limit)) = limit {
                 svg.line("budget", (x(*limit), y + 2.0), (x(*limit), y + ROW - 2.0));
             }
@@ -87,13 +88,13 @@ pub(crate) fn cost(figures: &Figures) -> String {
             y += ROW;
         }
     }
-    svg.finish()
+    svg.finish(STYLE)
 }
 
 fn draw_row(svg: &mut Svg, figure: &Figure, y: f64, x: &dyn Fn(f64) -> f64) {
     let contestant = Contestant::ALL
         .iter()
-        .find(|contestant| contestant.name() == figure.who);
+        .find(|contestant| contestant.name() == figure.name);
     let (fill, line, text) = match contestant {
         Some(Contestant::Ours) => ("ours", "ours-line", "bold"),
         Some(contestant) if contestant.is_floor() => ("floor", "floor-line", "dim"),
@@ -101,8 +102,13 @@ fn draw_row(svg: &mut Svg, figure: &Figure, y: f64, x: &dyn Fn(f64) -> f64) {
     };
     let spread = figure.spread;
     let value = format!("{:.1}", spread.median);
-    svg.text(text, (NAMES - 12.0, y + 4.0), Anchor::End, figure.who);
+    svg.text(text, (NAMES - 12.0, y + 4.0), Anchor::End, figure.name);
     svg.line(line, (x(spread.lower), y), (x(spread.upper), y));
-    svg.circle(fill, (x(spread.median), y), 4.0, &format!("{}: {value} ns", figure.who));
+    svg.circle(
+        fill,
+        (x(spread.median), y),
+        4.0,
+        &format!("{}: {value} ns", figure.name),
+    );
     svg.text(text, (WIDTH - 20.0, y + 4.0), Anchor::End, &value);
 }

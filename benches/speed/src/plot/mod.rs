@@ -1,8 +1,8 @@
-//! The figures as pictures.
+//! The figures as SVG pictures.
 
 mod cost;
 mod scale;
 mod scaling;
-mod svg;
+mod style;
 
 pub(crate) use self::{cost::cost, scaling::scaling};

@@ -1,12 +1,14 @@
-/// A logarithmic axis, from 1: below that there is nothing to tell apart.
+//! A logarithmic axis.
+
+/// A logarithmic axis that starts at 1. Smaller values are drawn at 1.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
-    /// As a power of ten.
+    /// The exponent of the axis's end, a power of ten.
     most: i32,
 }
 
 impl Scale {
-    /// To a power of ten at or above these values.
+    /// Creates an axis that ends at a power of ten at or above all these values.
     pub(super) fn over(values: impl Iterator<Item = f64>) -> Self {
         let most = values.fold(10.0_f64, f64::max);
         Self {
@@ -14,12 +16,12 @@ impl Scale {
         }
     }
 
-    /// From 0 to 1.
+    /// Returns a position from 0 to 1.
     pub(super) fn place(self, value: f64) -> f64 {
         (value.max(1.0).log10() / f64::from(self.most)).min(1.0)
     }
 
-    /// The powers of ten.
+    /// Returns the powers of ten on the axis.
     pub(super) fn marks(self) -> impl Iterator<Item = f64> {
         (0..=self.most).map(|power| 10_f64.powi(power))
     }

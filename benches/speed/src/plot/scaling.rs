@@ -1,7 +1,8 @@
-use super::{
-    scale::Scale,
-    svg::{Anchor, Number, Svg},
-};
+//! The plot of costs by how much the breaker has to remember.
+
+use bench_common::svg::{Anchor, Number, Svg};
+
+use super::{scale::Scale, style::STYLE};
 use crate::{
     contestant::Contestant,
     figures::{Figure, Figures},
@@ -13,15 +14,15 @@ const PANEL: f64 = 240.0;
 const TOP: f64 = 64.0;
 const LEFT: f64 = 60.0;
 const PLOT_END: f64 = 470.0;
-/// Of a panel, its lines.
+/// The height of a panel's plot, without its labels.
 const HEIGHT: f64 = 160.0;
 const LABEL: f64 = 12.0;
 
-/// A panel for each thing that grows; a line that is level is a cost that is flat.
+/// Draws a panel for each quantity that grows. A level line is a flat cost.
 pub(crate) fn scaling(figures: &Figures) -> String {
     let panels: Vec<_> = Scaling::ALL
         .iter()
-        .filter(|scaling| !figures.who(scaling.measure()).is_empty())
+        .filter(|scaling| !figures.names(scaling.measure()).is_empty())
         .collect();
     let height = TOP + PANEL * panels.len() as f64;
     let mut svg = Svg::new(WIDTH, height, "Nanoseconds per call, by how much there is to remember");
@@ -40,7 +41,7 @@ pub(crate) fn scaling(figures: &Figures) -> String {
     for (index, scaling) in panels.into_iter().enumerate() {
         draw_panel(&mut svg, figures, *scaling, TOP + PANEL * index as f64 + 20.0);
     }
-    svg.finish()
+    svg.finish(STYLE)
 }
 
 fn draw_panel(svg: &mut Svg, figures: &Figures, scaling: Scaling, top: f64) {
@@ -73,27 +74,27 @@ fn draw_panel(svg: &mut Svg, figures: &Figures, scaling: Scaling, top: f64) {
         step.map(|step| (x(step), y(figure.spread.median)))
     };
     let mut labels = Vec::new();
-    for who in figures.who(scaling.measure()) {
+    for name in figures.names(scaling.measure()) {
         let figures: Vec<_> = figures
             .of(scaling.measure())
-            .filter(|figure| figure.who == who)
+            .filter(|figure| figure.name == name)
             .collect();
         let points: Vec<_> = figures.iter().filter_map(|figure| place(figure)).collect();
-        let (fill, line) = classes(who);
+        let (fill, line) = classes(name);
         for (from, to) in points.iter().zip(points.iter().skip(1)) {
             svg.line(line, *from, *to);
         }
         for (point, figure) in points.iter().zip(&figures) {
-            let tip = format!("{who}, {}: {:.1} ns", figure.case, figure.spread.median);
+            let tip = format!("{name}, {}: {:.1} ns", figure.case, figure.spread.median);
             svg.circle(fill, *point, 3.0, &tip);
         }
         let last = points.last().zip(figures.last());
-        labels.extend(last.map(|((_, y), figure)| (*y, format!("{who}: {:.0}", figure.spread.median))));
+        labels.extend(last.map(|((_, y), figure)| (*y, format!("{name}: {:.0}", figure.spread.median))));
     }
     draw_labels(svg, labels);
 }
 
-/// Beside the ends of their lines, and one below the other.
+/// Writes labels beside the ends of their lines, without overlaps.
 fn draw_labels(svg: &mut Svg, mut labels: Vec<(f64, String)>) {
     labels.sort_by(|(one, _), (other, _)| one.total_cmp(other));
     let mut free = f64::MIN;
@@ -109,8 +110,8 @@ fn draw_labels(svg: &mut Svg, mut labels: Vec<(f64, String)>) {
     }
 }
 
-fn classes(who: &str) -> (&'static str, &'static str) {
-    if who.starts_with(Contestant::Ours.name()) {
+fn classes(name: &str) -> (&'static str, &'static str) {
+    if name.starts_with(Contestant::Ours.name()) {
         ("ours", "ours-line")
     } else {
         ("peer", "peer-line")

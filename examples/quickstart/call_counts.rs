@@ -1,16 +1,19 @@
+//! Counts of calls, and their latency.
+
 use std::time::Duration;
 
 use crate::traffic::Call;
 
-/// What became of some requests.
+/// How some calls ended.
 #[derive(Default)]
-pub(crate) struct Tally {
-    /// By the primary, by the backup, and errors: as in [`Answer`](crate::traffic::Answer).
+pub(crate) struct CallCounts {
+    /// Answers of the primary, answers of the backup, and errors; in the order of
+    /// [`Answer`](crate::traffic::Answer).
     pub(crate) answers: [usize; 3],
     latencies: Vec<Duration>,
 }
 
-impl Tally {
+impl CallCounts {
     pub(crate) fn note(&mut self, call: &Call) {
         self.answers[call.answer as usize] += 1;
         self.latencies.push(call.latency);
@@ -24,7 +27,8 @@ impl Tally {
         self.answers[2]
     }
 
-    /// What 99 % of the requests took at most (nearest rank), those included that got no answer.
+    /// Returns the 99th percentile of the latency (nearest rank). Requests without an answer are
+    /// included.
     pub(crate) fn p99(&mut self) -> Option<Duration> {
         self.latencies.sort_unstable();
         let rank = (self.requests() * 99).div_ceil(100);

@@ -1,3 +1,5 @@
+//! Decides which calls are failures of the instance.
+
 use std::{error::Error, fmt, iter::successors};
 
 use http::Response;
@@ -10,21 +12,22 @@ use tower_breaker::{
 
 use crate::upstream::Body;
 
-/// Tells good calls from bad ones: by the status; but a client that hangs up while it sends is no fault of the instance.
+/// A classifier by HTTP status. A client that hangs up while it sends is no failure of the
+/// instance.
 #[derive(Clone)]
-pub(crate) struct Judge(ShowErrors<ByStatus>);
+pub(crate) struct Classifier(ShowErrors<ByStatus>);
 
-/// The client's part of a request broke off.
+/// The error of a request whose client hung up while sending.
 #[derive(Debug)]
 pub(crate) struct ClientBroke(pub(crate) hyper::Error);
 
-impl Judge {
+impl Classifier {
     pub(crate) fn new() -> Self {
         Self(ShowErrors(ByStatus::new()))
     }
 }
 
-impl<Req> Classify<Req, Response<Body>, BoxError> for Judge {
+impl<Req> Classify<Req, Response<Body>, BoxError> for Classifier {
     type Response = Response<Body>;
 
     fn response(&self, response: Response<Body>, permit: Permit) -> Response<Body> {

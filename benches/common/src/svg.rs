@@ -1,36 +1,36 @@
+//! Draws SVG pictures without scripts, fonts or links. The same calls give the same bytes.
+
 use std::fmt::{self, Write};
 
-/// How pictures look, on a light page and on a dark one. The colours are told apart by those who see fewer of them, too: Okabe and
-/// Ito's (2008), or near them.
-const STYLE: &str = include_str!("style.css");
-
-/// A picture that is being drawn. What is drawn later lies above.
+/// A picture that is being drawn. Later elements lie above earlier ones.
 #[derive(Debug)]
-pub(super) struct Svg {
+pub struct Svg {
     width: f64,
     height: f64,
     body: String,
 }
 
-/// What a text's position is of it.
+/// The part of a text that its position refers to.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Anchor {
+pub enum Anchor {
     Start,
     Middle,
     End,
 }
 
+/// A rectangle by its upper left corner and its size, in pixels.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rect {
-    pub(super) x: f64,
-    pub(super) y: f64,
-    pub(super) width: f64,
-    pub(super) height: f64,
+pub struct Rect {
+    pub x: f64,
+    pub y: f64,
+    pub width: f64,
+    pub height: f64,
 }
 
 impl Svg {
-    /// An empty card. `label` tells those who can't see it what it shows.
-    pub(super) fn new(width: f64, height: f64, label: &str) -> Self {
+    /// Creates an empty card. `label` is the title that screen readers say.
+    #[must_use]
+    pub fn new(width: f64, height: f64, label: &str) -> Self {
         let mut svg = Self {
             width,
             height,
@@ -45,7 +45,7 @@ impl Svg {
         svg
     }
 
-    pub(super) fn rect(&mut self, class: &str, rect: Rect) {
+    pub fn rect(&mut self, class: &str, rect: Rect) {
         let Rect { x, y, width, height } = rect;
         self.draw(format_args!(
             "<rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
@@ -56,7 +56,20 @@ impl Svg {
         ));
     }
 
-    pub(super) fn text(&mut self, class: &str, (x, y): (f64, f64), anchor: Anchor, text: &str) {
+    /// Draws a rectangle in a color that encodes a figure.
+    pub fn tile(&mut self, color: [u8; 3], rect: Rect, tip: &str) {
+        let ([red, green, blue], Rect { x, y, width, height }) = (color, rect);
+        self.draw(format_args!(
+            "<rect fill=\"#{red:02x}{green:02x}{blue:02x}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"><title>{}</title></rect>",
+            Number(x),
+            Number(y),
+            Number(width),
+            Number(height),
+            Escaped(tip)
+        ));
+    }
+
+    pub fn text(&mut self, class: &str, (x, y): (f64, f64), anchor: Anchor, text: &str) {
         let anchor = match anchor {
             Anchor::Start => "",
             Anchor::Middle => " text-anchor=\"middle\"",
@@ -70,7 +83,7 @@ impl Svg {
         ));
     }
 
-    pub(super) fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
+    pub fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
         self.draw(format_args!(
             "<path class=\"{class}\" d=\"M{} {}L{} {}\"/>",
             Number(x1),
@@ -80,8 +93,12 @@ impl Svg {
         ));
     }
 
-    /// What `tip` says is shown to those who point at it.
-    pub(super) fn circle(&mut self, class: &str, (x, y): (f64, f64), radius: f64, tip: &str) {
+    pub fn path(&mut self, class: &str, path: &str) {
+        self.draw(format_args!("<path class=\"{class}\" d=\"{path}\"/>"));
+    }
+
+    /// Draws a circle. `tip` appears when the reader points at it.
+    pub fn circle(&mut self, class: &str, (x, y): (f64, f64), radius: f64, tip: &str) {
         self.draw(format_args!(
             "<circle class=\"{class}\" cx=\"{}\" cy=\"{}\" r=\"{}\"><title>{}</title></circle>",
             Number(x),
@@ -95,18 +112,21 @@ impl Svg {
         let _ = writeln!(self.body, "{element}"); // Writing to a string can't fail.
     }
 
-    pub(super) fn finish(self) -> String {
+    /// Returns the picture's text. `style` is the CSS of the classes that the elements have.
+    #[must_use]
+    pub fn finish(self, style: &str) -> String {
         let (width, height) = (Number(self.width), Number(self.height));
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
-             role=\"img\">\n<style>\n{STYLE}</style>\n{}</svg>\n",
+             role=\"img\">\n<style>\n{style}</style>\n{}</svg>\n",
             self.body
         )
     }
 }
 
-/// To a hundredth, and no longer than it has to be.
-pub(super) struct Number(pub(super) f64);
+/// Displays a number to a hundredth, without trailing zeros.
+#[derive(Clone, Copy, Debug)]
+pub struct Number(pub f64);
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,7 +143,7 @@ impl fmt::Display for Escaped<'_> {
             '&' => f.write_str("&amp;"),
             '<' => f.write_str("&lt;"),
             '>' => f.write_str("&gt;"),
-            // XML knows no control characters.
+            // XML allows no control characters.
             letter if letter.is_control() => f.write_char(' '),
             letter => f.write_char(letter),
         })

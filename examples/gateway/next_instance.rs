@@ -1,3 +1,5 @@
+//! Failing over: how a request finds its next instance, or the backup service.
+
 use std::{
     fmt,
     sync::{
@@ -22,22 +24,23 @@ use crate::{
     upstream::{Answer, Body},
 };
 
-/// Where a request can go, and has been.
+/// The instances that a request may still go to, and those that it has tried.
 #[derive(Clone)]
-pub(crate) struct Journey {
+pub(crate) struct Attempts {
     service: Arc<table::Service>,
     tried: Vec<Arc<Instance>>,
 }
 
-impl Journey {
-    pub(crate) fn to(service: Arc<table::Service>) -> Self {
+impl Attempts {
+    pub(crate) fn at(service: Arc<table::Service>) -> Self {
         Self {
             service,
             tried: Vec::new(),
         }
     }
 
-    /// The next instance: of two at random that has fewer requests in flight; of the backup service, where this one's have all been tried.
+    /// Picks the next instance: of two random ones, the one with fewer requests in flight. Goes on
+    /// to the backup service when all instances of this one have been tried.
     fn next(mut self) -> Option<(Arc<Instance>, Self)> {
         loop {
             let left = |instance: &&Arc<Instance>| !self.tried.iter().any(|tried| Arc::ptr_eq(tried, instance));
@@ -58,16 +61,17 @@ impl Journey {
         }
     }
 
-    fn is_over(&self) -> bool {
+    fn is_exhausted(&self) -> bool {
         self.clone().next().is_none()
     }
 }
 
-/// The way to whatever has not been tried: another instance, or the backup. Each instance's breaker has it as its backup.
+/// A service that sends a request to an instance that it hasn't tried. Each instance's breaker has
+/// it as the backup.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Elsewhere;
+pub(crate) struct NextInstance;
 
-impl Service<Request<Body>> for Elsewhere {
+impl Service<Request<Body>> for NextInstance {
     type Response = Response<Body>;
     type Error = BoxError;
     type Future = Answer;
@@ -77,30 +81,30 @@ impl Service<Request<Body>> for Elsewhere {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Answer {
-        let journey = request.extensions_mut().remove::<Journey>();
-        let Some((instance, journey)) = journey.and_then(Journey::next) else {
-            return Box::pin(async { Ok(nobody()) });
+        let attempts = request.extensions_mut().remove::<Attempts>();
+        let Some((instance, attempts)) = attempts.and_then(Attempts::next) else {
+            return Box::pin(async { Ok(no_instance()) });
         };
-        request.extensions_mut().insert(journey);
+        request.extensions_mut().insert(attempts);
         instance.send(request)
     }
 }
 
-fn nobody() -> Response<Body> {
-    let mut response = answers::plain(StatusCode::SERVICE_UNAVAILABLE, "nobody can answer this just now");
+fn no_instance() -> Response<Body> {
+    let mut response = answers::plain(StatusCode::SERVICE_UNAVAILABLE, "no instance can answer now");
     response
         .headers_mut()
         .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
-/// Retains a request like [`RetainRequests`], but only if there is another instance to send it to.
+/// Retains requests like [`RetainRequests`], but only if there is another instance to try.
 #[derive(Clone)]
-pub(crate) struct RetainElsewhere(Retain);
+pub(crate) struct RetainForNextInstance(Retain);
 
 type Retain = RetainRequests<fn(RetainedBody<Body>) -> Body, fn(&BoxError) -> bool>;
 
-impl RetainElsewhere {
+impl RetainForNextInstance {
     pub(crate) fn new() -> Self {
         let rebuild: fn(RetainedBody<Body>) -> Body = |body| body.boxed_unsync();
         let unsent: fn(&BoxError) -> bool = is_unsent;
@@ -108,13 +112,13 @@ impl RetainElsewhere {
     }
 }
 
-impl RetainRequest<Request<Body>, Response<Body>, BoxError> for RetainElsewhere {
+impl RetainRequest<Request<Body>, Response<Body>, BoxError> for RetainForNextInstance {
     type Retained = <Retain as RetainRequest<Request<Body>, Response<Body>, BoxError>>::Retained;
 
     fn retain(&self, request: Request<Body>) -> (Request<Body>, Option<Self::Retained>) {
-        let journey = request.extensions().get::<Journey>();
-        if journey.is_none_or(Journey::is_over) {
-            // Its caller gets whatever this instance answers.
+        let attempts = request.extensions().get::<Attempts>();
+        if attempts.is_none_or(Attempts::is_exhausted) {
+            // The caller gets this instance's answer, whatever it is.
             return (request, None);
         }
         RetainRequest::<_, Response<Body>, BoxError>::retain(&self.0, request)
@@ -125,13 +129,13 @@ impl RetainRequest<Request<Body>, Response<Body>, BoxError> for RetainElsewhere 
     }
 }
 
-impl fmt::Debug for RetainElsewhere {
+impl fmt::Debug for RetainForNextInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RetainElsewhere")
+        f.write_str("RetainForNextInstance")
     }
 }
 
-/// Two different places of so many, or the only one twice.
+/// Returns two different indices at random, or the only one twice.
 fn two_of(count: usize) -> (usize, usize) {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     // Weyl's sequence, mixed (SplitMix64).

@@ -1,3 +1,5 @@
+//! Finds the lines of a scenario's fields, for errors.
+
 use std::{collections::BTreeMap, ops::Range};
 
 use serde::{Deserialize, de::IgnoredAny};
@@ -7,10 +9,10 @@ use super::check::Section;
 
 type Fields = BTreeMap<String, Spanned<IgnoredAny>>;
 
-/// Where in a file its fields are.
+/// Where each field is in a file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Places {
+pub(super) struct FieldSpans {
     name: Option<Spanned<IgnoredAny>>,
     duration: Option<Spanned<IgnoredAny>>,
     arrivals: Option<Spanned<Fields>>,
@@ -21,8 +23,8 @@ pub(super) struct Places {
     fault: Vec<Spanned<Fields>>,
 }
 
-impl Places {
-    /// Of a field's value; of its table, where the field is not in the file; or of nothing, where the table isn't either.
+impl FieldSpans {
+    /// Finds a table and a field's value in it. Either is `None` if the file doesn't have it.
     pub(super) fn find(&self, section: Section, field: &str) -> (Option<Range<usize>>, Option<Range<usize>>) {
         let table = match section {
             Section::Top if field == "name" => return (None, self.name.as_ref().map(Spanned::span)),
@@ -39,7 +41,7 @@ impl Places {
     }
 }
 
-/// The line that a position lies on: its number, from one, and its text.
+/// Returns the line of a position: its number, from one, and its text.
 pub(super) fn line(text: &str, position: usize) -> (usize, &str) {
     let before = text.get(..position).unwrap_or(text);
     let number = before.matches('\n').count() + 1;
