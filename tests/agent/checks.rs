@@ -9,7 +9,7 @@ use crate::support::*;
 
 #[tokio::test(start_paused = true)]
 async fn an_instance_is_checked_on_a_schedule_and_its_history_kept() {
-    let (breaker, checked) = (breaker(), Checked::new(Behaviour::Answers));
+    let (breaker, checked) = (breaker(), Checked::new(Behavior::Answers));
     let agent = agent().build().unwrap();
     agent.watch(&breaker, checked.clone()).unwrap();
     sleep(secs(1000)).await;
@@ -53,20 +53,20 @@ async fn response_times_and_errors_are_measured_apart_from_the_calls() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_wrong_is_kept_with_each_check() {
-    let checked = Checked::new(Behaviour::Fails);
+    let checked = Checked::new(Behavior::Fails);
     let agent = agent().trip_after(None).build().unwrap();
     agent.watch(&breaker(), checked.clone()).unwrap();
     let mut failures = Vec::new();
-    for behaviour in [
-        Behaviour::Fails,
-        Behaviour::Hangs,
-        Behaviour::NeverReady,
-        Behaviour::PanicsInReadiness,
-        Behaviour::PanicsInCall,
-        Behaviour::PanicsInFuture,
-        Behaviour::Answers,
+    for behavior in [
+        Behavior::Fails,
+        Behavior::Hangs,
+        Behavior::NeverReady,
+        Behavior::PanicsInReadiness,
+        Behavior::PanicsInCall,
+        Behavior::PanicsInFuture,
+        Behavior::Answers,
     ] {
-        checked.set(behaviour);
+        checked.set(behavior);
         sleep(secs(10)).await;
         let instance = agent.instance("instance").unwrap();
         failures.push(instance.latest().unwrap().failure.clone());
@@ -105,7 +105,7 @@ async fn a_long_error_is_kept_in_its_beginning() {
 
 #[tokio::test(start_paused = true)]
 async fn checks_never_pile_up_on_an_instance_that_hangs() {
-    let checked = Checked::new(Behaviour::Hangs);
+    let checked = Checked::new(Behavior::Hangs);
     // A time limit longer than the interval.
     let agent = agent().timeout(secs(25)).trip_after(None).build().unwrap();
     agent.watch(&breaker(), checked.clone()).unwrap();
@@ -116,7 +116,7 @@ async fn checks_never_pile_up_on_an_instance_that_hangs() {
 
 #[tokio::test(start_paused = true)]
 async fn it_stops_when_it_is_dropped_in_the_middle_of_a_check() {
-    let checked = Checked::new(Behaviour::Hangs);
+    let checked = Checked::new(Behavior::Hangs);
     let agent = agent().build().unwrap();
     agent.watch(&breaker(), checked.clone()).unwrap();
     while checked.in_flight() == 0 {
@@ -131,7 +131,7 @@ async fn it_stops_when_it_is_dropped_in_the_middle_of_a_check() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_forgotten_is_checked_no_more_and_may_be_watched_again() {
-    let checked = Checked::new(Behaviour::Answers);
+    let checked = Checked::new(Behavior::Answers);
     let agent = agent().build().unwrap();
     agent.watch(&breaker(), checked.clone()).unwrap();
     let taken = agent.watch(&breaker(), checked.clone()).unwrap_err();
@@ -149,7 +149,7 @@ async fn what_is_forgotten_is_checked_no_more_and_may_be_watched_again() {
 #[test]
 fn outside_of_a_runtime_it_says_so() {
     let agent = Agent::builder().build().unwrap();
-    let error = agent.watch(&breaker(), Checked::new(Behaviour::Answers)).unwrap_err();
+    let error = agent.watch(&breaker(), Checked::new(Behavior::Answers)).unwrap_err();
     assert_eq!(error, WatchError::NoRuntime);
     assert_eq!(
         error.to_string(),

@@ -2,34 +2,36 @@
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
     time::{sleep, timeout},
 };
 use tower::ServiceExt;
 use tower_breaker::{State, agent::HttpGet};
 
-use crate::support::*;
+use crate::{
+    common::sockets::{refusing, serve_connections},
+    support::*,
+};
 
 /// A server that gives each connection this answer, once it has read a request's head.
 async fn server(answer: &'static [u8]) -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}/health?full=1", listener.local_addr().unwrap());
-    let (heard, requests) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
+    let (sender, requests) = tokio::sync::mpsc::unbounded_channel();
+    let address = serve_connections(move |mut stream| {
+        let sender = sender.clone();
+        async move {
             let mut request = Vec::new();
             while !request.ends_with(b"\r\n\r\n") {
-                let byte = stream.read_u8().await.unwrap();
-                request.push(byte);
+                request.push(stream.read_u8().await?);
             }
-            let _ = heard.send(String::from_utf8(request).unwrap());
-            stream.write_all(answer).await.unwrap();
+            let _ = sender.send(String::from_utf8(request).unwrap());
+            stream.write_all(answer).await?;
             if answer.is_empty() {
                 sleep(secs(60)).await;
             }
+            Ok(())
         }
-    });
-    (address, requests)
+    })
+    .await;
+    (format!("http://{address}/health?full=1"), requests)
 }
 
 async fn get(address: &str) -> Result<(), String> {
@@ -64,9 +66,8 @@ async fn any_other_status_is_not() {
 
 #[tokio::test]
 async fn nor_is_one_that_refuses_hangs_up_or_talks_nonsense() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let (_socket, address) = refusing();
+    let address = format!("http://{address}");
     let error = get(&address).await.unwrap_err();
     assert!(error.starts_with("it can't be reached: "), "{error}");
     for nonsense in [&b"220 smtp.example ready\r\n"[..], b"HTTP/1.1 "] {
@@ -84,9 +85,8 @@ async fn one_that_hangs_is_given_up() {
 
 #[tokio::test]
 async fn an_agent_trips_the_breaker_of_a_dead_server() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let (_socket, address) = refusing();
+    let address = format!("http://{address}");
     let breaker = breaker();
     let agent = agent().every(ms(10)).build().unwrap();
     agent.watch(&breaker, HttpGet::new(address).unwrap()).unwrap();

@@ -1,39 +1,26 @@
 //! What the agent asks of the machine.
 
 use tower_breaker::{
-    Outcome, State,
-    machine::{Completion, Machine, Settings, Timestamp},
-    policy::{ConsecutiveFailures, TripReason},
+    State,
+    machine::{Completion, Machine, Settings},
+    policy::ConsecutiveFailures,
     recovery::Recovery,
     snapshot::Mode,
 };
 
-use crate::support::ms;
-
-const GOOD: Completion = Completion::Finished(Outcome::Success);
-const BAD: Completion = Completion::Finished(Outcome::Failure);
-
-fn at(millis: u64) -> Timestamp {
-    Timestamp::START + ms(millis)
-}
-
-fn settings() -> Settings {
-    Settings::default()
-        .trip_when(ConsecutiveFailures::of(3))
-        .open_duration(ms(1000))
-}
+use crate::common::{
+    breakers::disk_is_full,
+    durations::ms,
+    machine::{BAD, GOOD, at, settings},
+};
 
 fn machine() -> Machine {
-    Machine::new(settings(), 1).unwrap()
-}
-
-fn reason() -> TripReason {
-    TripReason::custom("disk", 99.0, 95.0)
+    crate::common::machine::machine(settings())
 }
 
 fn tripped() -> Machine {
     let mut machine = machine();
-    assert!(machine.trip_for(reason(), at(0)));
+    assert!(machine.trip_for(disk_is_full(), at(0)));
     machine
 }
 
@@ -41,16 +28,16 @@ fn tripped() -> Machine {
 fn a_trip_from_outside_is_like_any_other() {
     let mut machine = machine();
     let stale = machine.admit(at(0)).unwrap();
-    assert!(machine.trip_for(reason(), at(0)));
+    assert!(machine.trip_for(disk_is_full(), at(0)));
     assert_eq!(machine.state(at(0)), State::Open);
-    assert_eq!(machine.view(at(0)).last_trip, Some(reason()));
+    assert_eq!(machine.view(at(0)).last_trip, Some(disk_is_full()));
     assert!(!machine.is_current(&stale));
     // Open already: it isn't begun again.
-    assert!(!machine.trip_for(reason(), at(999)));
+    assert!(!machine.trip_for(disk_is_full(), at(999)));
     assert_eq!(machine.state(at(1000)), State::ReadyToProbe);
-    assert!(!machine.trip_for(reason(), at(1000)));
+    assert!(!machine.trip_for(disk_is_full(), at(1000)));
     let probe = machine.admit(at(1000)).unwrap();
-    assert!(machine.trip_for(reason(), at(1001)));
+    assert!(machine.trip_for(disk_is_full(), at(1001)));
     assert_eq!(machine.state(at(1001)), State::Open);
     assert!(!machine.is_current(&probe));
     assert_eq!(machine.view(at(1001)).attempt, 1);
@@ -62,7 +49,7 @@ fn where_somebody_else_decides_it_changes_nothing() {
         let mut machine = machine();
         machine.set_mode(mode, "by hand".into(), None, at(0));
         let before = machine.view(at(1));
-        assert!(!machine.trip_for(reason(), at(1)));
+        assert!(!machine.trip_for(disk_is_full(), at(1)));
         assert_eq!(machine.view(at(1)), before);
     }
 }
@@ -73,7 +60,7 @@ fn in_shadow_mode_it_is_noted_once_in_ten_seconds() {
     machine.set_mode(Mode::Shadow, "by hand".into(), None, at(0));
     machine.take_transitions();
     for millis in [1, 2, 9_000, 10_001, 10_002] {
-        assert!(!machine.trip_for(reason(), at(millis)));
+        assert!(!machine.trip_for(disk_is_full(), at(millis)));
     }
     assert_eq!(machine.take_transitions().len(), 2);
     assert_eq!(machine.state(at(10_002)), State::Closed);
@@ -89,7 +76,7 @@ fn kept_trials_are_not_for_calls_or_promises() {
     }
     let now = 3_600_000;
     assert_eq!(machine.state(at(now)), State::ReadyToProbe, "nobody began the trial");
-    // A refused caller isn't told to come back at once.
+    // A refused caller should not come back at once.
     assert!(machine.refusal(at(now)).retry_after.unwrap() > ms(0));
     let trial = machine.admit_to_trial(at(now)).unwrap();
     assert_eq!(machine.state(at(now)), State::HalfOpen);
@@ -120,7 +107,7 @@ fn trials_are_kept_until_all_who_keep_them_let_go() {
 fn a_trial_has_no_more_places_than_it_has_calls_whoever_makes_them() {
     let settings = settings().recovery(Recovery::permitted_calls(3));
     let mut machine = Machine::new(settings, 1).unwrap();
-    machine.trip_for(reason(), at(0));
+    machine.trip_for(disk_is_full(), at(0));
     assert!(machine.admit_to_trial(at(999)).is_none());
     let first = machine.admit_to_trial(at(1000)).unwrap();
     let second = machine.admit(at(1000)).unwrap();
@@ -139,7 +126,7 @@ fn a_trial_has_no_more_places_than_it_has_calls_whoever_makes_them() {
 #[test]
 fn a_trial_from_outside_needs_no_refused_calls() {
     let mut machine = Machine::new(Settings::default().trip_when(ConsecutiveFailures::of(3)), 1).unwrap();
-    machine.trip_for(reason(), at(0));
+    machine.trip_for(disk_is_full(), at(0));
     assert!(machine.admit(at(3000)).is_err(), "it waits for ten calls to refuse");
     let trial = machine.admit_to_trial(at(3000)).unwrap();
     machine.settle(trial, BAD, at(3001));

@@ -10,14 +10,15 @@ use tower_breaker::{Breaker, State, observe::Transition, recovery::Recovery};
 
 use crate::support::*;
 
-/// Calls all the time, until the breaker is closed; how many calls reached the instance before a check had passed.
+/// Calls all the time, until the breaker is closed; how many calls reached the instance before a
+/// check had passed.
 async fn calls_before_a_check_passed(breaker: &Breaker, checked: &Checked, healthy_after: u32) -> u32 {
     let mut before = 0;
     let mut passed = false;
     let mut events = breaker.subscribe();
     for round in 0..20_000 {
         if round == healthy_after {
-            checked.set(Behaviour::Answers);
+            checked.set(Behavior::Answers);
         }
         while let Some(event) = events.try_next() {
             passed |= matches!(event.transition, Transition::ShareChanged { from: 0, .. });
@@ -41,7 +42,7 @@ async fn calls_before_a_check_passed(breaker: &Breaker, checked: &Checked, healt
 
 #[tokio::test(start_paused = true)]
 async fn the_first_calls_to_a_sick_instance_are_the_agents() {
-    let (breaker, checked) = (breaker(), Checked::new(Behaviour::Fails));
+    let (breaker, checked) = (breaker(), Checked::new(Behavior::Fails));
     let agent = agent().build().unwrap();
     agent.watch(&breaker, checked.clone()).unwrap();
     for _ in 0..3 {
@@ -56,7 +57,7 @@ async fn the_first_calls_to_a_sick_instance_are_the_agents() {
 
 #[tokio::test(start_paused = true)]
 async fn without_the_gate_a_call_may_be_the_first() {
-    let (breaker, checked) = (breaker(), Checked::new(Behaviour::Fails));
+    let (breaker, checked) = (breaker(), Checked::new(Behavior::Fails));
     let agent = agent().every(secs(3600)).gate_recovery(false).build().unwrap();
     agent.watch(&breaker, checked.clone()).unwrap();
     for _ in 0..3 {
@@ -68,7 +69,7 @@ async fn without_the_gate_a_call_may_be_the_first() {
 #[tokio::test(start_paused = true)]
 async fn an_idle_instance_comes_back_by_its_checks() {
     for gate in [true, false] {
-        let (breaker, checked) = (breaker(), Checked::new(Behaviour::Answers));
+        let (breaker, checked) = (breaker(), Checked::new(Behavior::Answers));
         let agent = agent().gate_recovery(gate).build().unwrap();
         agent.watch(&breaker, checked.clone()).unwrap();
         breaker.trip(tower_breaker::policy::TripReason::custom("disk", 99.0, 95.0));
@@ -89,7 +90,7 @@ async fn a_trial_of_several_calls_is_all_the_agents() {
         .unwrap()
         .breaker()
         .clone();
-    let checked = Checked::new(Behaviour::Answers);
+    let checked = Checked::new(Behavior::Answers);
     let agent = agent().build().unwrap();
     agent.watch(&breaker, checked.clone()).unwrap();
     breaker.trip(tower_breaker::policy::TripReason::custom("disk", 99.0, 95.0));
@@ -108,7 +109,7 @@ async fn a_trial_of_several_calls_is_all_the_agents() {
 
 #[tokio::test(start_paused = true)]
 async fn an_agent_that_is_gone_leaves_the_trials_to_the_calls() {
-    let (breaker, checked) = (breaker(), Checked::new(Behaviour::Hangs));
+    let (breaker, checked) = (breaker(), Checked::new(Behavior::Hangs));
     let agent = agent().timeout(secs(30)).build().unwrap();
     agent.watch(&breaker, checked.clone()).unwrap();
     breaker.trip(tower_breaker::policy::TripReason::custom("disk", 99.0, 95.0));
@@ -126,7 +127,7 @@ async fn an_agent_that_is_gone_leaves_the_trials_to_the_calls() {
 
 #[tokio::test(start_paused = true)]
 async fn a_check_that_hangs_holds_up_no_trial_for_longer_than_its_time_limit() {
-    let (breaker, checked) = (breaker(), Checked::new(Behaviour::Hangs));
+    let (breaker, checked) = (breaker(), Checked::new(Behavior::Hangs));
     let agent = agent().build().unwrap();
     agent.watch(&breaker, checked.clone()).unwrap();
     breaker.trip(tower_breaker::policy::TripReason::custom("disk", 99.0, 95.0));
@@ -156,7 +157,7 @@ async fn in_a_balancer_too_the_first_call_is_the_agents() {
         };
         async { result }
     }));
-    let checked = Checked::new(Behaviour::Fails);
+    let checked = Checked::new(Behavior::Fails);
     let agent = agent().build().unwrap();
     agent.watch(layer.breaker(), checked.clone()).unwrap();
     layer
@@ -164,7 +165,7 @@ async fn in_a_balancer_too_the_first_call_is_the_agents() {
         .trip(tower_breaker::policy::TripReason::custom("disk", 99.0, 95.0));
     assert!(timeout(secs(60), service.ready()).await.is_err());
     assert_eq!(calls.load(Ordering::SeqCst), 0);
-    checked.set(Behaviour::Answers);
+    checked.set(Behavior::Answers);
     is_sick.store(false, Ordering::SeqCst);
     timeout(secs(10), service.ready())
         .await
@@ -180,7 +181,7 @@ async fn two_agents_keep_the_trials_until_both_are_gone() {
     let breaker = breaker();
     let agents = [agent(), agent()].map(|agent| agent.every(secs(3600)).build().unwrap());
     for agent in &agents {
-        agent.watch(&breaker, Checked::new(Behaviour::Answers)).unwrap();
+        agent.watch(&breaker, Checked::new(Behavior::Answers)).unwrap();
     }
     breaker.trip(tower_breaker::policy::TripReason::custom("disk", 99.0, 95.0));
     sleep(secs(3)).await;
@@ -194,14 +195,14 @@ async fn two_agents_keep_the_trials_until_both_are_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn the_events_of_a_recovery_that_nobody_called_for() {
-    let (breaker, checked) = (breaker(), Checked::new(Behaviour::Fails));
+    let (breaker, checked) = (breaker(), Checked::new(Behavior::Fails));
     let mut events = breaker.subscribe();
     let agent = agent().build().unwrap();
     agent.watch(&breaker, checked.clone()).unwrap();
     let mut lines = Vec::new();
     for number in 0..5 {
         if number == 3 {
-            checked.set(Behaviour::Answers);
+            checked.set(Behavior::Answers);
         }
         let event = timeout(secs(60), events.next()).await.unwrap().unwrap();
         lines.push(event.to_string());

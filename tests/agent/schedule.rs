@@ -5,7 +5,7 @@ use crate::support::*;
 #[tokio::test(start_paused = true)]
 async fn thousands_of_instances_are_spread_over_the_interval_and_none_is_left_out() {
     let agent = agent().build().unwrap();
-    let checked: Vec<_> = (0..5000).map(|_| Checked::new(Behaviour::Answers)).collect();
+    let checked: Vec<_> = (0..5000).map(|_| Checked::new(Behavior::Answers)).collect();
     for (number, checked) in checked.iter().enumerate() {
         let layer = builder(&format!("instance {number}")).build().unwrap();
         agent.watch(layer.breaker(), checked.clone()).unwrap();
@@ -28,7 +28,7 @@ async fn thousands_of_instances_are_spread_over_the_interval_and_none_is_left_ou
 async fn the_same_seed_gives_the_same_schedule() {
     let schedule = async || {
         let agent = agent().jitter(0.5).build().unwrap();
-        agent.watch(&breaker(), Checked::new(Behaviour::Answers)).unwrap();
+        agent.watch(&breaker(), Checked::new(Behavior::Answers)).unwrap();
         let start = tokio::time::Instant::now();
         let mut times = Vec::new();
         while times.len() < 10 {

@@ -1,4 +1,4 @@
-//! What the tests share: a check whose behaviour the test sets.
+//! A check whose behavior the test sets.
 
 use std::{
     future::{Future, pending, ready},
@@ -8,31 +8,22 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
 };
 
 use tower::Service;
 use tower_breaker::{
-    Breaker, CircuitBreakerLayer,
+    Breaker,
     agent::{Agent, AgentBuilder},
     layer::CircuitBreakerLayerBuilder,
-    policy::ConsecutiveFailures,
 };
 
-pub(crate) fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+use crate::common::breakers;
 
-pub(crate) fn secs(secs: u64) -> Duration {
-    Duration::from_secs(secs)
-}
+pub(crate) use crate::common::{durations::*, primary::Behavior};
 
 /// Trips at the third bad call in a row, stays open for exactly two seconds.
 pub(crate) fn builder(name: &str) -> CircuitBreakerLayerBuilder {
-    CircuitBreakerLayer::builder()
-        .name(name)
-        .trip_when(ConsecutiveFailures::of(3))
-        .open_duration(secs(2))
+    breakers::named(name).open_duration(secs(2))
 }
 
 pub(crate) fn breaker() -> Breaker {
@@ -44,41 +35,30 @@ pub(crate) fn agent() -> AgentBuilder {
     Agent::builder().every(secs(10)).jitter(0.0).seed(1)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Behaviour {
-    Answers,
-    Fails,
-    Hangs,
-    NeverReady,
-    PanicsInReadiness,
-    PanicsInCall,
-    PanicsInFuture,
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct Checked {
-    behaviour: Arc<Mutex<Behaviour>>,
+    behavior: Arc<Mutex<Behavior>>,
     begun: Arc<AtomicU32>,
     in_flight: Arc<AtomicU32>,
     most_in_flight: Arc<AtomicU32>,
 }
 
 impl Checked {
-    pub(crate) fn new(behaviour: Behaviour) -> Self {
+    pub(crate) fn new(behavior: Behavior) -> Self {
         Self {
-            behaviour: Arc::new(Mutex::new(behaviour)),
+            behavior: Arc::new(Mutex::new(behavior)),
             begun: Arc::default(),
             in_flight: Arc::default(),
             most_in_flight: Arc::default(),
         }
     }
 
-    pub(crate) fn set(&self, behaviour: Behaviour) {
-        *self.behaviour.lock().unwrap() = behaviour;
+    pub(crate) fn set(&self, behavior: Behavior) {
+        *self.behavior.lock().unwrap() = behavior;
     }
 
-    fn behaviour(&self) -> Behaviour {
-        *self.behaviour.lock().unwrap()
+    fn behavior(&self) -> Behavior {
+        *self.behavior.lock().unwrap()
     }
 
     /// How many checks have been begun.
@@ -110,9 +90,10 @@ impl Service<()> for Checked {
     type Future = Pin<Box<dyn Future<Output = Result<&'static str, String>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), String>> {
-        match self.behaviour() {
-            Behaviour::NeverReady => Poll::Pending,
-            Behaviour::PanicsInReadiness => panic!("on purpose"),
+        match self.behavior() {
+            Behavior::NeverReady => Poll::Pending,
+            Behavior::PanicsInReadiness => panic!("on purpose"),
+            Behavior::ReadinessFails => Poll::Ready(Err("not ready, ever".to_owned())),
             _ => Poll::Ready(Ok(())),
         }
     }
@@ -122,14 +103,14 @@ impl Service<()> for Checked {
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_in_flight.fetch_max(now, Ordering::SeqCst);
         let in_flight = InFlight(self.in_flight.clone());
-        let behaviour = self.behaviour();
-        assert!(behaviour != Behaviour::PanicsInCall, "on purpose");
+        let behavior = self.behavior();
+        assert!(behavior != Behavior::PanicsInCall, "on purpose");
         Box::pin(async move {
             let _in_flight = in_flight;
-            match behaviour {
-                Behaviour::Hangs => pending().await,
-                Behaviour::PanicsInFuture => panic!("on purpose"),
-                Behaviour::Fails => ready(Err("the disk\nis full".to_owned())).await,
+            match behavior {
+                Behavior::Hangs => pending().await,
+                Behavior::PanicsInFuture => panic!("on purpose"),
+                Behavior::Fails => ready(Err("the disk\nis full".to_owned())).await,
                 _ => Ok("healthy"),
             }
         })

@@ -5,7 +5,7 @@ use crate::support::*;
 
 #[tokio::test(start_paused = true)]
 async fn an_instance_that_fails_its_checks_trips_though_nobody_calls_it() {
-    let (breaker, checked) = (breaker(), Checked::new(Behaviour::Fails));
+    let (breaker, checked) = (breaker(), Checked::new(Behavior::Fails));
     let agent = agent().build().unwrap();
     agent.watch(&breaker, checked.clone()).unwrap();
     while checked.begun() < 2 {
@@ -25,12 +25,12 @@ async fn an_instance_that_fails_its_checks_trips_though_nobody_calls_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_good_check_between_failed_ones_keeps_it_closed() {
-    let (breaker, checked) = (breaker(), Checked::new(Behaviour::Answers));
+    let (breaker, checked) = (breaker(), Checked::new(Behavior::Answers));
     let agent = agent().build().unwrap();
     agent.watch(&breaker, checked.clone()).unwrap();
     for round in 0..30 {
         let good = round % 3 == 0;
-        checked.set(if good { Behaviour::Answers } else { Behaviour::Hangs });
+        checked.set(if good { Behavior::Answers } else { Behavior::Hangs });
         sleep(secs(10)).await;
     }
     assert_eq!(breaker.state(), State::Closed);
@@ -40,7 +40,7 @@ async fn a_good_check_between_failed_ones_keeps_it_closed() {
 
 #[tokio::test(start_paused = true)]
 async fn it_need_not_trip_at_all() {
-    let (breaker, checked) = (breaker(), Checked::new(Behaviour::Fails));
+    let (breaker, checked) = (breaker(), Checked::new(Behavior::Fails));
     let agent = agent().trip_after(None).build().unwrap();
     agent.watch(&breaker, checked.clone()).unwrap();
     sleep(secs(200)).await;
@@ -51,7 +51,7 @@ async fn it_need_not_trip_at_all() {
 #[tokio::test(start_paused = true)]
 async fn good_checks_do_not_make_up_for_bad_calls() {
     let trips_after = async |watched: bool| {
-        let (breaker, checked) = (breaker(), Checked::new(Behaviour::Answers));
+        let (breaker, checked) = (breaker(), Checked::new(Behavior::Answers));
         let agent = agent().every(ms(10)).build().unwrap();
         if watched {
             agent.watch(&breaker, checked.clone()).unwrap();
@@ -71,12 +71,12 @@ async fn good_checks_do_not_make_up_for_bad_calls() {
 #[tokio::test(start_paused = true)]
 async fn what_was_set_by_hand_stays_so() {
     for by_hand in [State::Open, State::Closed] {
-        let (breaker, checked) = (breaker(), Checked::new(Behaviour::Fails));
+        let (breaker, checked) = (breaker(), Checked::new(Behavior::Fails));
         let agent = agent().build().unwrap();
         agent.watch(&breaker, checked.clone()).unwrap();
         if by_hand == State::Open {
             breaker.force_open("an example", None);
-            checked.set(Behaviour::Answers);
+            checked.set(Behavior::Answers);
         } else {
             breaker.disable("an example", None);
         }
@@ -88,7 +88,7 @@ async fn what_was_set_by_hand_stays_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shadow_only_says_that_it_would_have_tripped() {
-    let (breaker, checked) = (breaker(), Checked::new(Behaviour::Fails));
+    let (breaker, checked) = (breaker(), Checked::new(Behavior::Fails));
     breaker.shadow("trying it out", None);
     let mut events = breaker.subscribe();
     let agent = agent().build().unwrap();
@@ -107,7 +107,7 @@ async fn checks_are_not_statistics_so_no_group_holds_them_back() {
     let agent = agent().build().unwrap();
     let layers = ["a", "b", "c"].map(|name| builder(name).group(&group).build().unwrap());
     for layer in &layers {
-        agent.watch(layer.breaker(), Checked::new(Behaviour::Fails)).unwrap();
+        agent.watch(layer.breaker(), Checked::new(Behavior::Fails)).unwrap();
     }
     sleep(secs(31)).await;
     assert_eq!(group.open(), 3);

@@ -7,7 +7,7 @@ use tower_breaker::{
 
 use crate::{
     arbitrary::{YEAR, config, duration},
-    clock::Manual,
+    common::clock::ManualClock,
 };
 
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ proptest! {
         config in config(u64::MAX),
         steps in collection::vec(step(), 300),
     ) {
-        let clock = Manual::default();
+        let clock = ManualClock::default();
         let layer = CircuitBreakerLayer::builder().config(config).clock(clock.clone()).seed(7).build()?;
         let breaker = layer.breaker();
         let mut permits = Vec::new();
@@ -87,12 +87,13 @@ proptest! {
 
     #[test]
     fn whatever_is_accepted_closes_again_once_the_primary_is_healthy(config in config(u64::MAX)) {
-        let clock = Manual::default();
+        let clock = ManualClock::default();
         let layer = CircuitBreakerLayer::builder().config(config).clock(clock.clone()).seed(7).build()?;
         let breaker = layer.breaker();
         breaker.force_open("an outage", None);
         breaker.automatic("it is over");
-        // As long as a stage takes, and the last one twice; and as many calls as the largest trial takes.
+        // As long as a stage takes, and the last one twice; and as many calls as the largest trial
+        // takes.
         for _ in 0..102 {
             clock.advance(4 * YEAR);
             breaker.try_acquire()?.record(Outcome::Success);
@@ -121,7 +122,7 @@ proptest! {
                 Some(timeout) => recovery.probe_timeout(timeout),
                 None => recovery,
             });
-        let clock = Manual::default();
+        let clock = ManualClock::default();
         let layer = CircuitBreakerLayer::builder().config(config).clock(clock.clone()).seed(7).build()?;
         let breaker = layer.breaker();
         let mut hanging = Vec::new();

@@ -8,7 +8,7 @@ use tower_breaker::{
     recovery::Recovery,
 };
 
-use crate::clock::Manual;
+use crate::common::clock::ManualClock;
 
 fn config() -> Config {
     Config::new("payments")
@@ -16,7 +16,7 @@ fn config() -> Config {
         .open_duration(Duration::from_secs(5))
 }
 
-fn breaker(clock: &Manual) -> Breaker {
+fn breaker(clock: &ManualClock) -> Breaker {
     let layer = CircuitBreakerLayer::builder().config(config()).clock(clock.clone());
     layer.build().unwrap().breaker().clone()
 }
@@ -49,7 +49,7 @@ fn assert_an_invalid_config_changes_nothing(breaker: &Breaker) {
 
 #[test]
 fn an_invalid_config_changes_nothing_in_any_state() {
-    let clock = Manual::default();
+    let clock = ManualClock::default();
     let breaker = breaker(&clock);
     fail(&breaker);
     fail(&breaker);
@@ -73,7 +73,7 @@ fn an_invalid_config_changes_nothing_in_any_state() {
 
 #[test]
 fn a_valid_config_is_taken_over_but_for_the_name() {
-    let breaker = breaker(&Manual::default());
+    let breaker = breaker(&ManualClock::default());
     let mut events = breaker.subscribe();
     let other = config().trip_when(ConsecutiveFailures::of(1));
     breaker

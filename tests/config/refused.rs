@@ -1,3 +1,5 @@
+//! Rule 19: bad configuration is refused, and each mistake has its own message.
+
 use std::time::Duration;
 
 use tower_breaker::{

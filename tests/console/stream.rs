@@ -87,8 +87,8 @@ async fn where_nothing_happens_the_reader_still_hears_something() {
     let console = builder(&registry).build();
     let mut body = open(&console).await;
     next(&mut body).await;
-    let heard = tokio::time::timeout(secs(20), body.frame()).await;
-    assert!(heard.is_ok());
+    let frame = tokio::time::timeout(secs(20), body.frame()).await;
+    assert!(frame.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,7 +121,8 @@ async fn the_stream_ends_with_the_console() {
         body
     };
     drop(console);
-    // A stream that is open keeps what it reads; when it is gone as well, so is the task that samples.
+    // A stream that is open keeps what it reads; when it is gone as well, so is the task that
+    // samples.
     drop(weak);
     sleep(secs(2)).await;
     assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);

@@ -1,6 +1,4 @@
-//! What the tests share.
-
-use std::time::Duration;
+//! The helpers that the tests of the console share.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, request::Parts};
@@ -8,41 +6,11 @@ use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 use tower::ServiceExt;
 use tower_breaker::{
-    CircuitBreakerLayer, Outcome,
     console::{Console, ConsoleBody, ConsoleBuilder, Denied, Identity},
-    policy::ConsecutiveFailures,
     registry::Registry,
 };
 
-pub(crate) fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-pub(crate) fn secs(secs: u64) -> Duration {
-    Duration::from_secs(secs)
-}
-
-/// Trips at the third bad call in a row, stays open for exactly ten seconds.
-pub(crate) fn layer(registry: &Registry, name: &str) -> CircuitBreakerLayer {
-    CircuitBreakerLayer::builder()
-        .name(name)
-        .trip_when(ConsecutiveFailures::of(3))
-        .open_duration(secs(10))
-        .slow_after(ms(300))
-        .registry(registry)
-        .build()
-        .unwrap()
-}
-
-pub(crate) fn call(layer: &CircuitBreakerLayer, outcome: Outcome) {
-    layer.breaker().try_acquire().unwrap().record(outcome);
-}
-
-pub(crate) fn trip(layer: &CircuitBreakerLayer) {
-    for _ in 0..3 {
-        call(layer, Outcome::Failure);
-    }
-}
+pub(crate) use crate::common::{durations::*, registered::*};
 
 /// One that anybody operates as "alice", unless the request says who it is, or that it may not.
 pub(crate) fn operated(registry: &Registry) -> Console {

@@ -1,15 +1,15 @@
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use tokio::{net::TcpListener, time::sleep};
+use tokio::time::sleep;
 
-use crate::{console, support::*};
+use crate::{common::sockets::listen, console, support::*};
 
 #[tokio::test]
 async fn the_console_shows_the_gateways_breakers_and_operates_them() {
     let (a, b) = (Instance::saying("a").await, Instance::saying("b").await);
     let gateway = Gateway::start(&routed_to_main(&service("main", &[&a, &b], ""))).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}/api/", listener.local_addr().unwrap());
+    let (listener, address) = listen().await;
+    let base = format!("http://{address}/api/");
     tokio::spawn(console::serve(listener, gateway.builder.console.clone()));
 
     let ask = async |method: Method, resource: &str, body: String| {

@@ -1,6 +1,13 @@
 //! The gateway, which is an example: its parts, and all of it over sockets.
 #![allow(clippy::unwrap_used, reason = "tests are exempt, their helpers too")]
 
+#[path = "../common"]
+#[allow(dead_code, reason = "each test binary takes what it needs")]
+mod common {
+    pub(crate) mod durations;
+    pub(crate) mod sockets;
+}
+
 #[path = "../../examples/gateway/answers.rs"]
 mod answers;
 #[path = "../../examples/gateway/args.rs"]

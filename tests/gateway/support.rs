@@ -8,7 +8,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -28,11 +27,9 @@ use tokio::{
 use tower::BoxError;
 use tower_breaker::registry::Registry;
 
-use crate::{config::Config, proxy::Proxy, reload, server, table::Builder, upstream::Body};
+use crate::{common::sockets::listen, config::Config, proxy::Proxy, reload, server, table::Builder, upstream::Body};
 
-pub(crate) fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+pub(crate) use crate::common::durations::ms;
 
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
@@ -46,9 +43,9 @@ pub(crate) struct Instance {
 
 impl Instance {
     pub(crate) async fn new(answer: impl Fn(Request<Incoming>) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (listener, address) = listen().await;
         let mut instance = Self {
-            address: listener.local_addr().unwrap(),
+            address,
             requests: Arc::default(),
             answer: Arc::new(answer),
             server: None,
@@ -116,7 +113,7 @@ pub(crate) fn full(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// A gateway that runs until it is told to stop.
+/// A gateway that runs until the test stops it.
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) proxy: Arc<Proxy>,

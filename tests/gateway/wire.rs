@@ -1,4 +1,5 @@
-//! Requests that no library would write, byte by byte: what two parties could understand differently must not pass.
+//! Requests that no library would write, byte by byte: what two parties could understand
+//! differently must not pass.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::*;
+use crate::{common::sockets::serve_connections, support::*};
 
 /// An instance that keeps the bodies, and the paths, of what it was asked.
 async fn instance() -> (Instance, Arc<Mutex<Vec<(String, String)>>>) {
@@ -30,12 +31,13 @@ async fn instance() -> (Instance, Arc<Mutex<Vec<(String, String)>>>) {
     (instance, seen)
 }
 
-/// What the gateway answers to these bytes, until it hangs up or has nothing more to say; and what reached the instance.
+/// What the gateway answers to these bytes, until it hangs up or has nothing more to say; and what
+/// reached the instance.
 async fn answers(bytes: &[u8]) -> (String, Vec<(String, String)>) {
     let (instance, seen) = instance().await;
     let gateway = Gateway::start(&routed_to_main(&service("main", &[&instance], ""))).await;
     let mut stream = TcpStream::connect(gateway.address).await.unwrap();
-    // It may have heard enough before the end.
+    // The gateway may hang up before the end.
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
@@ -95,7 +97,8 @@ async fn with_both_a_length_and_chunks_the_chunks_decide_and_the_length_is_not_s
         smuggled.len() + 5
     );
     let (_, seen) = answers(request.as_bytes()).await;
-    // What follows the chunks is the client's own next request, on its own connection; none has it in its body.
+    // What follows the chunks is the client's own next request, on its own connection; none has it
+    // in its body.
     assert!(seen.iter().all(|(_, body)| body.is_empty()), "{seen:?}");
 }
 
@@ -188,15 +191,12 @@ async fn a_coding_that_would_be_lost_is_refused() {
 
 /// What a client gets of an instance that answers these bytes.
 async fn passed_on(response: &'static [u8]) -> (u16, Vec<u8>) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = [0; 4096];
-            let _ = stream.read(&mut head).await;
-            let _ = stream.write_all(response).await;
-        }
-    });
+    let address = serve_connections(move |mut stream| async move {
+        let mut head = [0; 4096];
+        let _ = stream.read(&mut head).await;
+        stream.write_all(response).await
+    })
+    .await;
     let table = format!("[services.main]\ninstances = ['http://{address}']\n");
     let gateway = Gateway::start(&routed_to_main(&table)).await;
     let (status, body) = gateway.get("/").await;

@@ -84,7 +84,7 @@ async fn a_connection_that_is_never_made_trips_it_and_lets_go_of_who_waits_for_t
     // One call waits for the connection, two are in the channel's buffer, and one waits for a slot.
     let service = layer.layer(unreachable_host(2));
     let calls: Vec<_> = (0..4).map(|_| tokio::spawn(code_of(service.clone()))).collect();
-    eventually(|| breaker.snapshot().in_flight == 3).await;
+    until(|| breaker.snapshot().in_flight == 3).await;
     clock.advance(ms(600));
     assert_eq!(code_of(service).await, Code::Unavailable);
     assert_eq!(breaker.state(), State::Open);

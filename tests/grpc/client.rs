@@ -108,7 +108,8 @@ async fn rejected_calls_get_unavailable_by_a_map_err_above_the_layer() -> Result
             .service(channel),
     ));
 
-    // In a task, where a `map_err` of boxed errors costs the future its `Send`, unless the service is boxed.
+    // In a task, where a `map_err` of boxed errors costs the future its `Send`, unless the service
+    // is boxed.
     tokio::spawn(async move {
         health.check(HealthCheckRequest::default()).await.unwrap();
         breaker.force_open("a test", None);

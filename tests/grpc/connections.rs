@@ -1,63 +1,29 @@
 //! HTTP/2 streams that are reset, and connections that go away.
 
-use std::{
-    convert::Infallible,
-    future::ready,
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    pin::pin,
-};
+use std::{convert::Infallible, future::ready, io, net::SocketAddr, ops::ControlFlow, pin::pin};
 
 use futures::future::join_all;
 use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     time::{sleep, timeout},
 };
 use tonic::Code;
 use tower::Layer;
 use tower_breaker::{CircuitBreakerLayer, protocol::grpc};
 
-use crate::support::*;
+use crate::{
+    common::http2::{DATA, END_HEADERS, END_STREAM, HEADERS, answer_requests, frame, go_away, head, reset},
+    support::*,
+};
 
-// RFC 9113, 6.
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const ACK: u8 = 1;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
 // RFC 9113, 7.
 const NO_ERROR: u32 = 0;
 const INTERNAL_ERROR: u32 = 2;
 const REFUSED_STREAM: u32 = 7;
 const CANCEL: u32 = 8;
 const ENHANCE_YOUR_CALM: u32 = 11;
-
-const PREFACE: usize = 24;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-fn reset(stream: u32, code: u32) -> Vec<u8> {
-    frame(RST_STREAM, 0, stream, &code.to_be_bytes())
-}
-
-fn go_away(last_stream: u32, code: u32) -> Vec<u8> {
-    let payload = [last_stream.to_be_bytes(), code.to_be_bytes()].concat();
-    frame(GOAWAY, 0, 0, &payload)
-}
-
-/// `:status: 200`, number 8 of HPACK's static table.
-fn head(stream: u32) -> Vec<u8> {
-    frame(HEADERS, END_HEADERS, stream, &[0x88])
-}
 
 fn data(stream: u32) -> Vec<u8> {
     frame(DATA, 0, stream, &message().into_data().unwrap())
@@ -74,39 +40,18 @@ type Answer = fn(u32) -> Vec<Vec<u8>>;
 
 /// Sends bytes at each request, whatever HTTP/2 makes of them. An empty frame hangs up.
 async fn blunt(answer: Answer) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(answer_each(stream, answer));
-        }
-    });
-    address
+    serve_connections(move |stream| answer_each(stream, answer)).await
 }
 
 async fn answer_each(mut stream: TcpStream, answer: Answer) -> io::Result<()> {
-    stream.read_exact(&mut [0; PREFACE]).await?;
-    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
-    loop {
-        let mut header = [0; 9];
-        stream.read_exact(&mut header).await?;
-        let [l0, l1, l2, kind, flags, id @ ..] = header;
-        let length = u32::from_be_bytes([0, l0, l1, l2]);
-        stream.read_exact(&mut vec![0; length as usize]).await?;
-        match kind {
-            SETTINGS if flags & ACK == 0 => stream.write_all(&frame(SETTINGS, ACK, 0, &[])).await?,
-            HEADERS => {
-                for frame in answer(u32::from_be_bytes(id)) {
-                    if frame.is_empty() {
-                        return Ok(());
-                    }
-                    stream.write_all(&frame).await?;
-                }
-            }
-            _ => {}
+    answer_requests(&mut stream, |id| {
+        let frames = answer(id);
+        match frames.iter().position(Vec::is_empty) {
+            Some(end) => ControlFlow::Break(frames[..end].concat()),
+            None => ControlFlow::Continue(frames.concat()),
         }
-    }
+    })
+    .await
 }
 
 /// The verdict on a call that is answered with these bytes.
@@ -158,26 +103,18 @@ async fn a_call_that_a_leaving_server_still_answers_is_a_success_and_so_is_the_n
     assert_eq!(tally(layer.breaker()), [3, 0, 0, 0]);
 }
 
-/// Serves, and sends each connection away after 20 ms. (tonic's `max_connection_age` panics in 0.14.5: grpc/grpc-rust#2522.)
+/// Serves, and sends each connection away after 20 ms. (tonic's `max_connection_age` panics in
+/// 0.14.5: grpc/grpc-rust#2522.)
 async fn restless() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(async move {
-                let answer =
-                    service_fn(|_| ready(Ok::<_, Infallible>(with_trailers(headers([("grpc-status", b"0")])))));
-                let connection =
-                    http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), answer);
-                let mut connection = pin!(connection);
-                let _ = timeout(ms(20), &mut connection).await;
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            });
-        }
-    });
-    address
+    serve_connections(|stream| async {
+        let answer = service_fn(|_| ready(Ok::<_, Infallible>(with_trailers(headers([("grpc-status", b"0")])))));
+        let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), answer);
+        let mut connection = pin!(connection);
+        let _ = timeout(ms(20), &mut connection).await;
+        connection.as_mut().graceful_shutdown();
+        connection.await.map_err(io::Error::other)
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -133,7 +133,7 @@ async fn calls_that_a_servers_timeout_ends_are_slow() {
     for _ in 0..3 {
         assert_eq!(code_of(channel.clone()).await, Code::Cancelled);
     }
-    eventually(|| layer.breaker().state() == State::Open).await;
+    until(|| layer.breaker().state() == State::Open).await;
     assert_eq!(layer.breaker().snapshot().totals.primary.slow, 3);
 }
 
@@ -154,10 +154,10 @@ async fn a_client_that_goes_away_during_its_probe_frees_the_probe() {
     for (cancelled, client) in [(1, other.clone()), (2, channel(address))] {
         patient.set(Condition::Hangs);
         let probe = tokio::spawn(async { check(client).await.map_err(drop) });
-        eventually(|| breaker.snapshot().in_flight == 1).await;
+        until(|| breaker.snapshot().in_flight == 1).await;
         assert_eq!(code_of(other.clone()).await, Code::Unavailable, "one probe at a time");
         probe.abort();
-        eventually(|| breaker.snapshot().in_flight == 0).await;
+        until(|| breaker.snapshot().in_flight == 0).await;
         assert_eq!(breaker.state(), State::HalfOpen);
         assert_eq!(breaker.snapshot().totals.primary.cancelled, cancelled);
     }

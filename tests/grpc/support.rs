@@ -1,6 +1,7 @@
-//! What the tests share: servers on loopback sockets, and clients to talk to them.
+//! Servers on loopback sockets, and clients to talk to them.
 
 use std::{
+    convert::Infallible,
     fmt,
     future::{Future, pending, ready},
     io,
@@ -17,10 +18,6 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::{
-    net::TcpListener,
-    time::{sleep, timeout},
-};
 use tonic::{
     Code, Request, Response, Status,
     body::Body,
@@ -33,70 +30,31 @@ use tonic_health::pb::{
 };
 use tower::{BoxError, Layer};
 use tower_breaker::{
-    Breaker, CircuitBreakerLayer, Outcome, State, clock::Clock, layer::CircuitBreakerLayerBuilder, on_open::Reject,
-    policy::ConsecutiveFailures, protocol::grpc,
+    Breaker, CircuitBreakerLayer, Outcome, State, layer::CircuitBreakerLayerBuilder, on_open::Reject, protocol::grpc,
+};
+
+use crate::common::breakers;
+pub(crate) use crate::common::{
+    breakers::trip,
+    clock::ManualClock,
+    durations::ms,
+    sockets::{serve_connections, until, within},
 };
 
 /// How long a breaker from [`builder`] stays open: for ever, unless a test moves its clock.
 pub(crate) const OPEN: Duration = Duration::from_secs(60);
 
-/// Nothing here takes that long, on however loaded a machine.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-pub(crate) fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
 /// Trips at the third bad call in a row.
 pub(crate) fn builder() -> CircuitBreakerLayerBuilder<Reject, grpc::ByGrpcStatus> {
-    CircuitBreakerLayer::builder()
-        .trip_when(ConsecutiveFailures::of(3))
+    breakers::builder()
         .open_duration(OPEN)
         .classify(grpc::ByGrpcStatus::new())
-}
-
-/// Trips a breaker that was built by [`builder`].
-pub(crate) fn trip(breaker: &Breaker) {
-    for _ in 0..3 {
-        breaker.try_acquire().expect("closed").record(Outcome::Failure);
-    }
-    assert_eq!(breaker.state(), State::Open);
-}
-
-/// A breaker's time, which only the test moves.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ManualClock(Arc<Mutex<Duration>>);
-
-impl ManualClock {
-    pub(crate) fn advance(&self, by: Duration) {
-        *self.0.lock().unwrap() += by;
-    }
-}
-
-impl Clock for ManualClock {
-    fn now(&self) -> Duration {
-        *self.0.lock().unwrap()
-    }
 }
 
 /// How many calls to the primary succeeded, failed, were ignored, and were cancelled.
 pub(crate) fn tally(breaker: &Breaker) -> [u64; 4] {
     let primary = breaker.snapshot().totals.primary;
     [primary.succeeded, primary.failed, primary.ignored, primary.cancelled]
-}
-
-pub(crate) async fn within<F: Future>(future: F) -> F::Output {
-    timeout(PATIENCE, future).await.expect("it takes no time at all")
-}
-
-/// Waits for what another task is about to do.
-pub(crate) async fn eventually(mut is_so: impl FnMut() -> bool) {
-    within(async {
-        while !is_so() {
-            sleep(ms(1)).await;
-        }
-    })
-    .await;
 }
 
 /// A unary call.
@@ -213,22 +171,16 @@ where
     A: Fn(http::Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = http::Response<Body>> + Send + 'static,
 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await?;
-            let answer = answer.clone();
-            let service = service_fn(move |request| {
-                let response = answer(request);
-                async { Ok::<_, BoxError>(response.await) }
-            });
-            tokio::spawn(http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service));
-        }
-        #[expect(unreachable_code, reason = "it names the type of `?`")]
-        Ok::<(), io::Error>(())
-    });
-    address
+    serve_connections(move |stream| {
+        let answer = answer.clone();
+        let service = service_fn(move |request| {
+            let response = answer(request);
+            async { Ok::<_, Infallible>(response.await) }
+        });
+        let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
+        async { connection.await.map_err(io::Error::other) }
+    })
+    .await
 }
 
 /// A gRPC message that says "serving".
@@ -249,7 +201,8 @@ pub(crate) fn head_only(status: u16, headers: HeaderMap) -> http::Response<Body>
     response
 }
 
-/// A response with a body of these frames. Like many, it doesn't know that it has ended until it is asked for more.
+/// A response with a body of these frames. Like many, it doesn't know that it has ended until it is
+/// asked for more.
 pub(crate) fn streamed<S>(frames: S) -> http::Response<Body>
 where
     S: Stream<Item = Result<Frame<Bytes>, BoxError>> + Send + 'static,

@@ -75,9 +75,9 @@ async fn callers_mistakes_that_it_takes_for_failures_unless_told() {
     for code in [&b"1"[..], b"3", b"5", b"16"] {
         assert_eq!(by_grpc_judged(with_trailers(status(code))).await, FAILURE);
     }
-    let told = GrpcErrorsAsFailures::new().with_success(GrpcCode::NotFound);
+    let classifier = GrpcErrorsAsFailures::new().with_success(GrpcCode::NotFound);
     let layer = builder()
-        .classify(ByTowerHttp::new(SharedClassifier::new(told)))
+        .classify(ByTowerHttp::new(SharedClassifier::new(classifier)))
         .respond(grpc::Unavailable)
         .build()
         .unwrap();
@@ -107,11 +107,11 @@ async fn streams_that_fail_in_their_trailers_trip_it_and_dropped_ones_do_not() {
 
 #[tokio::test]
 async fn a_stream_that_breaks_is_a_failure() {
-    let (break_off, told) = oneshot::channel::<()>();
-    let told = Arc::new(Mutex::new(Some(told)));
+    let (break_off, broken_off) = oneshot::channel::<()>();
+    let broken_off = Arc::new(Mutex::new(Some(broken_off)));
     let address = scripted(move |_| {
-        let told = told.lock().unwrap().take().expect("one call");
-        let end = stream::once(told).map(|_| Err("on purpose".into()));
+        let broken_off = broken_off.lock().unwrap().take().expect("one call");
+        let end = stream::once(broken_off).map(|_| Err("on purpose".into()));
         ready(streamed(stream::iter([Ok(message())]).chain(end)))
     })
     .await;

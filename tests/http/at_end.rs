@@ -143,7 +143,8 @@ async fn a_body_that_knows_its_end_has_it_with_the_last_byte() {
     assert_eq!(counts(&layer), [1, 0, 0, 0]);
 }
 
-// hyper's server drops a body of known length once that is sent, and one with trailers once it has them.
+// hyper's server drops a body of known length once that is sent, and one with trailers once it has
+// them.
 #[tokio::test]
 async fn a_stream_ends_at_its_content_length() {
     let layer = at_end();

@@ -125,7 +125,8 @@ async fn a_backup_handler_has_its_state_and_its_path() {
     assert_eq!(say(&app, "/orders/7").await, "200 cached 7");
 }
 
-/// What clients see who ask for what there is, for what there isn't, and in a way that isn't allowed.
+/// What clients see who ask for what there is, for what there isn't, and in a way that isn't
+/// allowed.
 async fn seen(app: &Router) -> [String; 3] {
     let app = client_of(Protocol::Http1, serve(app.clone()).await);
     let (status, body) = ask(&app, request(Method::POST, "/orders", Body::empty()))
@@ -178,7 +179,7 @@ async fn a_backup_for_get_alone_refuses_other_methods_itself() {
 
 #[tokio::test]
 async fn refused_calls_get_a_503_that_says_when_to_come_back() {
-    let clock = HandClock::default();
+    let clock = ManualClock::default();
     let layer = builder_on(&clock)
         .classify(ByStatus::new())
         .respond(Unavailable::new())

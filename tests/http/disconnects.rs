@@ -52,7 +52,7 @@ async fn ask_and_hang_up(protocol: Protocol, server: SocketAddr, breaker: &Break
 #[tokio::test]
 async fn a_probe_whose_client_hangs_up_frees_its_slot() {
     for protocol in PROTOCOLS {
-        let clock = HandClock::default();
+        let clock = ManualClock::default();
         let (server, breaker, hangs) = hanging(builder_on(&clock)).await;
         let app = client_of(protocol, server);
         trip(&breaker);
@@ -75,7 +75,7 @@ async fn a_probe_whose_client_hangs_up_frees_its_slot() {
 #[tokio::test]
 async fn a_probe_whose_connection_is_cut_frees_its_slot() {
     for reset in [false, true] {
-        let clock = HandClock::default();
+        let clock = ManualClock::default();
         let (server, breaker, hangs) = hanging(builder_on(&clock)).await;
         trip(&breaker);
         clock.advance(ms(1000));
@@ -106,7 +106,7 @@ async fn clients_that_hang_up_in_good_time_say_nothing() {
 
 #[tokio::test]
 async fn clients_that_have_waited_for_long_when_they_hang_up_say_that_it_is_slow() {
-    let clock = HandClock::default();
+    let clock = ManualClock::default();
     let (server, breaker, _) = hanging(builder_on(&clock).slow_after(ms(300))).await;
     for _ in 0..3 {
         assert_eq!(breaker.state(), Position::Closed);

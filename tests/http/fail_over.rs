@@ -329,7 +329,7 @@ fn a_budget_of_nothing_or_of_too_much_is_refused() {
 
 #[tokio::test]
 async fn a_failed_probe_is_nobodys_error() {
-    let clock = HandClock::default();
+    let clock = ManualClock::default();
     let [primary, backup] = servers().await;
     let layer = builder_on(&clock)
         .classify(ByStatus::new().at_end(Latency::ToHead))

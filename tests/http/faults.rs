@@ -25,6 +25,7 @@ use tower_breaker::{
 };
 
 use crate::{
+    common::sockets::serve_connections,
     support::*,
     wire::{self, Says, Then},
 };
@@ -160,7 +161,7 @@ async fn a_server_that_goes_away_when_it_has_answered_has_not_failed() {
     let service = ServiceBuilder::new()
         .layer(layer.clone())
         .map_err(BoxError::from)
-        .service(client_of(Protocol::Http2, talk(polite).await));
+        .service(client_of(Protocol::Http2, serve_connections(polite).await));
     for _ in 0..5 {
         assert_eq!(say(&service, "/").await, "200 primary");
     }
@@ -169,7 +170,7 @@ async fn a_server_that_goes_away_when_it_has_answered_has_not_failed() {
 
 /// Peers that accept, and then say nothing; over HTTP/2 not even to the connection's preface.
 async fn silent() -> [(Protocol, SocketAddr); 3] {
-    let mute = talk(|stream| async move {
+    let mute = serve_connections(|stream| async move {
         let _stream = stream;
         pending().await
     });
@@ -184,7 +185,7 @@ async fn silent() -> [(Protocol, SocketAddr); 3] {
 #[tokio::test]
 async fn calls_that_are_never_answered_are_slow_while_they_hang() {
     for (protocol, peer) in silent().await {
-        let clock = HandClock::default();
+        let clock = ManualClock::default();
         let backup = Origin::start("backup").await;
         let layer = builder_on(&clock)
             .slow_after(ms(300))

@@ -70,7 +70,7 @@ async fn rejected_calls_never_reach_the_server() {
 #[tokio::test]
 async fn a_second_client_is_the_backup_of_the_first() {
     for protocol in PROTOCOLS {
-        let clock = HandClock::default();
+        let clock = ManualClock::default();
         let [primary, backup] = [Origin::start("primary").await, Origin::start("backup").await];
         let layer = builder_on(&clock)
             .classify(ByStatus::new())

@@ -1,4 +1,5 @@
-//! The layer among tower's own, around a client: what the README's table says of the recommended order, and of the other one.
+//! The layer among tower's own, around a client: what the README's table says of the recommended
+//! order, and of the other one.
 
 use std::{
     collections::BTreeMap,
@@ -257,7 +258,8 @@ async fn buffer_below_its_queue_is_not_waited_for_while_open() {
         .buffer(1)
         .concurrency_limit(1)
         .service(boxed(primary.address));
-    // One in the primary, one that the buffer holds in its hand, and one in its queue; for the rest there is no room.
+    // One in the primary, one that the buffer holds in its hand, and one in its queue; for the rest
+    // there is no room.
     let hanging: Vec<_> = (0..3)
         .map(|_| tokio::spawn(service.clone().oneshot(get("/"))))
         .collect();
@@ -294,7 +296,7 @@ async fn buffer_above_outlives_an_open_breaker_and_a_primary_that_refuses_connec
 #[tokio::test]
 async fn the_recommended_stack_rides_through_an_outage() {
     let [primary, backup] = [Origin::start("primary").await, Origin::start("backup").await];
-    let clock = HandClock::default();
+    let clock = ManualClock::default();
     let layer = builder_on(&clock)
         .slow_after(ms(300))
         .classify(ByStatus::new())

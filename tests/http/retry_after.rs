@@ -122,7 +122,7 @@ async fn a_good_answer_asks_for_nothing() {
 
 #[tokio::test]
 async fn what_was_asked_for_long_ago_has_passed() {
-    let clock = HandClock::default();
+    let clock = ManualClock::default();
     let origin = Origin::start("primary").await;
     origin.answers(503);
     origin.sends(RETRY_AFTER, "20");

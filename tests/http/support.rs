@@ -1,14 +1,12 @@
-//! What the tests share: servers and clients on this machine, and a breaker whose time stands still until a test moves it.
+//! Servers and clients on this machine, and a breaker whose time stands still until a test moves
+//! it.
 
 use std::{
-    future::Future,
-    io,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU16, Ordering},
     },
-    time::Duration,
 };
 
 use axum::{
@@ -25,102 +23,32 @@ use hyper_util::{
     client::legacy::{Client, Error, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
-use tower_breaker::{
-    Breaker, CircuitBreakerLayer, Outcome, clock::Clock, layer::CircuitBreakerLayerBuilder, policy::ConsecutiveFailures,
+use tower_breaker::layer::CircuitBreakerLayerBuilder;
+
+use crate::common::{breakers, sockets::listen};
+pub(crate) use crate::common::{
+    breakers::trip,
+    clock::ManualClock,
+    durations::ms,
+    sockets::{refusing, until, within},
 };
 
-pub(crate) fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-/// Fails a test that hangs, on however slow a machine.
-pub(crate) async fn within<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(20), future)
-        .await
-        .expect("it hangs")
-}
-
-/// Waits for what happens in another task, or on another socket.
-pub(crate) async fn until(happened: impl Fn() -> bool) {
-    within(async {
-        while !happened() {
-            tokio::time::sleep(ms(1)).await;
-        }
-    })
-    .await;
-}
-
-/// A clock that a test moves: what happens on a socket takes no time, however busy the machine is.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct HandClock(Arc<AtomicU64>);
-
-impl HandClock {
-    pub(crate) fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_millis() as u64, Ordering::SeqCst);
-    }
-}
-
-impl Clock for HandClock {
-    fn now(&self) -> Duration {
-        ms(self.0.load(Ordering::SeqCst))
-    }
-}
-
 /// Trips at the third bad call in a row, stays open for exactly one second of this clock.
-pub(crate) fn builder_on(clock: &HandClock) -> CircuitBreakerLayerBuilder {
-    CircuitBreakerLayer::builder()
-        .trip_when(ConsecutiveFailures::of(3))
-        .open_duration(ms(1000))
-        .clock(clock.clone())
+pub(crate) fn builder_on(clock: &ManualClock) -> CircuitBreakerLayerBuilder {
+    breakers::builder().clock(clock.clone())
 }
 
-/// As [`builder_on`] a clock that stands still: what has opened stays open.
+/// Like [`builder_on`], but on a clock that stands still: what has opened stays open.
 pub(crate) fn builder() -> CircuitBreakerLayerBuilder {
-    builder_on(&HandClock::default())
-}
-
-/// Trips a breaker that was built by [`builder`].
-pub(crate) fn trip(breaker: &Breaker) {
-    for _ in 0..3 {
-        breaker.try_acquire().expect("closed").record(Outcome::Failure);
-    }
-}
-
-async fn listener() -> TcpListener {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap()
+    builder_on(&ManualClock::default())
 }
 
 /// Serves HTTP/1 and 2 until the test ends.
 pub(crate) async fn serve(router: Router) -> SocketAddr {
-    let listener = listener().await;
-    let address = listener.local_addr().unwrap();
+    let (listener, address) = listen().await;
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
-}
-
-/// Talks to each connection by hand, until the test ends.
-pub(crate) async fn talk<F>(by_hand: impl Fn(TcpStream) -> F + Send + 'static) -> SocketAddr
-where
-    F: Future<Output = io::Result<()>> + Send + 'static,
-{
-    let listener = listener().await;
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(by_hand(stream));
-        }
-    });
-    address
-}
-
-/// An address that refuses connections, for as long as the socket is kept: a port that is merely free may be taken by another test.
-pub(crate) fn refusing() -> (TcpSocket, SocketAddr) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    let address = socket.local_addr().unwrap();
-    (socket, address)
 }
 
 /// A server whose answers the test sets, and which notes what it is asked.

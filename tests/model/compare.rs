@@ -1,4 +1,4 @@
-//! Whether what the machine tells is what the reference says.
+//! Compares what the machine reports with what the reference expects.
 
 use std::time::Duration;
 
@@ -10,36 +10,40 @@ use tower_breaker::{
 };
 
 use crate::{
-    pair::Checked,
-    plan::{GOOD, PolicyPlan, millis},
-    reference::{Heard, Nanos, Phase, Reference, Tally, Why},
+    common::{
+        durations::ms,
+        generated::plan::{GOOD, PolicyPlan},
+    },
+    lockstep::Checked,
+    reference::{Cause, Expected, Nanos, Phase, Reference, Tally},
 };
 
 impl Reference {
     pub(crate) fn check_refusal(&self, retry_after: Option<Duration>) -> Checked {
         match &self.phase {
             Phase::Closed(_) => prop_assert_eq!(retry_after, Some(Duration::ZERO)),
-            // Its time is up, and it waits for more calls to refuse, or for somebody who is no caller.
+            // Its time is up, and it waits for more calls to refuse, or for somebody who is no
+            // caller.
             Phase::Open { .. }
                 if self.open_for() == Some(0) && (self.state() == State::Open || self.trial_reservations > 0) =>
             {
-                prop_assert_eq!(retry_after, Some(millis(100)));
+                prop_assert_eq!(retry_after, Some(ms(100)));
             }
             Phase::Open { .. } => prop_assert_eq!(retry_after, self.open_for().map(Duration::from_nanos)),
             // A moment, since the next answer may change everything.
-            Phase::HalfOpen(_) => prop_assert!(retry_after.is_some_and(|after| after <= millis(100))),
+            Phase::HalfOpen(_) => prop_assert!(retry_after.is_some_and(|after| after <= ms(100))),
         }
         Ok(())
     }
 }
 
-impl Heard {
+impl Expected {
     pub(crate) fn is(&self, transition: &Transition) -> bool {
         match (self, transition) {
             (
                 Self::Opened {
                     from,
-                    why,
+                    cause,
                     open_for,
                     attempt,
                 },
@@ -53,11 +57,11 @@ impl Heard {
             ) => {
                 let got = got.as_secs_f64();
                 let in_time = open_for.start() - 1e-6 <= got && got <= open_for.end() + 1e-6;
-                from == got_from && why.is(reason) && in_time && attempt == got_attempt
+                from == got_from && cause.is(reason) && in_time && attempt == got_attempt
             }
             (Self::HalfOpened { attempt }, Transition::HalfOpened { attempt: got, .. }) => attempt == got,
             (
-                Self::Share { from, to, why },
+                Self::Share { from, to, cause },
                 Transition::ShareChanged {
                     from: got_from,
                     to: got_to,
@@ -65,14 +69,14 @@ impl Heard {
                     ..
                 },
             ) => {
-                let same_reason = match (why, reason) {
-                    (Some(why), Some(reason)) => why.is(reason),
+                let same_reason = match (cause, reason) {
+                    (Some(cause), Some(reason)) => cause.is(reason),
                     (None, None) => true,
                     _ => false,
                 };
                 from == got_from && to == got_to && same_reason
             }
-            (Self::WouldHaveTripped(why), Transition::WouldHaveTripped { reason, .. }) => why.is(reason),
+            (Self::WouldHaveTripped(cause), Transition::WouldHaveTripped { reason, .. }) => cause.is(reason),
             (
                 Self::Mode {
                     from,
@@ -99,7 +103,7 @@ impl Heard {
     }
 }
 
-impl Why {
+impl Cause {
     pub(crate) fn is(&self, reason: &TripReason) -> bool {
         match (self, reason) {
             (

@@ -1,136 +1,36 @@
 //! The breaker's handle under random timings, against a ledger in which each call has one line.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use proptest::{collection::vec, option, prelude::*, sample::select, test_runner::TestCaseError};
+use proptest::{prelude::*, test_runner::TestCaseError};
 use tower_breaker::{
     Breaker, CircuitBreakerLayer, Outcome, Permit, State,
     clock::Clock,
-    config::{CancelledCalls, SlowAfter},
+    config::CancelledCalls,
     observe::{Events, Transition},
     snapshot::{CallTotals, Mode, Snapshot},
 };
 
 use crate::{
-    op::{Ends, all_ends, modes, sleeps, starts},
-    plan::{Change, Plan, changes, millis, plans, slow_afters},
+    common::{
+        clock::ManualClock,
+        durations::ms,
+        generated::{
+            act::{Act, BreakerRun, Ends},
+            plan::{Change, Plan},
+        },
+    },
     reference::{END_OF_TIME, Nanos, nanos},
 };
 
 type Checked<T = ()> = Result<T, TestCaseError>;
 
-/// One step. A number picks among the permits that are held, modulo how many.
-#[derive(Clone, Debug)]
-pub(crate) enum Act {
-    Acquire(u8),
-    /// Its end: [`Ends::Hangs`] is `mem::forget`, and where it isn't recorded, it is dropped.
-    End(u8, Ends),
-    EndAll(Ends),
-    Answered(u8),
-    AskForPause(u8, Duration),
-    Sleep(Duration),
-    /// Until a call is due: a nanosecond before, then, or one after; or as long after as it takes to be noticed.
-    SleepUntilDue {
-        call: u8,
-        offset: i8,
-        noticed: bool,
-    },
-    Back(Duration),
-    Reconfigure(Change),
-    /// A call, then another `slow_after`; and again.
-    Retune(Vec<SlowAfter>),
-    /// So many good calls, one after the other, that take so long.
-    Teach(u8, Duration),
-    SetMode(Mode, Option<Duration>),
-    Reset,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Tale {
-    pub(crate) plan: Plan,
-    /// A clock that goes back blurs what is slow; in most tales it doesn't.
-    pub(crate) steady: bool,
-    pub(crate) starts_at: Duration,
-    pub(crate) acts: Vec<Act>,
-    pub(crate) then: Ends,
-}
-
-pub(crate) fn tales() -> impl Strategy<Value = Tale> {
-    let steady = prop::bool::weighted(0.8);
-    (plans(), steady, starts(), vec(acts(), 1..60), all_ends()).prop_map(|(plan, steady, starts_at, acts, then)| Tale {
-        plan,
-        steady,
-        starts_at,
-        acts,
-        then,
-    })
-}
-
-fn acts() -> impl Strategy<Value = Act> {
-    prop_oneof![
-        12 => prop_oneof![3 => Just(1), 2 => 2_u8..12].prop_map(Act::Acquire),
-        12 => (any::<u8>(), ends()).prop_map(|(call, ends)| Act::End(call, ends)),
-        3 => ends().prop_map(Act::EndAll),
-        2 => any::<u8>().prop_map(Act::Answered),
-        1 => (any::<u8>(), sleeps()).prop_map(|(call, pause)| Act::AskForPause(call, pause)),
-        8 => sleeps().prop_map(Act::Sleep),
-        8 => (any::<u8>(), -1_i8..=1, any::<bool>())
-            .prop_map(|(call, offset, noticed)| Act::SleepUntilDue { call, offset, noticed }),
-        1 => sleeps().prop_map(Act::Back),
-        2 => changes().prop_map(Act::Reconfigure),
-        2 => vec(slow_afters(), 1..4).prop_map(Act::Retune),
-        1 => (1_u8..140, sleeps()).prop_map(|(calls, takes)| Act::Teach(calls, takes)),
-        2 => (modes(), option::of(sleeps())).prop_map(|(mode, ttl)| Act::SetMode(mode, ttl)),
-        1 => Just(Act::Reset),
-    ]
-}
-
-fn ends() -> impl Strategy<Value = Ends> {
-    select(vec![
-        Ends::Good,
-        Ends::Bad,
-        Ends::Bad,
-        Ends::Ignored,
-        Ends::Cancelled,
-        Ends::Hangs,
-    ])
-}
-
-/// A clock that is set by hand.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct HandClock(Arc<AtomicU64>);
-
-impl HandClock {
-    fn nanos(&self) -> Nanos {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set(&self, nanos: Nanos) {
-        self.0.store(nanos, Ordering::Relaxed);
-    }
-
-    pub(crate) fn sleep(&self, time: Duration) {
-        self.set(self.nanos().saturating_add(nanos(time)));
-    }
-}
-
-impl Clock for HandClock {
-    fn now(&self) -> Duration {
-        Duration::from_nanos(self.nanos())
-    }
-}
-
 /// Whether a call has been counted as slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slow {
     No,
-    /// It may have been: the rounding of its due time decides, or whether it was found before the breaker tripped.
+    /// It may have been: the rounding of its due time decides, or whether it was found before the
+    /// breaker tripped.
     Maybe,
     Yes,
 }
@@ -154,9 +54,9 @@ struct Line {
 
 pub(crate) struct Handle {
     breaker: Breaker,
-    clock: HandClock,
+    clock: ManualClock,
     steady: bool,
-    /// The latest time that the breaker was told.
+    /// The latest time that the breaker has read.
     latest: Nanos,
     plan: Plan,
     lines: Vec<Line>,
@@ -172,23 +72,23 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    pub(crate) fn play(tale: &Tale, seed: u64) -> Checked {
-        let clock = HandClock::default();
+    pub(crate) fn play(run: &BreakerRun, seed: u64) -> Checked {
+        let clock = ManualClock::default();
         let layer = CircuitBreakerLayer::builder()
-            .config(tale.plan.config())
+            .config(run.plan.config())
             .clock(clock.clone())
             .seed(seed)
             .build()
             .expect("a plan is valid");
         let breaker = layer.breaker().clone();
-        clock.sleep(tale.starts_at);
+        clock.advance(run.starts_at);
         let mut handle = Self {
             events: breaker.subscribe(),
             breaker,
             clock,
-            steady: tale.steady,
+            steady: run.steady,
             latest: 0,
-            plan: tale.plan.clone(),
+            plan: run.plan.clone(),
             lines: Vec::new(),
             ended_slow: 0,
             ended_maybe_slow: 0,
@@ -197,10 +97,18 @@ impl Handle {
             sequence: 0,
             generation: 1,
         };
-        for act in &tale.acts {
+        for act in &run.acts {
             handle.step(act)?;
         }
-        handle.leave_half_open(tale.then)
+        handle.leave_half_open(run.then)
+    }
+
+    fn now(&self) -> Nanos {
+        nanos(self.clock.now())
+    }
+
+    fn set(&self, now: Nanos) {
+        self.clock.set(Duration::from_nanos(now));
     }
 
     fn step(&mut self, act: &Act) -> Checked {
@@ -217,7 +125,7 @@ impl Handle {
                 None => Ok(()),
             },
             Act::Sleep(time) => {
-                self.clock.sleep(*time);
+                self.clock.advance(*time);
                 Ok(())
             }
             Act::SleepUntilDue { call, offset, noticed } => {
@@ -226,7 +134,7 @@ impl Handle {
             }
             Act::Back(_) if self.steady => Ok(()),
             Act::Back(time) => {
-                self.clock.set(self.clock.nanos().saturating_sub(nanos(*time)));
+                self.set(self.now().saturating_sub(nanos(*time)));
                 Ok(())
             }
             Act::Reconfigure(change) => self.reconfigure(change),
@@ -235,9 +143,9 @@ impl Handle {
                 self.reconfigure(&Change::SlowAfter(*slow_after))
             }),
             Act::Teach(calls, takes) => (0..*calls).try_for_each(|_| {
-                self.clock.sleep(millis(60));
+                self.clock.advance(ms(60));
                 if self.acquire()? {
-                    self.clock.sleep((*takes).min(millis(3000)));
+                    self.clock.advance((*takes).min(ms(3000)));
                     self.end(self.lines.len() - 1, Ends::Good)?;
                 }
                 Ok(())
@@ -266,15 +174,11 @@ impl Handle {
     }
 
     fn sleep_until_due(&mut self, call: u8, offset: i8, noticed: bool) {
-        let waiting = |line: &Line| {
-            line.due
-                .filter(|due| *due > self.clock.nanos() && line.slow == Slow::No)
-        };
+        let waiting = |line: &Line| line.due.filter(|due| *due > self.now() && line.slow == Slow::No);
         let dues: Vec<_> = self.lines.iter().filter_map(waiting).collect();
         if let Some(pick) = usize::from(call).checked_rem(dues.len()) {
             let rounding = if noticed { self.longest_limit / 32 } else { 0 };
-            self.clock
-                .set(dues[pick].saturating_add(rounding).saturating_add_signed(offset.into()));
+            self.set(dues[pick].saturating_add(rounding).saturating_add_signed(offset.into()));
         }
     }
 
@@ -324,8 +228,9 @@ impl Handle {
             return Ok(());
         };
         self.tell(index, Permit::answered)?;
+        let now = self.now();
         let line = &mut self.lines[index];
-        line.answered.get_or_insert(self.clock.nanos());
+        line.answered.get_or_insert(now);
         line.due = None;
         Ok(())
     }
@@ -386,7 +291,8 @@ impl Handle {
             Slow::Yes => Slow::Yes,
             _ if !line.recorded => Slow::No,
             slow if was_stale || !judged => slow,
-            // It may have tripped in between; its answer may have gone on for so long that it was good enough; or its age is unknown.
+            // It may have tripped in between; its answer may have gone on for so long that it was
+            // good enough; or its age is unknown.
             _ if is_stale || line.answered.is_some() || !line.timed => Slow::Maybe,
             _ => Slow::Yes,
         };
@@ -400,7 +306,7 @@ impl Handle {
         if line.timed || !came_back {
             prop_assert_eq!(timed, u64::from(came_back), "timed");
         }
-        let end = line.answered.unwrap_or(self.clock.nanos());
+        let end = line.answered.unwrap_or(self.now());
         let latency = Duration::from_nanos(end.saturating_sub(line.started));
         if timed > 0 && self.steady {
             prop_assert_eq!(after.latency - before.latency, latency);
@@ -421,7 +327,7 @@ impl Handle {
     fn update<R>(&mut self, change: impl FnOnce(&mut Self) -> R) -> Checked<R> {
         let generation = self.breaker.snapshot().generation;
         let result = change(self);
-        let now = self.clock.nanos();
+        let now = self.now();
         self.latest = self.latest.max(now);
         let tripped = self.breaker.snapshot().generation != generation;
         for line in &mut self.lines {
@@ -485,8 +391,8 @@ impl Handle {
 
     /// Rule 10: half-open ends, with nobody but the breaker to notice the calls that hang.
     fn leave_half_open(&mut self, ends: Ends) -> Checked {
-        self.clock.set(self.latest.max(self.clock.nanos()));
-        if self.clock.nanos() > END_OF_TIME {
+        self.set(self.latest.max(self.now()));
+        if self.now() > END_OF_TIME {
             return Ok(());
         }
         let learned = self.breaker.snapshot().slow_after.unwrap_or_default() * 2;
@@ -501,7 +407,7 @@ impl Handle {
             let most = self.plan.most_half_open_calls();
             calls += 1;
             prop_assert!(calls <= most, "half-open after {} more calls", calls);
-            self.clock.sleep(longest_limit / 12);
+            self.clock.advance(longest_limit / 12);
             if self.acquire()? {
                 self.end(self.lines.len() - 1, ends)?;
             }

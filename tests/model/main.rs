@@ -1,29 +1,36 @@
-//! Random sequences against a reference that is too simple to be wrong in the same way.
+//! Compares the machine, in random sequences, with a reference that is too simple to be wrong in
+//! the same way.
 //!
-//! `PROPTEST_CASES` says how many; a failure is kept in `tests/model/regressions.txt` and tried first from then on.
+//! `PROPTEST_CASES` sets their number. A failure is written to `tests/proptest-regressions/`, and
+//! tried first from then on.
+#![allow(clippy::unwrap_used, reason = "tests are exempt, their helpers too")]
+
+#[path = "../common"]
+#[allow(dead_code, reason = "each test binary takes what it needs")]
+mod common {
+    pub(crate) mod clock;
+    pub(crate) mod durations;
+    pub(crate) mod generated;
+    pub(crate) mod machine;
+}
 
 mod compare;
 mod found;
 mod handle;
-mod lanes;
+mod lockstep;
 mod op;
-mod pair;
-mod plan;
 mod reference;
 
 use proptest::{prelude::*, test_runner::FileFailurePersistence};
 
-use crate::{
-    handle::{Handle, tales},
-    lanes::Twins,
-    op::stories,
-    pair::Pair,
-};
+use crate::{common::generated::act::breaker_runs, handle::Handle, lockstep::Lockstep, op::machine_runs};
 
 fn cases(number: u32) -> ProptestConfig {
     ProptestConfig {
         cases: number,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/model/regressions.txt"))),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(
+            "tests/proptest-regressions/model.txt",
+        ))),
         max_shrink_iters: 20_000,
         ..ProptestConfig::default()
     }
@@ -33,18 +40,13 @@ proptest! {
     #![proptest_config(cases(2000))]
 
     #[test]
-    fn the_machine_does_as_the_reference_says(story in stories(), seed: u64) {
-        let mut pair = Pair::play(&story, seed)?;
-        pair.leave_half_open(story.then)?;
+    fn the_machine_does_as_the_reference_says(run in machine_runs(), seed: u64) {
+        let mut lockstep = Lockstep::play(&run, seed)?;
+        lockstep.leave_half_open(run.then)?;
     }
 
     #[test]
-    fn each_call_is_counted_once(tale in tales(), seed: u64) {
-        Handle::play(&tale, seed)?;
-    }
-
-    #[test]
-    fn calls_that_pass_the_lock_by_lead_to_the_same(tale in tales(), seed: u64) {
-        Twins::play(&tale, seed)?;
+    fn each_call_is_counted_once(run in breaker_runs(), seed: u64) {
+        Handle::play(&run, seed)?;
     }
 }

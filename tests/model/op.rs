@@ -5,7 +5,13 @@ use std::time::Duration;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use tower_breaker::snapshot::Mode;
 
-use crate::plan::{Change, Plan, changes, millis, plans};
+use crate::common::{
+    durations::ms,
+    generated::{
+        act::{Ends, all_ends, modes, pauses, sleeps, starts},
+        plan::{Change, Plan, changes, plans},
+    },
+};
 
 /// One step of a sequence. A number picks among what there is, modulo how much there is.
 #[derive(Clone, Debug)]
@@ -27,7 +33,8 @@ pub(crate) enum Op {
     StartWaiting(u8),
     /// The answer is in, and goes on.
     Answer(u8),
-    /// A call that is given up after as long as few calls take: a nanosecond before that, then, or one after.
+    /// A call that is given up after as long as few calls take: a nanosecond before that, then, or
+    /// one after.
     GiveUp(i8),
     /// A bad answer that asks for a pause.
     AskForPause(Duration),
@@ -48,10 +55,12 @@ pub(crate) enum Op {
     ReportOverdue,
     /// Looks whether the evidence has lasted long enough.
     Reconsider,
-    /// Bad calls at once, until the evidence only has to last; then looks a nanosecond before that, at it, or one after.
+    /// Bad calls at once, until the evidence only has to last; then looks a nanosecond before that,
+    /// at it, or one after.
     Ripen(i8),
     Sleep(Duration),
-    /// Sleeps until a moment at which something may change: one nanosecond before, at it, or one after.
+    /// Sleeps until a moment at which something may change: one nanosecond before, at it, or one
+    /// after.
     SleepUntil {
         moment: u8,
         offset: i8,
@@ -83,17 +92,6 @@ pub(crate) struct Traffic {
     pub(crate) until_change: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ends {
-    Good,
-    Bad,
-    Ignored,
-    Cancelled,
-    Unused,
-    /// It doesn't.
-    Hangs,
-}
-
 /// A setting that is out of range.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Mistake {
@@ -105,7 +103,7 @@ pub(crate) enum Mistake {
 
 /// A sequence, and how it goes on once it has come to half-open.
 #[derive(Clone, Debug)]
-pub(crate) struct Story {
+pub(crate) struct MachineRun {
     pub(crate) plan: Plan,
     /// What the clock says at first.
     pub(crate) starts_at: Duration,
@@ -115,9 +113,9 @@ pub(crate) struct Story {
     pub(crate) then: Ends,
 }
 
-pub(crate) fn stories() -> impl Strategy<Value = Story> {
+pub(crate) fn machine_runs() -> impl Strategy<Value = MachineRun> {
     (plans(), starts(), any::<bool>(), vec(ops(), 1..40), all_ends()).prop_map(
-        |(plan, starts_at, prompt, ops, then)| Story {
+        |(plan, starts_at, prompt, ops, then)| MachineRun {
             plan,
             starts_at,
             prompt,
@@ -125,15 +123,6 @@ pub(crate) fn stories() -> impl Strategy<Value = Story> {
             then,
         },
     )
-}
-
-/// Where time begins: somewhere, or near its end.
-pub(crate) fn starts() -> impl Strategy<Value = Duration> {
-    prop_oneof![
-        6 => Just(Duration::ZERO),
-        3 => (0_u64..100_000_000_000).prop_map(Duration::from_nanos),
-        1 => select(vec![Duration::from_nanos(u64::MAX - 9_000_000_000), Duration::MAX]),
-    ]
 }
 
 fn ops() -> impl Strategy<Value = Op> {
@@ -202,9 +191,9 @@ fn traffic() -> impl Strategy<Value = Traffic> {
 
 /// Good calls, enough to learn from.
 fn lessons() -> impl Strategy<Value = Traffic> {
-    let every = select(vec![60, 30, 100, 5000, 20_000]).prop_map(millis);
+    let every = select(vec![60, 30, 100, 5000, 20_000]).prop_map(ms);
     let takes = prop_oneof![
-        2 => select(vec![40, 0, 1, 500, 3000]).prop_map(millis),
+        2 => select(vec![40, 0, 1, 500, 3000]).prop_map(ms),
         1 => (0_u64..2_000_000_000).prop_map(Duration::from_nanos),
     ];
     (prop_oneof![2 => 64_u8..=80, 1 => 1_u8..=200], every, takes).prop_map(|(calls, every, takes)| Traffic {
@@ -214,41 +203,4 @@ fn lessons() -> impl Strategy<Value = Traffic> {
         ends: Ends::Good,
         until_change: false,
     })
-}
-
-pub(crate) fn all_ends() -> impl Strategy<Value = Ends> {
-    select(vec![
-        Ends::Good,
-        Ends::Bad,
-        Ends::Ignored,
-        Ends::Cancelled,
-        Ends::Unused,
-        Ends::Hangs,
-    ])
-}
-
-pub(crate) fn modes() -> impl Strategy<Value = Mode> {
-    prop_oneof![
-        3 => Just(Mode::Automatic),
-        2 => Just(Mode::ForcedOpen),
-        1 => Just(Mode::Disabled),
-        2 => Just(Mode::Shadow),
-    ]
-}
-
-/// Between two calls.
-pub(crate) fn pauses() -> impl Strategy<Value = Duration> {
-    prop_oneof![
-        4 => select(vec![100, 0, 1, 20, 50, 333]).prop_map(millis),
-        1 => (0_u64..500_000_000).prop_map(Duration::from_nanos),
-    ]
-}
-
-pub(crate) fn sleeps() -> impl Strategy<Value = Duration> {
-    prop_oneof![
-        80 => select(vec![500, 0, 1, 50, 250, 1000, 3000, 10_000, 61_000]).prop_map(millis),
-        40 => (0_u64..3_000_000_000).prop_map(Duration::from_nanos),
-        10 => (0_u64..100_000).prop_map(Duration::from_secs),
-        1 => Just(Duration::MAX),
-    ]
 }

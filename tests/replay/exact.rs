@@ -15,7 +15,8 @@ use tower_breaker::{
 };
 
 use crate::{
-    live::{Life, MS, S, Use, live, ms},
+    common::durations::ms,
+    live::{Life, MS, S, Use, live},
     support::{Memory, Random},
 };
 

@@ -1,4 +1,5 @@
-//! A live breaker in simulated time: a service with outages, hangs, brownouts and impatient callers behind it, polled by hand.
+//! A live breaker in simulated time: a service with outages, hangs, brownouts and impatient callers
+//! behind it, polled by hand.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +15,10 @@ use tower_breaker::{
     Breaker, CircuitBreaker, CircuitBreakerLayer, Config, Event, Outcome, Permit, observe::Transition, replay::Recorder,
 };
 
-use crate::support::{HandClock, Memory, Random};
+use crate::{
+    common::clock::ManualClock,
+    support::{Memory, Random},
+};
 
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const S: u64 = 1_000 * MS;
@@ -105,7 +109,7 @@ enum Ends {
 struct Simulation {
     how: Use,
     random: Random,
-    clock: HandClock,
+    clock: ManualClock,
     breaker: Breaker,
     service: Protected,
     readiness: Arc<Mutex<Readiness>>,
@@ -115,7 +119,7 @@ struct Simulation {
 }
 
 pub(crate) fn live(config: Config, how: Use, length: u64) -> Life {
-    let clock = HandClock::default();
+    let clock = ManualClock::default();
     let (csv, json) = (Memory::default(), Memory::default());
     let changes = Arc::new(Mutex::new(Vec::new()));
     let seen = changes.clone();
@@ -182,7 +186,8 @@ impl Simulation {
     }
 
     fn set(&self, nanos: u64) {
-        self.clock.set(nanos / self.how.tick * self.how.tick);
+        self.clock
+            .set(Duration::from_nanos(nanos / self.how.tick * self.how.tick));
     }
 
     fn end_until(&mut self, now: u64) {
@@ -211,7 +216,8 @@ impl Simulation {
                 *answer.0.lock().unwrap() = Some(!matches!(ends, Ends::Bad));
                 let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
                 if polled.is_pending() {
-                    // It waits for the primary to be ready: it asks again now and then, until it is given up.
+                    // It waits for the primary to be ready: it asks again now and then, until it is
+                    // given up.
                     let ends = if self.random.percent(20) { Ends::Cancelled } else { ends };
                     let later = at + 1 + self.random.below(300 * MS);
                     self.calls.insert((later, number), (Live::Call(call, answer), ends));
@@ -265,8 +271,4 @@ impl Simulation {
             _ => (ends, takes),
         }
     }
-}
-
-pub(crate) const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
 }

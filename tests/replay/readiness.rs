@@ -4,6 +4,7 @@ use std::{
     future::{Ready, ready},
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use tower::{BoxError, Layer, Service};
@@ -15,14 +16,15 @@ use tower_breaker::{
 };
 
 use crate::{
-    live::{MS, ms},
-    support::{HandClock, Memory},
+    common::{clock::ManualClock, durations::ms},
+    live::MS,
+    support::Memory,
 };
 
 /// Fails each time that it is asked whether it is ready, which takes a while.
 #[derive(Clone, Debug)]
 struct Unready {
-    clock: HandClock,
+    clock: ManualClock,
     asked_until: u64,
 }
 
@@ -32,7 +34,7 @@ impl Service<()> for Unready {
     type Future = Ready<Result<(), BoxError>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.clock.set(self.asked_until);
+        self.clock.set(Duration::from_nanos(self.asked_until));
         Poll::Ready(Err("not ready".into()))
     }
 
@@ -44,7 +46,7 @@ impl Service<()> for Unready {
 /// What a breaker did, and what its recorders wrote of it.
 #[derive(Default)]
 struct Recorded {
-    clock: HandClock,
+    clock: ManualClock,
     csv: Memory,
     json: Memory,
     changes: Arc<Mutex<Vec<(u64, Transition)>>>,
@@ -118,11 +120,11 @@ fn evidence_that_ripens_while_readiness_is_asked_for_trips_before_its_failure_co
     let config = Config::new("ripe").trip_when(Evidence::tolerating(0.5).sustained_for(ms(500)));
     let recorded = Recorded::default();
     let layer = recorded.layer(config.clone());
-    recorded.clock.set(100 * MS);
+    recorded.clock.set(Duration::from_nanos(100 * MS));
     for _ in 0..20 {
         layer.breaker().try_acquire().unwrap().record(Outcome::Failure);
     }
-    recorded.clock.set(599 * MS);
+    recorded.clock.set(Duration::from_nanos(599 * MS));
     let mut service = layer.layer(recorded.unready(601 * MS));
     assert!(poll_ready(&mut service).is_ready());
     drop((service, layer));

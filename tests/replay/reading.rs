@@ -1,4 +1,5 @@
-//! Traces as people bring them: each mistake names its line, its field, the value and what would be accepted.
+//! Traces as people bring them: each mistake names its line, its field, the value and what would be
+//! accepted.
 
 use std::{
     fmt::Write as _,
@@ -332,9 +333,9 @@ fn a_million_rows_are_read_and_replayed() {
     };
     let trace = Trace::read_csv(long).unwrap();
     assert_eq!((trace.calls().len(), trace.unsorted()), (1_000_000, 0));
-    let mut told = 0;
-    let report = Replay::new(Config::default()).run_with(&trace, |_| told += 1).unwrap();
-    assert_eq!((report.admitted.good, told), (1_000_000, 1_000_000));
+    let mut seen = 0;
+    let report = Replay::new(Config::default()).run_with(&trace, |_| seen += 1).unwrap();
+    assert_eq!((report.admitted.good, seen), (1_000_000, 1_000_000));
 }
 
 #[test]

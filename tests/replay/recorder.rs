@@ -16,10 +16,10 @@ use tower_breaker::{
     replay::{Recorder, Trace},
 };
 
-use crate::support::{HandClock, Memory};
+use crate::{common::clock::ManualClock, support::Memory};
 
-fn breaker(observer: impl Observer) -> (Breaker, HandClock) {
-    let clock = HandClock::default();
+fn breaker(observer: impl Observer) -> (Breaker, ManualClock) {
+    let clock = ManualClock::default();
     let layer = CircuitBreakerLayer::builder()
         .name("a, \"b\"")
         .trip_when(ConsecutiveFailures::of(2))
@@ -32,18 +32,18 @@ fn breaker(observer: impl Observer) -> (Breaker, HandClock) {
 }
 
 /// One call of each kind.
-fn day(breaker: &Breaker, clock: &HandClock) {
-    clock.set(1_000_000_000);
+fn day(breaker: &Breaker, clock: &ManualClock) {
+    clock.set(Duration::from_nanos(1_000_000_000));
     let good = breaker.try_acquire().unwrap();
-    clock.set(1_000_000_001);
+    clock.set(Duration::from_nanos(1_000_000_001));
     let ignored = breaker.try_acquire().unwrap();
     let cancelled = breaker.try_acquire().unwrap();
     let mut streaming = breaker.try_acquire().unwrap();
-    clock.set(1_031_000_000);
+    clock.set(Duration::from_nanos(1_031_000_000));
     good.record(Outcome::Success);
     ignored.record(Outcome::Ignored);
     streaming.answered();
-    clock.set(2_000_000_000);
+    clock.set(Duration::from_nanos(2_000_000_000));
     drop(cancelled);
     streaming.record(Outcome::Failure);
     breaker.try_acquire().unwrap().record(Outcome::Failure);
@@ -94,7 +94,7 @@ fn json_lines_say_the_same() {
     );
 }
 
-/// Fails while it is told to.
+/// Fails while the test says so.
 #[derive(Clone)]
 struct Disk {
     full: Arc<AtomicBool>,
@@ -206,14 +206,14 @@ impl Observer for Uninterested {
 
 #[test]
 fn who_does_not_want_calls_is_told_of_none_though_another_is() {
-    let (told, memory) = (Arc::default(), Memory::default());
+    let (saw_a_call, memory) = (Arc::default(), Memory::default());
     let layer = CircuitBreakerLayer::builder()
-        .observer(Uninterested(Arc::clone(&told)))
+        .observer(Uninterested(Arc::clone(&saw_a_call)))
         .observer(Recorder::csv(memory.clone()))
         .build()
         .unwrap();
     layer.breaker().try_acquire().unwrap().record(Outcome::Success);
     drop(layer);
-    assert!(!told.load(Ordering::Relaxed));
+    assert!(!saw_a_call.load(Ordering::Relaxed));
     assert_eq!(memory.text().lines().count(), 2);
 }

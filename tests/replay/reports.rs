@@ -178,7 +178,8 @@ fn calls_that_hang_trip_before_any_of_them_ends() {
     let trace = Trace::read_csv(csv.as_bytes()).unwrap();
     let config = config().slow_after(Duration::from_millis(250));
     let report = Replay::new(config).run(&trace).unwrap();
-    // The third is overdue after 0.45 s, in a slot of a 16th of 0.25 s at most: the call at 0.5 s finds it.
+    // The third is overdue after 0.45 s, in a slot of a 16th of 0.25 s at most: the call at 0.5 s
+    // finds it.
     assert_eq!(report.trips[0].at, tenths(5));
     assert_eq!(report.trips[0].noticed_after, Some(Duration::from_millis(500)));
 }
@@ -282,10 +283,10 @@ fn two_recordings_in_one_file_are_replayed_by_time() {
 
 #[test]
 fn each_call_is_told_with_what_became_of_it() {
-    let mut told = String::new();
+    let mut fates = String::new();
     let report = Replay::new(config())
         .run_with(&trace("gbbb bg r"), |fate| {
-            told.push(match (fate.diverted, fate.verdict) {
+            fates.push(match (fate.diverted, fate.verdict) {
                 (false, Verdict::Good) => 'g',
                 (false, Verdict::Bad) => 'b',
                 (true, Verdict::Good) => 'G',
@@ -295,7 +296,7 @@ fn each_call_is_told_with_what_became_of_it() {
             });
         })
         .unwrap();
-    assert_eq!(told, "gbbbBG?");
+    assert_eq!(fates, "gbbbBG?");
     assert_eq!(report.refused_again, 1);
 }
 

@@ -10,9 +10,10 @@ use tower_breaker::{
     replay::{Latencies, Replay, Report, Suggest, Trace},
 };
 
-use crate::support::Random;
+use crate::{common::durations::ms, support::Random};
 
-/// What a call that starts at this second would be: how it ends, and how long it takes where its healthy time is given.
+/// What a call that starts at this second would be: how it ends, and how long it takes where its
+/// healthy time is given.
 type Plan = fn(f64, f64) -> (&'static str, f64);
 
 fn hand_set(config: &Config) -> Option<Duration> {
@@ -50,10 +51,6 @@ fn blips(second: f64, healthy: f64) -> (&'static str, f64) {
         blip if blip < 0.8 => ("failure", 0.005),
         _ => ("success", healthy),
     }
-}
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
 }
 
 #[test]
@@ -142,7 +139,8 @@ fn where_every_limit_trips_on_healthy_calls_none_is_suggested() {
 
 #[test]
 fn a_value_that_trips_on_a_healthy_pause_is_out_though_others_lose_no_less() {
-    // Calls hang again and again. Once all wait for 0.6 s: a pause that is over before anything can be done.
+    // Calls hang again and again. Once all wait for 0.6 s: a pause that is over before anything can
+    // be done.
     let trace = trace(9_000, |second, healthy| match second {
         _ if (6.0..10.0).contains(&(second % 12.0)) => ("cancelled", 3.0),
         _ if (26.0..26.6).contains(&second) => ("success", 26.6 - second + healthy),
@@ -219,7 +217,8 @@ fn the_toml_lines_to_paste_are_the_configuration() {
     }
 }
 
-/// Rust lines as people paste them: what they make of a configuration, and their text without white space.
+/// Rust lines as people paste them: what they make of a configuration, and their text without white
+/// space.
 macro_rules! pasted {
     ($($lines:tt)+) => {
         (Config::default() $($lines)+, without_space(stringify!($($lines)+)))

@@ -1,31 +1,9 @@
-//! What the tests share.
+//! A file in memory, and random numbers.
 
 use std::{
     io::{self, Write},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex},
 };
-
-use tower_breaker::clock::Clock;
-
-/// A clock that is set by hand.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct HandClock(Arc<AtomicU64>);
-
-impl HandClock {
-    pub(crate) fn set(&self, nanos: u64) {
-        self.0.store(nanos, Ordering::Relaxed);
-    }
-}
-
-impl Clock for HandClock {
-    fn now(&self) -> Duration {
-        Duration::from_nanos(self.0.load(Ordering::Relaxed))
-    }
-}
 
 /// A file in memory.
 #[derive(Clone, Debug, Default)]

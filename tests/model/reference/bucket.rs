@@ -1,5 +1,5 @@
-use super::{Nanos, Why};
-use crate::plan::GOOD;
+use super::{Cause, Nanos};
+use crate::common::generated::plan::GOOD;
 
 /// A call that came to a verdict.
 #[derive(Clone, Copy, Debug)]
@@ -110,9 +110,9 @@ impl Bucket {
         if self.level == 0 { 0 } else { now - self.since.min(now) }
     }
 
-    pub(super) fn reason(&self, weight: u64, excess: u64, sigmas: u64, now: Nanos) -> Why {
+    pub(super) fn reason(&self, weight: u64, excess: u64, sigmas: u64, now: Nanos) -> Cause {
         let by_chance = (weight as f64 / GOOD as f64 * self.judged as f64).sqrt() * sigmas as f64;
-        Why::Evidence {
+        Cause::Evidence {
             level: self.level as f64 / GOOD as f64,
             threshold: by_chance.max(excess as f64),
             bad: self.bad,

@@ -5,8 +5,8 @@ use std::{
 
 use tower_breaker::policy::SlidingWindow;
 
-use super::{Bucket, Nanos, Why, bucket::Judged, nanos};
-use crate::plan::{Plan, PolicyPlan};
+use super::{Bucket, Cause, Nanos, bucket::Judged, nanos};
+use crate::common::generated::plan::{Plan, PolicyPlan};
 
 /// What is known while it is closed.
 #[derive(Clone, Debug)]
@@ -80,7 +80,7 @@ impl Memory {
         }
     }
 
-    fn trips(&self, all: &[Judged], now: Nanos) -> Option<Why> {
+    fn trips(&self, all: &[Judged], now: Nanos) -> Option<Cause> {
         let tally = self.tally(all, now);
         let Tally { calls, .. } = tally;
         let reaches = |part: u64, percent: u64, minimum: u64| {
@@ -97,24 +97,24 @@ impl Memory {
                 .filter(|bucket| bucket.has_lasted(nanos(*sustained), now))
                 .map(|bucket| bucket.reason(*weight, *excess, 3, now)),
             PolicyPlan::FailureRate(plan) => {
-                reaches(tally.failed, plan.percent, plan.minimum_calls()).map(|rate| Why::FailureRate {
+                reaches(tally.failed, plan.percent, plan.minimum_calls()).map(|rate| Cause::FailureRate {
                     rate,
                     percent: plan.percent,
                     calls,
                 })
             }
             PolicyPlan::SlowCallRate(plan) => {
-                reaches(tally.slow, plan.percent, plan.minimum_calls()).map(|rate| Why::SlowCallRate {
+                reaches(tally.slow, plan.percent, plan.minimum_calls()).map(|rate| Cause::SlowCallRate {
                     rate,
                     percent: plan.percent,
                     calls,
                 })
             }
-            PolicyPlan::Consecutive(threshold) => (tally.bad_in_a_row >= *threshold).then_some(Why::Consecutive {
+            PolicyPlan::Consecutive(threshold) => (tally.bad_in_a_row >= *threshold).then_some(Cause::Consecutive {
                 count: tally.bad_in_a_row,
                 threshold: *threshold,
             }),
-            PolicyPlan::BadCalls { most, .. } => (tally.bad >= *most).then_some(Why::BadCalls {
+            PolicyPlan::BadCalls { most, .. } => (tally.bad >= *most).then_some(Cause::BadCalls {
                 bad: tally.bad,
                 most: *most,
             }),
@@ -192,8 +192,8 @@ impl Closed {
         }
     }
 
-    /// One of the calls that were slow, and hadn't failed as far as was known, has. Nobody says which: the oldest that is
-    /// still known of.
+    /// One of the calls that were slow, and hadn't failed as far as was known, has. Nobody says
+    /// which: the oldest that is still known of.
     pub(super) fn overdue_failed(&mut self, now: Nanos) {
         let is_only_slow = |call: &Judged| call.slow && !call.failed;
         let fail = |log: &mut [Judged]| {
@@ -226,7 +226,7 @@ impl Closed {
         self.memories.iter().filter_map(ripe).min()
     }
 
-    pub(super) fn trips(&self, now: Nanos) -> Option<Why> {
+    pub(super) fn trips(&self, now: Nanos) -> Option<Cause> {
         self.memories.iter().find_map(|memory| memory.trips(&self.log, now))
     }
 
@@ -234,8 +234,8 @@ impl Closed {
         let mut old = take(&mut self.memories);
         for policy in &plan.policies {
             let kind = discriminant(policy);
-            let heir = old.iter().position(|memory| discriminant(&memory.policy) == kind);
-            self.memories.push(match heir {
+            let same = old.iter().position(|memory| discriminant(&memory.policy) == kind);
+            self.memories.push(match same {
                 Some(index) => old.remove(index).handed_to(policy.clone(), now),
                 None => Memory::new(policy.clone(), now),
             });

@@ -1,5 +1,5 @@
 use super::{Nanos, bucket::Judged};
-use crate::plan::{FormPlan, Plan};
+use crate::common::generated::plan::{FormPlan, Plan};
 
 /// How far access has returned.
 #[derive(Clone, Debug)]
@@ -79,7 +79,8 @@ impl HalfOpen {
             Step::Stage {
                 index, asked, granted, ..
             } => {
-                // The first that asks gets a turn; a whole turn more for each 100 % that have added up since.
+                // The first that asks gets a turn; a whole turn more for each 100 % that have added
+                // up since.
                 let turns = 1 + *asked * u64::from(plan.stages()[*index]) / 100;
                 *asked += 1;
                 let free = *granted < turns;
@@ -92,7 +93,8 @@ impl HalfOpen {
     pub(super) fn gives_back(&mut self, id: u64, plan: &Plan) {
         match &mut self.step {
             Step::Trial { holders, .. } => holders.retain(|holder| *holder != id),
-            // As if it had never asked; but a turn that others were refused in the meantime is gone.
+            // As if it had never asked; but a turn that others were refused in the meantime is
+            // gone.
             Step::Stage {
                 index, asked, granted, ..
             } => {

@@ -1,5 +1,6 @@
-//! The rules, worked out as a reader of DESIGN.md would by hand: lists of what happened, and each question answered from
-//! them anew. No sums that are kept, no rings, no floating-point where a decision hangs on it.
+//! Works the rules of `ARCHITECTURE.md` out by hand: keeps lists of what happened, and answers each
+//! question from them anew. It keeps no sums and no rings, and decides nothing by floating-point
+//! numbers.
 
 mod bucket;
 mod closed;
@@ -26,7 +27,7 @@ use self::{
     bucket::Judged,
     half_open::{Reservation, Step},
 };
-use crate::plan::{FormPlan, Plan};
+use crate::common::generated::plan::{FormPlan, Plan};
 
 /// Nanoseconds since the clock began.
 pub(crate) type Nanos = u64;
@@ -44,7 +45,7 @@ const SECOND: Nanos = 1_000_000_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Reference {
     pub(crate) plan: Plan,
-    /// The latest time that anybody told of.
+    /// The latest time that a step has given.
     pub(crate) now: Nanos,
     pub(crate) mode: Mode,
     pub(crate) mode_reason: Option<String>,
@@ -55,14 +56,14 @@ pub(crate) struct Reference {
     pub(crate) attempt: Option<u32>,
     /// How many keep trials for those who aren't callers.
     pub(crate) trial_reservations: u32,
-    pub(crate) last_trip: Option<Why>,
+    pub(crate) last_trip: Option<Cause>,
     /// Until when the primary asked to be left alone.
     paused_until: Nanos,
     pub(crate) yardstick: Yardstick,
     /// Calls from before the last reset are forgotten.
     learns_from: u64,
     /// What has changed, in order.
-    pub(crate) heard: Vec<Heard>,
+    pub(crate) transitions: Vec<Expected>,
     calls: u64,
 }
 
@@ -96,7 +97,7 @@ pub(crate) struct Call {
 
 /// A trip's reason, with what was measured.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Why {
+pub(crate) enum Cause {
     Evidence {
         level: f64,
         threshold: f64,
@@ -132,12 +133,12 @@ pub(crate) enum Why {
     },
 }
 
-/// A transition that should be told of.
+/// A transition that the machine should report.
 #[derive(Clone, Debug)]
-pub(crate) enum Heard {
+pub(crate) enum Expected {
     Opened {
         from: State,
-        why: Why,
+        cause: Cause,
         /// What it may be, in seconds: jitter decides.
         open_for: RangeInclusive<f64>,
         attempt: u32,
@@ -148,10 +149,10 @@ pub(crate) enum Heard {
     Share {
         from: u8,
         to: u8,
-        why: Option<Why>,
+        cause: Option<Cause>,
     },
     Closed,
-    WouldHaveTripped(Why),
+    WouldHaveTripped(Cause),
     Mode {
         from: Mode,
         to: Mode,
@@ -180,7 +181,7 @@ impl Reference {
             paused_until: 0,
             yardstick: Yardstick::default(),
             learns_from: 0,
-            heard: Vec::new(),
+            transitions: Vec::new(),
             calls: 0,
         }
     }
@@ -258,7 +259,7 @@ impl Reference {
     fn begin_trial(&mut self) {
         self.phase = Phase::HalfOpen(HalfOpen::new(&self.plan, self.now));
         self.since = self.now;
-        self.heard.push(Heard::HalfOpened {
+        self.transitions.push(Expected::HalfOpened {
             attempt: self.attempt.unwrap_or(0),
         });
     }
@@ -332,7 +333,7 @@ impl Reference {
     }
 
     /// Trips for a reason that the calls don't tell; whether it did.
-    pub(crate) fn trip_for(&mut self, why: Why, clock: Nanos) -> bool {
+    pub(crate) fn trip_for(&mut self, cause: Cause, clock: Nanos) -> bool {
         self.catch_up(clock);
         let trips = match (self.mode, &self.phase) {
             (Mode::Automatic, Phase::Open { .. }) => false,
@@ -341,7 +342,7 @@ impl Reference {
             _ => false,
         };
         if trips {
-            self.trip(why);
+            self.trip(cause);
         }
         trips && self.mode == Mode::Automatic
     }
@@ -411,7 +412,8 @@ impl Reference {
         }
     }
 
-    /// When this call is overdue: past `slow_after`, or in half-open past its lease, whichever comes first.
+    /// When this call is overdue: past `slow_after`, or in half-open past its lease, whichever
+    /// comes first.
     pub(crate) fn due(&self, call: &Call, clock: Nanos) -> Option<Nanos> {
         let limit = match call.started {
             Some(_) => [call.slow_after, call.time_limit].into_iter().flatten().min(),
@@ -527,8 +529,8 @@ impl Reference {
 
     fn trip_if_due(&mut self) {
         if let Phase::Closed(closed) = &self.phase {
-            if let Some(why) = closed.trips(self.now) {
-                self.trip(why);
+            if let Some(cause) = closed.trips(self.now) {
+                self.trip(cause);
             }
         }
     }
@@ -595,7 +597,7 @@ impl Reference {
         half_open.ended.push((false, now));
         let calls = half_open.undecided_in_a_row();
         if calls >= 10 && now - half_open.last_decided() >= SECOND {
-            self.trip(Why::NoVerdict { calls });
+            self.trip(Cause::NoVerdict { calls });
         }
     }
 
@@ -631,7 +633,7 @@ impl Reference {
         let to_come = permitted - verdicts.len() as u64;
         if bad >= *too_many {
             let calls = verdicts.len() as u64;
-            self.trip(Why::TrialFailed {
+            self.trip(Cause::TrialFailed {
                 bad,
                 calls,
                 threshold: *too_many,
@@ -662,11 +664,11 @@ impl Reference {
         };
         let bucket = Bucket::replay(log);
         if bucket.is_full(half_open.weight, *net_failures, 2, 4) {
-            let why = bucket.reason(half_open.weight, *net_failures, 2, self.now);
+            let cause = bucket.reason(half_open.weight, *net_failures, 2, self.now);
             let half = |stage: &u8| 2 * u32::from(*stage) <= u32::from(stages[*index]);
             match stages.iter().rposition(half) {
-                Some(lower) => self.enter_stage(lower, Some(why)),
-                None => self.trip(why),
+                Some(lower) => self.enter_stage(lower, Some(cause)),
+                None => self.trip(cause),
             }
             return;
         }
@@ -687,7 +689,7 @@ impl Reference {
         }
     }
 
-    fn enter_stage(&mut self, index: usize, why: Option<Why>) {
+    fn enter_stage(&mut self, index: usize, cause: Option<Cause>) {
         let from = self.share();
         let to = self.plan.stages()[index];
         if let Phase::HalfOpen(half_open) = &mut self.phase {
@@ -700,27 +702,27 @@ impl Reference {
                 granted: 0,
             };
         }
-        self.heard.push(Heard::Share { from, to, why });
+        self.transitions.push(Expected::Share { from, to, cause });
     }
 
     fn close(&mut self) {
         self.phase = Phase::Closed(Closed::new(&self.plan, self.now));
         self.since = self.now;
-        self.heard.push(Heard::Closed);
+        self.transitions.push(Expected::Closed);
     }
 
-    fn trip(&mut self, why: Why) {
+    fn trip(&mut self, cause: Cause) {
         let from = self.state();
         if from == State::Closed && self.now - self.since >= 10 * SECOND {
             self.attempt = None;
         }
-        self.last_trip = Some(why.clone());
+        self.last_trip = Some(cause.clone());
         if self.mode == Mode::Shadow {
             self.phase = Phase::Closed(Closed {
                 quiet_until: self.now.saturating_add(10 * SECOND),
                 ..Closed::new(&self.plan, self.now)
             });
-            self.heard.push(Heard::WouldHaveTripped(why));
+            self.transitions.push(Expected::WouldHaveTripped(cause));
             return;
         }
         self.yardstick.start_sampling();
@@ -737,13 +739,13 @@ impl Reference {
         }
         let asked_for = Duration::from_nanos(self.paused_until.saturating_sub(self.now));
         let least = open.pause_cap.map_or(0.0, |cap| asked_for.min(cap).as_secs_f64());
-        self.heard.push(Heard::Opened {
+        self.transitions.push(Expected::Opened {
             from,
-            why,
+            cause,
             open_for: least.max(longest * (1.0 - open.jitter))..=least.max(longest),
             attempt,
         });
-        // How long exactly is known once the machine has told of it: see `pin_open_time`.
+        // The exact time is known once the machine has reported it: see `pin_open_time`.
         let until = self.now;
         let soonest = asked_for.min(open.pause_cap.unwrap_or_default()).max(SECOND_TENTH);
         let early = (open.enough > 0).then(|| (open.enough, self.now.saturating_add(nanos(soonest))));
@@ -799,7 +801,7 @@ impl Reference {
             (_, Mode::ForcedOpen) | (Mode::ForcedOpen, Mode::Automatic) => open,
             _ => Phase::Closed(Closed::new(&self.plan, self.now)),
         });
-        self.heard.push(Heard::Mode {
+        self.transitions.push(Expected::Mode {
             from,
             to,
             reason,
@@ -818,7 +820,7 @@ impl Reference {
         self.new_generation(Phase::Closed(Closed::new(&self.plan, self.now)));
         self.yardstick = Yardstick::default();
         self.learns_from = self.generation;
-        self.heard.push(Heard::Reset);
+        self.transitions.push(Expected::Reset);
     }
 
     pub(crate) fn reconfigure(&mut self, plan: Plan, clock: Nanos) {
@@ -832,7 +834,7 @@ impl Reference {
             }
             Phase::Open { .. } | Phase::HalfOpen(_) => {}
         }
-        self.heard.push(Heard::Reconfigured);
+        self.transitions.push(Expected::Reconfigured);
     }
 }
 

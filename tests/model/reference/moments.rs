@@ -1,7 +1,7 @@
 use tower_breaker::policy::SlidingWindow;
 
 use super::{Bucket, Memory, Nanos, Phase, Reference, SECOND, closed::slice_of, half_open::Step, nanos};
-use crate::plan::{FormPlan, PolicyPlan};
+use crate::common::generated::plan::{FormPlan, PolicyPlan};
 
 impl Reference {
     /// The times to come at which something may change: where an error by one would show.

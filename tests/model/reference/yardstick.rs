@@ -40,7 +40,7 @@ impl Yardstick {
             let near = |a: Duration, b: Duration| {
                 a.abs_diff(b) <= Duration::from_nanos(2 + a.as_nanos() as u64 / 1_000_000_000)
             };
-            let pinned = |own: Duration, told: Option<Duration>| told.filter(|told| near(own, *told)).unwrap_or(own);
+            let pinned = |own: Duration, read: Option<Duration>| read.filter(|read| near(own, *read)).unwrap_or(own);
             reading.p99 = pinned(reading.p99, p99);
             reading.slow_after = pinned(reading.slow_after, slow_after);
         }
@@ -132,7 +132,7 @@ impl Yardstick {
     }
 }
 
-/// The longest time that isn't told from this one: four of them to an octave.
+/// The longest time that falls into the same bucket as this one. An octave has four buckets.
 fn edge(took: Nanos) -> Nanos {
     let octaves = (0..=20).flat_map(|octave| [1_000_000, 1_189_207, 1_414_214, 1_681_793].map(|edge| edge << octave));
     let longest = nanos(Duration::from_millis(1 << 20));

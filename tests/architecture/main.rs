@@ -1,0 +1,10 @@
+//! Holds the source tree to `ARCHITECTURE.md`: what may import what, and which test holds which
+//! rule.
+#![allow(clippy::unwrap_used, reason = "tests are exempt, their helpers too")]
+
+mod comments;
+mod files;
+mod layers;
+mod machine;
+mod rules;
+mod source;
