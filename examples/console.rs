@@ -30,7 +30,7 @@ use tower_breaker::{
 /// The page, under `/breakers`. Who may operate the breakers is for the hook to say; here anybody may, since it listens on this machine only.
 fn with_console(app: Router, registry: &Registry, agent: &Arc<Agent>) -> Router {
     let console = Console::builder(registry)
-        .authorize(|_| Ok(Identity::new("whoever sits here")))
+        .authorize(|_| Ok(Identity::new("an operator at this machine")))
         .build();
     console.show_agent(agent);
     app.nest_service("/breakers", console)

@@ -1,13 +1,15 @@
-use std::{error::Error, fmt, time::Duration};
+//! [`CircuitOpen`], the error of a refused call: small, since every refused call makes one.
+
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use crate::{
     breaker_name::BreakerName,
     machine::{HumanDuration, Timestamp},
 };
 
-/// The breaker refused the call: the primary never saw it.
+/// An error that says that the breaker refused a call: the primary never saw it.
 ///
-/// Behind a `BoxError` it is found by downcasting:
+/// Downcast a `BoxError` to find it:
 ///
 /// ```
 /// use tower::BoxError;
@@ -20,11 +22,11 @@ use crate::{
 #[derive(Clone, PartialEq, Eq)]
 pub struct CircuitOpen {
     breaker: BreakerName,
-    /// In nanoseconds.
+    /// In nanoseconds, or [`UNKNOWN`].
     retry_after: u64,
 }
 
-/// In place of a time after which to come back: nobody can tell.
+/// The value of `retry_after` where the time to come back isn't known.
 const UNKNOWN: u64 = u64::MAX;
 
 impl CircuitOpen {
@@ -37,7 +39,8 @@ impl CircuitOpen {
         }
     }
 
-    /// To come back at `retry_at`; at the end of time, if nobody can tell when.
+    /// Creates the error of a call that may come back at `retry_at`. [`Timestamp::END`] means that
+    /// the time isn't known.
     #[inline(always)]
     pub(crate) fn until(breaker: BreakerName, retry_at: Timestamp, now: Timestamp) -> Self {
         Self {
@@ -49,7 +52,8 @@ impl CircuitOpen {
         }
     }
 
-    /// Takes it out of its place, part by part.
+    /// Moves the error out of its place, part by part, as it was written: see
+    /// [`BreakerName::take`].
     #[inline(always)]
     pub(crate) fn take(&mut self) -> Self {
         Self {
@@ -58,13 +62,14 @@ impl CircuitOpen {
         }
     }
 
-    /// The name of the breaker.
+    /// Returns the name of the breaker.
     #[must_use]
     pub fn breaker(&self) -> &str {
         self.breaker.as_str()
     }
 
-    /// When to come back; `None` where an operator forced the breaker open, and only they can tell.
+    /// Returns after what time to come back, or `None` if an operator forced the breaker open
+    /// without an expiry.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         (self.retry_after != UNKNOWN).then(|| Duration::from_nanos(self.retry_after))
@@ -92,12 +97,21 @@ impl fmt::Display for CircuitOpen {
 
 impl Error for CircuitOpen {}
 
+/// Returns the text of an error, cut to its first 200 bytes at a boundary of characters.
+pub(crate) fn shortened(error: &dyn fmt::Display) -> Arc<str> {
+    const MAX_BYTES: usize = 200;
+    let mut text = error.to_string();
+    let end = (0..=MAX_BYTES.min(text.len())).rfind(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or(0));
+    text.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn it_says_when_to_come_back_where_somebody_can_tell() {
+    fn it_says_when_to_come_back_where_that_is_known() {
         let name = BreakerName::new("payments");
         let later = Timestamp::from_nanos(1_500_000_000);
         let open = CircuitOpen::until(name.clone(), later, Timestamp::START);
@@ -111,7 +125,7 @@ mod tests {
         let unknown = CircuitOpen::until(name.clone(), Timestamp::END, later);
         assert_eq!(unknown, CircuitOpen::new(name.clone(), None));
         assert_eq!(unknown.to_string(), "the circuit breaker \"payments\" is open");
-        // Longer than can be said, which isn't the same as never.
+        // A time too long to store isn't the same as an unknown one.
         assert!(CircuitOpen::new(name, Some(Duration::MAX)).retry_after().is_some());
     }
 }

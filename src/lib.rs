@@ -1,8 +1,9 @@
-//! A circuit breaker for Tower.
+//! A circuit breaker for [Tower](tower) services: axum, tonic, hyper and reqwest.
 //!
-//! [`CircuitBreakerLayer`] puts a breaker around any [`tower::Service`]. The breaker samples the latency and the errors of
-//! each request, trips when the evidence against the service is strong enough, sends the requests to a backup service while it is
-//! open, and gives access back gradually once the service is healthy again.
+//! [`CircuitBreakerLayer`] puts a breaker around any [`tower::Service`]. The breaker measures the
+//! latency and the errors of its calls, and trips when the evidence against the service is strong
+//! enough. While it is open, calls go to a backup service, get a response that you choose, or fail
+//! fast. When the service is healthy again, the breaker gives access back gradually.
 //!
 //! ```
 //! use std::time::Duration;
@@ -15,10 +16,10 @@
 //! let layer = CircuitBreakerLayer::builder()
 //!     .name("payments")
 //!     .slow_after(Duration::from_millis(300)) // a call that takes longer is as bad as an error
-//!     .backup(cached_payments)                // any Service with the same Request, Response, Error
+//!     .backup(cached_payments)                // any Service with the same types
 //!     .build()?;                              // Err(ConfigError) names the field and the value
 //!
-//! let breaker = layer.breaker().clone();      // a handle: state, snapshot, events, manual control
+//! let breaker = layer.breaker().clone();      // a handle: state, snapshot, events, control
 //! let service = ServiceBuilder::new().layer(layer).service(payments);
 //! # fn is_service(_: impl tower::Service<u32>) {}
 //! # is_service(service);
@@ -26,32 +27,56 @@
 //! # }
 //! ```
 //!
-//! # What it does
+//! # How it works
 //!
-//! A call is *bad* when it failed, took longer than `slow_after`, or is still in flight past it. With a backup, the breaker learns
-//! `slow_after` from the service's own latency: see [`SlowAfter`](config::SlowAfter).
+//! A call is *bad* when it fails, when it takes longer than `slow_after`, or while it is in flight
+//! for longer than that. With a backup, the breaker learns `slow_after` from the service's own
+//! latency: see [`SlowAfter`](config::SlowAfter).
 //!
-//! - **Closed**: all calls go to the primary, until a [trip policy](policy) finds a reason to trip.
-//! - **Open**: no call does. Refused calls are [rejected](on_open::Reject), go to a [backup](on_open::Backup), get
-//!   [a response that you choose](on_open::Respond), or [wait](on_open::Wait), for the [open duration](recovery::OpenDuration).
-//! - **Half-open**: first a probe, then rising shares of the calls go to the primary: see [`Recovery`](recovery::Recovery).
+//! - **Closed**: all calls go to the primary, the service that the layer wraps, until a
+//!   [trip policy](policy) finds a reason to trip.
+//! - **Open**: no call goes to the primary for the [open duration](recovery::OpenDuration). Calls
+//!   are [rejected](on_open::Reject), go to a [backup](on_open::Backup), get [a response that you
+//!   choose](on_open::Respond), or [wait](on_open::Wait).
+//! - **Half-open**: first a probe, then rising shares of the calls go to the primary: see
+//!   [`Recovery`](recovery::Recovery).
 //!
-//! The [`Breaker`] handle shows all of this, reports each change with its reason, and lets an operator override it.
+//! The [`Breaker`] handle shows all of this and reports each change with its reason, and operators
+//! can override it. The [guide] has pages on how it decides, tuning, recipes, operations and
+//! testing.
+//!
+//! # Where to find what
+//!
+//! - [`policy`], [`recovery`], [`config`]: when to trip, how access returns, other settings.
+//! - [`on_open`]: what happens to calls that the breaker refuses, and what the compiler says if
+//!   that doesn't fit the service.
+//! - [`classify`], [`protocol`]: telling good calls from bad ones, for any service, HTTP and gRPC.
+//! - [`observe`], [`snapshot`]: events, records of calls, and what a breaker shows of itself.
+//! - `keyed`, [`group`], [`registry`]: a breaker per key, breakers of one group, breakers by name.
+//! - [`agent`]: checks of a service's health while it gets no calls.
+//! - `console`, `telemetry`, `replay`: a page, metrics, and replaying what was recorded.
+//! - [`layer`], [`future`], [`clock`]: the builder, the service's future, and the time.
 //!
 //! # Features
 //!
-//! None by default.
+//! None is on by default.
 //!
-//! - `http`: telling good HTTP responses from bad ones, `Retry-After`, answers for refused calls, failing over requests with a body.
+//! - `http`: classifiers by HTTP status, `Retry-After`, a response for refused calls, and failing
+//!   over requests with a body.
 //! - `grpc`: the same for gRPC, by the status in headers or trailers.
 //! - `tower-http`: tower-http's classifiers.
 //! - `console`: a page that shows all breakers and operates them, as a service for any HTTP server.
+//! - `fast-clock`: a clock that costs less to read, the processor's timestamp counter.
 //! - `http-check`: a health check for the [agent], by HTTP.
 //! - `keyed`: a breaker per key, such as a host or a tenant.
-//! - `metrics`, `opentelemetry`: figures of all breakers, as Prometheus's text, to the `metrics` facade, or to a meter.
-//! - `replay`: recording what became of each call, replaying it under another configuration, and parameters that a recording suggests.
+//! - `metrics`, `opentelemetry`: metrics of all breakers, as Prometheus's text, to the `metrics`
+//!   facade, or to an OpenTelemetry meter.
+//! - `replay`: recording what became of each call, replaying it under another configuration, and
+//!   suggesting settings from a recording.
 //! - `serde`: [`Config`] from TOML, JSON or YAML.
-//! - `full`: all of them.
+//! - `full`: all of the above.
+//! - `unstable-machine`: the state machine that decides, as a module `machine`. It is exempt from
+//!   semantic versioning, and not part of `full`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod agent;
@@ -68,6 +93,7 @@ pub mod guide;
 #[cfg(feature = "keyed")]
 pub mod keyed;
 pub mod layer;
+mod lock;
 #[cfg(feature = "unstable-machine")]
 pub mod machine;
 #[cfg(not(feature = "unstable-machine"))]
@@ -96,7 +122,8 @@ pub use self::{
     observe::Event,
 };
 
-/// When a breaker trips: the policies, what they are asked about, and the reasons that they give.
+/// When a breaker trips: the policies, the counts that they decide by, and the reasons that they
+/// give.
 pub mod policy {
     pub use crate::machine::{
         BucketView, ConsecutiveFailures, Counts, Evidence, FailureRate, Measurement, Policy, PolicyReading,
@@ -109,7 +136,7 @@ pub mod recovery {
     pub use crate::machine::{OpenDuration, Recovery};
 }
 
-/// What a [`Breaker`] shows of itself: its state and mode, what it decides by, and what it has counted.
+/// What a [`Breaker`] shows of itself: its state and mode, its settings in force, and its counts.
 pub mod snapshot {
     pub use crate::{
         breaker::{CallTotals, LastError, ReadinessTotals, Snapshot, Totals},
@@ -117,10 +144,11 @@ pub mod snapshot {
     };
 }
 
-/// The futures that the services of this crate return.
+/// The future that the services of this crate return, [`ResponseFuture`](future::ResponseFuture),
+/// and what it is made of.
 pub mod future {
     pub use crate::{
-        layer::ResponseFuture,
-        on_open::{BackupFuture, RejectFuture, RespondFuture},
+        layer::future::{CallFuture, ResponseFuture, WaitingCall},
+        on_open::{backup::BackupFuture, fail_over::RetainedCall, reject::RejectFuture, respond::RespondFuture},
     };
 }

@@ -94,13 +94,13 @@ fn nobody() -> Response<Body> {
     response
 }
 
-/// Keeps a request as [`RetainRequests`] does, where there is somebody else to send it to.
+/// Retains a request like [`RetainRequests`], but only if there is another instance to send it to.
 #[derive(Clone)]
-pub(crate) struct ReplayElsewhere(Kept);
+pub(crate) struct RetainElsewhere(Retain);
 
-type Kept = RetainRequests<fn(RetainedBody<Body>) -> Body, fn(&BoxError) -> bool>;
+type Retain = RetainRequests<fn(RetainedBody<Body>) -> Body, fn(&BoxError) -> bool>;
 
-impl ReplayElsewhere {
+impl RetainElsewhere {
     pub(crate) fn new() -> Self {
         let rebuild: fn(RetainedBody<Body>) -> Body = |body| body.boxed_unsync();
         let unsent: fn(&BoxError) -> bool = is_unsent;
@@ -108,26 +108,26 @@ impl ReplayElsewhere {
     }
 }
 
-impl RetainRequest<Request<Body>, Response<Body>, BoxError> for ReplayElsewhere {
-    type Kept = <Kept as RetainRequest<Request<Body>, Response<Body>, BoxError>>::Kept;
+impl RetainRequest<Request<Body>, Response<Body>, BoxError> for RetainElsewhere {
+    type Retained = <Retain as RetainRequest<Request<Body>, Response<Body>, BoxError>>::Retained;
 
-    fn keep(&self, request: Request<Body>) -> (Request<Body>, Option<Self::Kept>) {
+    fn retain(&self, request: Request<Body>) -> (Request<Body>, Option<Self::Retained>) {
         let journey = request.extensions().get::<Journey>();
         if journey.is_none_or(Journey::is_over) {
             // Its caller gets whatever this instance answers.
             return (request, None);
         }
-        RetainRequest::<_, Response<Body>, BoxError>::keep(&self.0, request)
+        RetainRequest::<_, Response<Body>, BoxError>::retain(&self.0, request)
     }
 
-    fn replay(kept: Self::Kept, failure: Result<&Response<Body>, &BoxError>) -> Option<Request<Body>> {
-        Kept::replay(kept, failure)
+    fn restore(retained: Self::Retained, failure: Result<&Response<Body>, &BoxError>) -> Option<Request<Body>> {
+        Retain::restore(retained, failure)
     }
 }
 
-impl fmt::Debug for ReplayElsewhere {
+impl fmt::Debug for RetainElsewhere {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ReplayElsewhere")
+        f.write_str("RetainElsewhere")
     }
 }
 

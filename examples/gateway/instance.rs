@@ -11,7 +11,7 @@ use tower_breaker::{
 
 use crate::{
     config::Address,
-    elsewhere::{Elsewhere, ReplayElsewhere},
+    elsewhere::{Elsewhere, RetainElsewhere},
     judge::Judge,
     upstream::{Answer, Body, Upstream},
 };
@@ -21,7 +21,7 @@ pub(crate) struct Instance {
     /// `search/10.0.0.7:8080`.
     pub(crate) name: String,
     upstream: Upstream,
-    guarded: Option<CircuitBreaker<Upstream, FailOver<Elsewhere, ReplayElsewhere>, Judge>>,
+    guarded: Option<CircuitBreaker<Upstream, FailOver<Elsewhere, RetainElsewhere>, Judge>>,
 }
 
 impl Instance {
@@ -46,7 +46,7 @@ impl Instance {
             .config(config)
             .classify(Judge::new())
             .backup(Elsewhere)
-            .fail_over(ReplayElsewhere::new(), FailOverBudget::percent(100).at_once(1000))
+            .fail_over(RetainElsewhere::new(), FailOverBudget::percent(100).at_once(1000))
             .group(group)
             .registry(registry)
             .build()?;

@@ -1,6 +1,6 @@
 use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
-use crate::machine::Timestamp;
+use crate::{error::shortened, machine::Timestamp};
 
 /// One look at an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,13 +40,7 @@ impl fmt::Display for CheckFailure {
 
 impl CheckFailure {
     pub(super) fn error(error: &dyn fmt::Display) -> Self {
-        const LONGEST: usize = 200;
-        let mut text = error.to_string();
-        let end = (0..=LONGEST.min(text.len()))
-            .rev()
-            .find(|end| text.is_char_boundary(*end));
-        text.truncate(end.unwrap_or(0));
-        Self::Error(text.into())
+        Self::Error(shortened(error))
     }
 }
 

@@ -41,7 +41,7 @@ use std::{
     collections::BTreeMap,
     error::Error,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use tokio::runtime::Handle;
@@ -55,7 +55,7 @@ pub use self::{
     instance::Instance,
 };
 use self::{builder::Plan, watch::Watch};
-use crate::breaker::Breaker;
+use crate::{breaker::Breaker, lock::lock};
 
 /// Checks instances on a schedule: see the [module](self). It stops when it is dropped.
 pub struct Agent {
@@ -127,7 +127,7 @@ impl Agent {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Watch>> {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.watched)
     }
 }
 

@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     breaker::{Breaker, Permit},
+    lock::lock,
     machine::{Outcome, TripReason},
 };
 
@@ -58,7 +59,7 @@ impl Watch {
     }
 
     pub(super) fn instance(&self) -> Instance {
-        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let history = lock(&self.history);
         Instance::new(self.breaker.name().into(), self.breaker.state(), &history)
     }
 }
@@ -133,7 +134,7 @@ impl Watcher {
         let breaker = self.breaker.name();
         let failure = check.failure.clone();
         let (before, failed) = {
-            let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut history = lock(&self.history);
             let before = history.failed_in_a_row;
             history.note(check);
             (before, history.failed_in_a_row)

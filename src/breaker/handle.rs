@@ -186,7 +186,7 @@ impl Handle {
         if let Some(latency) = latency.filter(|_| inner.sinks.observes_calls()) {
             inner.sinks.notify_backup_call(&BackupRecord {
                 breaker: inner.name.clone(),
-                outcome: completion,
+                completion,
                 latency,
             });
         }

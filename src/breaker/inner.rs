@@ -111,7 +111,7 @@ impl Inner {
             self.waiters.wake_all();
         }
         for (sequence, (generation, transition)) in (sequence..).zip(changes) {
-            self.sinks.tell(&Event {
+            self.sinks.notify(&Event {
                 breaker: self.name.clone(),
                 generation,
                 sequence,
@@ -122,7 +122,7 @@ impl Inner {
         if let Some(moment) = look.filter(|_| self.sinks.observes_calls()) {
             self.sinks.notify_evaluation(&Evaluation {
                 breaker: self.name.clone(),
-                moment,
+                stamp: moment,
             });
         }
     }

@@ -30,7 +30,7 @@ impl Trail {
     pub(super) fn record(self, breaker: Arc<str>, outcome: Completion, ended: Stamp) -> CallRecord {
         CallRecord {
             breaker,
-            outcome: match outcome {
+            completion: match outcome {
                 Completion::Cancelled if self.started.is_none() => Completion::Unused,
                 outcome => outcome,
             },

@@ -1,12 +1,16 @@
+//! The fast clock: the processor's timestamp counter, unless tokio's clock is paused.
+
 use std::time::{Duration, Instant};
 
 use super::{Clock, TokioClock};
 
-/// A clock that reads the processor's timestamp counter, through the crate quanta: about 40 ns less a call, where calls are timed.
+/// A clock that reads the processor's timestamp counter, through the crate quanta. It saves about
+/// 40 ns a timed call.
 ///
-/// The first one in a process takes up to 0.2 s to calibrate. Where there is no such counter, or none to be relied on, quanta asks
-/// the operating system. One that is made under tokio's paused clock (as in `#[tokio::test(start_paused = true)]`) follows that
-/// one instead, so that a test drives the breaker.
+/// The first one in a process takes up to 0.2 s to calibrate. If the processor has no reliable
+/// counter, quanta asks the operating system. A clock that is made under tokio's paused clock (as
+/// in `#[tokio::test(start_paused = true)]`) follows that one instead, so that a test drives the
+/// breaker.
 ///
 /// ```
 /// use tower_breaker::{CircuitBreakerLayer, clock::FastClock};
@@ -27,15 +31,15 @@ enum Source {
     Paused(TokioClock),
 }
 
-/// A clock that runs has moved after this long.
+/// A clock that isn't paused has moved on after this long.
 const MOVES_WITHIN: Duration = Duration::from_micros(10);
 
 impl FastClock {
-    /// A clock that begins now.
+    /// Makes a clock that starts at zero now.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            source: if tokio_stands_still() {
+            source: if is_tokio_paused() {
                 Source::Paused(TokioClock::new())
             } else {
                 Source::Counter {
@@ -61,11 +65,12 @@ impl Clock for FastClock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "tokio's clock is what is in question")]
-fn tokio_stands_still() -> bool {
-    let (start, tokios) = (Instant::now(), TokioClock::new());
+/// Returns whether tokio's clock stands still while the system's clock runs.
+#[expect(clippy::disallowed_methods, reason = "tokio's clock can't measure itself")]
+fn is_tokio_paused() -> bool {
+    let (start, tokio_clock) = (Instant::now(), TokioClock::new());
     while start.elapsed() < MOVES_WITHIN {}
-    tokios.now().is_zero()
+    tokio_clock.now().is_zero()
 }
 
 #[cfg(test)]
@@ -73,14 +78,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_gives_way_to_a_clock_that_is_paused() {
+    async fn it_follows_a_paused_clock() {
         let clock = FastClock::new();
         tokio::time::advance(Duration::from_secs(60)).await;
         assert_eq!(clock.now(), Duration::from_secs(60));
     }
 
     #[tokio::test]
-    async fn it_runs_where_time_does() {
+    async fn it_runs_while_time_does() {
         let clock = FastClock::new();
         assert!(matches!(clock.source, Source::Counter { .. }));
         let (before, other) = (clock.now(), TokioClock::new());

@@ -1,4 +1,9 @@
-//! [`Config`] as people write it.
+//! Reads and writes a [`Config`] by serde, in the form that people write.
+//!
+//! Each type of a configuration implements [`ConfigValue`] here, beside the helper structs
+//! (`…Fields`) that mirror its table. Names of fields and accepted words are part of the public
+//! interface. What is read is checked before it is returned, and what is written is checked before
+//! it is written.
 
 use std::time::Duration;
 
@@ -9,7 +14,7 @@ use serde::{
 };
 
 use super::Config;
-use super::value::{Place, Reader, Value, Writer, fields};
+use super::value::{AsSerialize, ConfigValue, FieldPath, ValueVisitor, fields};
 use crate::machine::{
     CancelledCalls, ConsecutiveFailures, Evidence, FailureRate, OpenDuration, Policy, Recovery, SlidingWindow,
     SlowAfter, SlowCallRate,
@@ -17,8 +22,9 @@ use crate::machine::{
     recovery::Form,
 };
 
-/// Every setting under its own name, and durations as people write them. What isn't written has its default; what isn't known
-/// is refused, and so is what [`Config::check`] refuses.
+/// Reads each setting under its own name, with durations such as `"300ms"`. A setting that is
+/// missing has its default. An unknown setting is an error, and so is what [`Config::check`]
+/// refuses.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -60,17 +66,19 @@ use crate::machine::{
 /// ```
 impl<'de> Deserialize<'de> for Config {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let config = deserializer.deserialize_map(Reader::<Self>::at(Place::Top))?;
+        let config = deserializer.deserialize_map(ValueVisitor::<Self>::at(FieldPath::Root))?;
         config.check().map_err(D::Error::custom)?;
         Ok(config)
     }
 }
 
-/// Every setting, defaults too. What was written reads as the same configuration, except that policies which were combined come
-/// back as one flat list, in the order evidence, failure rates, slow-call rates, consecutive failures.
+/// Writes every setting, including defaults. The result reads as the same configuration, except
+/// that combined policies come back as one flat list, in the order evidence, failure rates,
+/// slow-call rates, consecutive failures.
 ///
-/// A trip policy of a user's own can't be written, nor can what [`Config::check`] refuses. Two formats have limits: TOML has no
-/// whole numbers from 2⁶³ on, and `serde_json` reads long fractions exactly only with its feature `float_roundtrip`.
+/// A custom trip policy can't be written, nor can what [`Config::check`] refuses. Two formats have
+/// limits: TOML has no whole numbers from 2⁶³ on, and `serde_json` reads long fractions exactly
+/// only with its feature `float_roundtrip`.
 impl Serialize for Config {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.check().map_err(S::Error::custom)?;
@@ -78,7 +86,7 @@ impl Serialize for Config {
     }
 }
 
-impl Value for Config {
+impl ConfigValue for Config {
     const ACCEPTED: &str = "a table of a circuit breaker's settings";
 
     fields! {
@@ -92,7 +100,7 @@ impl Value for Config {
     }
 }
 
-impl Value for SlowAfter {
+impl ConfigValue for SlowAfter {
     const ACCEPTED: &str = "a duration such as \"300ms\", or \"learned\", \"never\" or \"auto\"";
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -104,17 +112,17 @@ impl Value for SlowAfter {
         }
     }
 
-    fn text(text: &str) -> Option<Self> {
+    fn from_text(text: &str) -> Option<Self> {
         match text {
             "auto" => Some(Self::Auto),
             "never" => Some(Self::Never),
             "learned" => Some(Self::Learned),
-            duration => Duration::text(duration).map(Self::After),
+            duration => Duration::from_text(duration).map(Self::After),
         }
     }
 }
 
-impl Value for CancelledCalls {
+impl ConfigValue for CancelledCalls {
     const ACCEPTED: &str = "\"slow_if_overdue\", \"ignore\" or \"failure\"";
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -125,7 +133,7 @@ impl Value for CancelledCalls {
         })
     }
 
-    fn text(text: &str) -> Option<Self> {
+    fn from_text(text: &str) -> Option<Self> {
         match text {
             "slow_if_overdue" => Some(Self::SlowIfOverdue),
             "ignore" => Some(Self::Ignore),
@@ -135,11 +143,11 @@ impl Value for CancelledCalls {
     }
 }
 
-impl Value for Policy {
-    const ACCEPTED: &str = Policies::ACCEPTED;
+impl ConfigValue for Policy {
+    const ACCEPTED: &str = PoliciesByKind::ACCEPTED;
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut policies = Policies::default();
+        let mut policies = PoliciesByKind::default();
         match policies.add(self) {
             Ok(()) => policies.write(serializer),
             Err(custom) => Err(S::Error::custom(format_args!(
@@ -148,28 +156,29 @@ impl Value for Policy {
         }
     }
 
-    fn table<'de, A: MapAccess<'de>>(table: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
-        Policies::table(table, Reader::at(at.place)).map(Policies::into_policy)
+    fn from_table<'de, A: MapAccess<'de>>(table: A, visitor: ValueVisitor<'_, Self>) -> Result<Self, A::Error> {
+        PoliciesByKind::from_table(table, ValueVisitor::at(visitor.path)).map(PoliciesByKind::into_policy)
     }
 }
 
-/// A [`Policy`], sorted by kind.
+/// The policies of a configuration, sorted by kind: the table `trip_when`.
 #[derive(Default)]
-struct Policies {
+struct PoliciesByKind {
     evidence: Vec<Evidence>,
     failure_rate: Vec<Rate>,
     slow_call_rate: Vec<Rate>,
     consecutive_failures: Vec<u64>,
 }
 
-impl Value for Policies {
+impl ConfigValue for PoliciesByKind {
     const ACCEPTED: &str = "a table of trip policies";
 
     fields!(Self::default(); evidence, failure_rate, slow_call_rate, consecutive_failures);
 }
 
-impl Policies {
-    /// Fails with the policy that has no written form.
+impl PoliciesByKind {
+    /// Adds a policy and those that it combines. Fails with a custom policy, which has no written
+    /// form.
     fn add<'p>(&mut self, policy: &'p Policy) -> Result<(), &'p CustomPolicy> {
         for rule in policy.rules() {
             match rule {
@@ -197,31 +206,31 @@ impl Policies {
     }
 }
 
-impl Value for Evidence {
+impl ConfigValue for Evidence {
     const ACCEPTED: &str = "a table, or a list of tables";
 
     fields!(Self::default(); tolerated_rate, minimum_excess, sustained_for);
 }
 
-impl Value for Rate {
+impl ConfigValue for Rate {
     const ACCEPTED: &str = "a table, or a list of tables";
 
-    fields!(FailureRate::at_least(1.0).0; threshold, window, minimum_calls; needs threshold);
+    fields!(FailureRate::at_least(1.0).0; threshold, window, minimum_calls; requires threshold);
 }
 
-impl Value for SlidingWindow {
+impl ConfigValue for SlidingWindow {
     const ACCEPTED: &str = "a table of either calls or time";
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match *self {
             Self::Calls(calls) => serializer.collect_map([("calls", calls)]),
-            Self::Time(time) => serializer.collect_map([("time", Writer(&time))]),
+            Self::Time(time) => serializer.collect_map([("time", AsSerialize(&time))]),
         }
     }
 
-    fn table<'de, A: MapAccess<'de>>(table: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
-        let refused = |what| Err(A::Error::invalid_value(Unexpected::Other(what), &at));
-        let window = Window::table(table, Reader::at(at.place))?;
+    fn from_table<'de, A: MapAccess<'de>>(table: A, visitor: ValueVisitor<'_, Self>) -> Result<Self, A::Error> {
+        let refused = |found| Err(A::Error::invalid_value(Unexpected::Other(found), &visitor));
+        let window = WindowFields::from_table(table, ValueVisitor::at(visitor.path))?;
         match (window.calls, window.time) {
             (Some(calls), None) => Ok(Self::Calls(calls)),
             (None, Some(time)) => Ok(Self::Time(time)),
@@ -231,41 +240,43 @@ impl Value for SlidingWindow {
     }
 }
 
+/// The table of a [`SlidingWindow`]: exactly one of the two.
 #[derive(Default)]
-struct Window {
+struct WindowFields {
     calls: Option<usize>,
     time: Option<Duration>,
 }
 
-impl Value for Window {
+impl ConfigValue for WindowFields {
     const ACCEPTED: &str = SlidingWindow::ACCEPTED;
 
     fields!(Self::default(); calls, time);
 }
 
-impl Value for OpenDuration {
+impl ConfigValue for OpenDuration {
     const ACCEPTED: &str = "a duration such as \"5s\", or a table";
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             fixed if *fixed == Self::fixed(fixed.initial) => fixed.initial.write(serializer),
-            growing => Growing(*growing).write(serializer),
+            growing => OpenDurationFields(*growing).write(serializer),
         }
     }
 
-    fn text(text: &str) -> Option<Self> {
-        Duration::text(text).map(Self::fixed)
+    fn from_text(text: &str) -> Option<Self> {
+        Duration::from_text(text).map(Self::fixed)
     }
 
-    fn table<'de, A: MapAccess<'de>>(table: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
-        Growing::table(table, Reader::at(at.place)).map(|Growing(growing)| growing)
+    fn from_table<'de, A: MapAccess<'de>>(table: A, visitor: ValueVisitor<'_, Self>) -> Result<Self, A::Error> {
+        OpenDurationFields::from_table(table, ValueVisitor::at(visitor.path)).map(|fields| fields.0)
     }
 }
 
+/// The table of an [`OpenDuration`].
 #[derive(Default)]
-struct Growing(OpenDuration);
+struct OpenDurationFields(OpenDuration);
 
-impl Value for Growing {
+impl ConfigValue for OpenDurationFields {
     const ACCEPTED: &str = OpenDuration::ACCEPTED;
 
     fields! {
@@ -280,55 +291,55 @@ impl Value for Growing {
     }
 }
 
-impl Value for Recovery {
+impl ConfigValue for Recovery {
     const ACCEPTED: &str = "a table of either permitted_calls and bad_rate, or stages, successes, stage_duration and \
         net_failures; and probe_timeout";
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut access = Access {
+        let mut fields = RecoveryFields {
             probe_timeout: self.probe_timeout,
-            ..Access::default()
+            ..RecoveryFields::default()
         };
         match &self.form {
             Form::PermittedCalls { calls, bad_rate } => {
-                access.permitted_calls = Some(*calls);
-                access.bad_rate = Some(*bad_rate);
+                fields.permitted_calls = Some(*calls);
+                fields.bad_rate = Some(*bad_rate);
             }
             Form::Gradual(gradual) => {
-                access.stages = gradual.stages.clone();
-                access.successes = Some(gradual.successes);
-                access.stage_duration = Some(gradual.stage_duration);
-                access.net_failures = Some(gradual.net_failures);
+                fields.stages = gradual.stages.clone();
+                fields.successes = Some(gradual.successes);
+                fields.stage_duration = Some(gradual.stage_duration);
+                fields.net_failures = Some(gradual.net_failures);
             }
         }
-        access.write(serializer)
+        fields.write(serializer)
     }
 
-    fn table<'de, A: MapAccess<'de>>(table: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
-        let access = Access::table(table, Reader::at(at.place))?;
-        if let Some(contradiction) = access.contradiction() {
-            return Err(A::Error::invalid_value(Unexpected::Other(&contradiction), &at));
+    fn from_table<'de, A: MapAccess<'de>>(table: A, visitor: ValueVisitor<'_, Self>) -> Result<Self, A::Error> {
+        let fields = RecoveryFields::from_table(table, ValueVisitor::at(visitor.path))?;
+        if let Some(contradiction) = fields.contradiction() {
+            return Err(A::Error::invalid_value(Unexpected::Other(&contradiction), &visitor));
         }
-        let mut recovery = access.permitted_calls.map_or_else(Self::gradual, Self::permitted_calls);
+        let mut recovery = fields.permitted_calls.map_or_else(Self::gradual, Self::permitted_calls);
         match &mut recovery.form {
-            Form::PermittedCalls { bad_rate, .. } => *bad_rate = access.bad_rate.unwrap_or(*bad_rate),
+            Form::PermittedCalls { bad_rate, .. } => *bad_rate = fields.bad_rate.unwrap_or(*bad_rate),
             Form::Gradual(gradual) => {
-                if !access.stages.is_empty() {
-                    gradual.stages = access.stages;
+                if !fields.stages.is_empty() {
+                    gradual.stages = fields.stages;
                 }
-                gradual.successes = access.successes.unwrap_or(gradual.successes);
-                gradual.stage_duration = access.stage_duration.unwrap_or(gradual.stage_duration);
-                gradual.net_failures = access.net_failures.unwrap_or(gradual.net_failures);
+                gradual.successes = fields.successes.unwrap_or(gradual.successes);
+                gradual.stage_duration = fields.stage_duration.unwrap_or(gradual.stage_duration);
+                gradual.net_failures = fields.net_failures.unwrap_or(gradual.net_failures);
             }
         }
-        recovery.probe_timeout = access.probe_timeout;
+        recovery.probe_timeout = fields.probe_timeout;
         Ok(recovery)
     }
 }
 
-/// A [`Recovery`], of either form.
+/// The table of a [`Recovery`], of either form.
 #[derive(Default)]
-struct Access {
+struct RecoveryFields {
     permitted_calls: Option<u32>,
     bad_rate: Option<f64>,
     stages: Vec<u8>,
@@ -338,7 +349,7 @@ struct Access {
     probe_timeout: Option<Duration>,
 }
 
-impl Value for Access {
+impl ConfigValue for RecoveryFields {
     const ACCEPTED: &str = Recovery::ACCEPTED;
 
     fields! {
@@ -353,7 +364,8 @@ impl Value for Access {
     }
 }
 
-impl Access {
+impl RecoveryFields {
+    /// Returns the first field that belongs to the other form.
     fn contradiction(&self) -> Option<String> {
         let gradual = [
             ("stages", !self.stages.is_empty()),

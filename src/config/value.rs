@@ -1,4 +1,9 @@
-//! Values and where they stand, so that an error names the field in any format and says in words what is accepted.
+//! The values of a configuration, and how serde reads and writes them.
+//!
+//! A [`ConfigValue`] says in words which forms it accepts, and is read by a [`ValueVisitor`] that
+//! knows its [`FieldPath`]. So an error names the field in any format (TOML, JSON, YAML), and says
+//! what is accepted there. [`fields!`] reads and writes a table: an unknown or duplicate field is
+//! an error. Used by [`super::serde`] and the registry's configurations.
 
 use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
@@ -7,50 +12,52 @@ use serde::{
     de::{DeserializeSeed, Error, MapAccess, SeqAccess, Unexpected, Visitor},
 };
 
-/// What can be written. Each kind says which forms it takes; no other is accepted.
-pub(crate) trait Value: Sized {
+/// A value that a configuration can hold. A form that it doesn't override is refused.
+pub(crate) trait ConfigValue: Sized {
+    /// Names the accepted forms, in words that follow "expected".
     const ACCEPTED: &str;
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
 
-    /// Whether there is nothing to write.
+    /// Returns whether the value is left out when its table is written.
     fn is_unset(&self) -> bool {
         false
     }
 
-    fn text(_: &str) -> Option<Self> {
+    fn from_text(_: &str) -> Option<Self> {
         None
     }
 
-    fn count(_: u64) -> Option<Self> {
+    fn from_count(_: u64) -> Option<Self> {
         None
     }
 
-    fn number(_: f64) -> Option<Self> {
+    fn from_number(_: f64) -> Option<Self> {
         None
     }
 
-    fn list<'de, A: SeqAccess<'de>>(_: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
-        Err(A::Error::invalid_type(Unexpected::Seq, &at))
+    fn from_list<'de, A: SeqAccess<'de>>(_: A, visitor: ValueVisitor<'_, Self>) -> Result<Self, A::Error> {
+        Err(A::Error::invalid_type(Unexpected::Seq, &visitor))
     }
 
-    fn table<'de, A: MapAccess<'de>>(_: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
-        Err(A::Error::invalid_type(Unexpected::Map, &at))
+    fn from_table<'de, A: MapAccess<'de>>(_: A, visitor: ValueVisitor<'_, Self>) -> Result<Self, A::Error> {
+        Err(A::Error::invalid_type(Unexpected::Map, &visitor))
     }
 }
 
-/// Writes a table under the names of its fields, and reads it: a field that isn't there keeps its default, unless it is needed.
+/// Implements [`ConfigValue`]'s writing and reading of a table, from the names of its fields. A
+/// field that is missing keeps its default, unless it is required.
 macro_rules! fields {
-    ($default:expr; $($field:ident $(in $parent:tt)?),+ $(; needs $needed:ident)?) => {
+    ($default:expr; $($field:ident $(in $parent:tt)?),+ $(; requires $required:ident)?) => {
         fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             let mut table = serializer.serialize_map(None)?;
             $(if !self$(.$parent)?.$field.is_unset() {
-                table.serialize_entry(stringify!($field), &Writer(&self$(.$parent)?.$field))?;
+                table.serialize_entry(stringify!($field), &AsSerialize(&self$(.$parent)?.$field))?;
             })+
             table.end()
         }
 
-        fn table<'de, A: MapAccess<'de>>(mut table: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
+        fn from_table<'de, A: MapAccess<'de>>(mut table: A, visitor: ValueVisitor<'_, Self>) -> Result<Self, A::Error> {
             let mut read = $default;
             let mut seen = Vec::new();
             while let Some(key) = table.next_key::<String>()? {
@@ -59,15 +66,15 @@ macro_rules! fields {
                 }
                 match key.as_str() {
                     $(stringify!($field) => {
-                        let field = at.place.field(stringify!($field));
-                        read$(.$parent)?.$field = table.next_value_seed(Reader::at(field))?;
+                        let field = visitor.path.field(stringify!($field));
+                        read$(.$parent)?.$field = table.next_value_seed(ValueVisitor::at(field))?;
                     })+
                     _ => return Err(A::Error::unknown_field(&key, &[$(stringify!($field)),+])),
                 }
                 seen.push(key);
             }
-            $(if !seen.iter().any(|key| key == stringify!($needed)) {
-                let missing = at.place.field(stringify!($needed));
+            $(if !seen.iter().any(|key| key == stringify!($required)) {
+                let missing = visitor.path.field(stringify!($required));
                 return Err(A::Error::custom(format_args!("{missing} is missing")));
             })?
             Ok(read)
@@ -76,51 +83,52 @@ macro_rules! fields {
 }
 pub(crate) use fields;
 
-pub(crate) struct Writer<'a, T>(pub(crate) &'a T);
+/// A [`ConfigValue`] that serde can serialize.
+pub(crate) struct AsSerialize<'a, T>(pub(crate) &'a T);
 
-impl<T: Value> Serialize for Writer<'_, T> {
+impl<T: ConfigValue> Serialize for AsSerialize<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.write(serializer)
     }
 }
 
-/// Where in a configuration: `trip_when.evidence.tolerated_rate`.
+/// A path to a field of a configuration: `trip_when.evidence.tolerated_rate`.
 #[derive(Clone, Copy)]
-pub(crate) enum Place<'a> {
-    Top,
-    Field(&'a Place<'a>, &'a str),
+pub(crate) enum FieldPath<'a> {
+    Root,
+    Field(&'a FieldPath<'a>, &'a str),
 }
 
-impl Place<'_> {
-    pub(crate) fn field<'a>(&'a self, field: &'a str) -> Place<'a> {
-        Place::Field(self, field)
+impl FieldPath<'_> {
+    pub(crate) fn field<'a>(&'a self, field: &'a str) -> FieldPath<'a> {
+        FieldPath::Field(self, field)
     }
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for FieldPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Top => Ok(()),
-            Self::Field(Self::Top, field) => f.write_str(field),
+            Self::Root => Ok(()),
+            Self::Field(Self::Root, field) => f.write_str(field),
             Self::Field(table, field) => write!(f, "{table}.{field}"),
         }
     }
 }
 
-/// Reads what is written at a place.
-pub(crate) struct Reader<'a, T> {
-    pub(crate) place: Place<'a>,
+/// A visitor that reads the value at a path.
+pub(crate) struct ValueVisitor<'a, T> {
+    pub(crate) path: FieldPath<'a>,
     value: PhantomData<T>,
 }
 
-impl<'a, T> Reader<'a, T> {
-    pub(crate) fn at(place: Place<'a>) -> Self {
+impl<'a, T> ValueVisitor<'a, T> {
+    pub(crate) fn at(path: FieldPath<'a>) -> Self {
         let value = PhantomData;
-        Self { place, value }
+        Self { path, value }
     }
 }
 
-impl<'de, T: Value> DeserializeSeed<'de> for Reader<'_, T> {
+impl<'de, T: ConfigValue> DeserializeSeed<'de> for ValueVisitor<'_, T> {
     type Value = T;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
@@ -128,96 +136,97 @@ impl<'de, T: Value> DeserializeSeed<'de> for Reader<'_, T> {
     }
 }
 
-impl<'de, T: Value> Visitor<'de> for Reader<'_, T> {
+impl<'de, T: ConfigValue> Visitor<'de> for ValueVisitor<'_, T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.place {
-            Place::Top => f.write_str(T::ACCEPTED),
+        match self.path {
+            FieldPath::Root => f.write_str(T::ACCEPTED),
             field => write!(f, "{field} to be {}", T::ACCEPTED),
         }
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        T::text(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+        T::from_text(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
 
     fn visit_u64<E: Error>(self, count: u64) -> Result<T, E> {
-        T::count(count)
-            .or_else(|| T::number(count as f64))
+        T::from_count(count)
+            .or_else(|| T::from_number(count as f64))
             .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(count), &self))
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
         match u64::try_from(number) {
             Ok(count) => self.visit_u64(count),
-            Err(_) => T::number(number as f64).ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self)),
+            Err(_) => T::from_number(number as f64).ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self)),
         }
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
-        T::number(number).ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
+        T::from_number(number).ok_or_else(|| E::invalid_value(Unexpected::Float(number), &self))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<T, A::Error> {
-        T::list(list, self)
+        T::from_list(list, self)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<T, A::Error> {
-        T::table(table, self)
+        T::from_table(table, self)
     }
 }
 
-impl Value for Arc<str> {
+impl ConfigValue for Arc<str> {
     const ACCEPTED: &str = "a text";
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self)
     }
 
-    fn text(text: &str) -> Option<Self> {
+    fn from_text(text: &str) -> Option<Self> {
         Some(text.into())
     }
 }
 
-impl Value for Duration {
+impl ConfigValue for Duration {
     const ACCEPTED: &str = "a duration such as \"300ms\" or \"1m 30s\"";
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&humantime::format_duration(*self))
     }
 
-    fn text(text: &str) -> Option<Self> {
-        // So many digits are out of any range, and humantime 2.4 panics at some of them.
-        let long = text
+    fn from_text(text: &str) -> Option<Self> {
+        // A number of more than 18 digits is out of any range, and humantime 2.4 panics at some of
+        // them.
+        let is_too_long = text
             .split(|c: char| !c.is_ascii_digit())
             .any(|number| number.len() > 18);
-        (!long).then(|| humantime::parse_duration(text).ok()).flatten()
+        (!is_too_long).then(|| humantime::parse_duration(text).ok()).flatten()
     }
 }
 
-impl Value for f64 {
+impl ConfigValue for f64 {
     const ACCEPTED: &str = "a number";
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(*self)
     }
 
-    fn number(number: f64) -> Option<Self> {
+    fn from_number(number: f64) -> Option<Self> {
         Some(number)
     }
 }
 
 macro_rules! count {
     ($int:ty: $accepted:literal) => {
-        impl Value for $int {
+        impl ConfigValue for $int {
             const ACCEPTED: &str = $accepted;
 
             fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 self.serialize(serializer)
             }
 
-            fn count(count: u64) -> Option<Self> {
+            fn from_count(count: u64) -> Option<Self> {
                 count.try_into().ok()
             }
         }
@@ -229,14 +238,14 @@ count!(u32: "a whole number up to 4294967295");
 count!(u64: "a whole number");
 count!(usize: "a whole number");
 
-/// At least one; one alone needs no list.
-impl<T: Value> Value for Vec<T> {
+/// A list of at least one; one alone may be written without a list.
+impl<T: ConfigValue> ConfigValue for Vec<T> {
     const ACCEPTED: &str = T::ACCEPTED;
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.as_slice() {
             [one] => one.write(serializer),
-            all => serializer.collect_seq(all.iter().map(Writer)),
+            all => serializer.collect_seq(all.iter().map(AsSerialize)),
         }
     }
 
@@ -244,54 +253,54 @@ impl<T: Value> Value for Vec<T> {
         self.is_empty()
     }
 
-    fn count(count: u64) -> Option<Self> {
-        T::count(count).map(|one| vec![one])
+    fn from_count(count: u64) -> Option<Self> {
+        T::from_count(count).map(|one| vec![one])
     }
 
-    fn list<'de, A: SeqAccess<'de>>(mut list: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
+    fn from_list<'de, A: SeqAccess<'de>>(mut list: A, visitor: ValueVisitor<'_, Self>) -> Result<Self, A::Error> {
         let mut all = Vec::new();
-        while let Some(one) = list.next_element_seed(Reader::at(at.place))? {
+        while let Some(one) = list.next_element_seed(ValueVisitor::at(visitor.path))? {
             all.push(one);
         }
         match all.len() {
-            0 => Err(A::Error::invalid_length(0, &at)),
+            0 => Err(A::Error::invalid_length(0, &visitor)),
             _ => Ok(all),
         }
     }
 
-    fn table<'de, A: MapAccess<'de>>(table: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
-        T::table(table, Reader::at(at.place)).map(|one| vec![one])
+    fn from_table<'de, A: MapAccess<'de>>(table: A, visitor: ValueVisitor<'_, Self>) -> Result<Self, A::Error> {
+        T::from_table(table, ValueVisitor::at(visitor.path)).map(|one| vec![one])
     }
 }
 
-impl<T: Value> Value for Option<T> {
+impl<T: ConfigValue> ConfigValue for Option<T> {
     const ACCEPTED: &str = T::ACCEPTED;
 
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.as_ref().map(Writer).serialize(serializer)
+        self.as_ref().map(AsSerialize).serialize(serializer)
     }
 
     fn is_unset(&self) -> bool {
         self.is_none()
     }
 
-    fn text(text: &str) -> Option<Self> {
-        T::text(text).map(Some)
+    fn from_text(text: &str) -> Option<Self> {
+        T::from_text(text).map(Some)
     }
 
-    fn count(count: u64) -> Option<Self> {
-        T::count(count).map(Some)
+    fn from_count(count: u64) -> Option<Self> {
+        T::from_count(count).map(Some)
     }
 
-    fn number(number: f64) -> Option<Self> {
-        T::number(number).map(Some)
+    fn from_number(number: f64) -> Option<Self> {
+        T::from_number(number).map(Some)
     }
 
-    fn list<'de, A: SeqAccess<'de>>(list: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
-        T::list(list, Reader::at(at.place)).map(Some)
+    fn from_list<'de, A: SeqAccess<'de>>(list: A, visitor: ValueVisitor<'_, Self>) -> Result<Self, A::Error> {
+        T::from_list(list, ValueVisitor::at(visitor.path)).map(Some)
     }
 
-    fn table<'de, A: MapAccess<'de>>(table: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
-        T::table(table, Reader::at(at.place)).map(Some)
+    fn from_table<'de, A: MapAccess<'de>>(table: A, visitor: ValueVisitor<'_, Self>) -> Result<Self, A::Error> {
+        T::from_table(table, ValueVisitor::at(visitor.path)).map(Some)
     }
 }

@@ -1,3 +1,10 @@
+//! Access to operations: decides whether a request may change a breaker, and who asks.
+//!
+//! Three checks stand before a change. The console must have an authorization hook. A browser must
+//! not have sent the request from another site's page. And the hook must return the caller's
+//! [`Identity`]. Requests that only read aren't checked here: the server around the console decides
+//! who may read.
+
 use std::sync::Arc;
 
 use ::http::{
@@ -6,13 +13,13 @@ use ::http::{
     request::Parts,
 };
 
-use super::{Shared, answer::Problem};
+use super::{Shared, response::Problem};
 
-/// Who operates a breaker. It stands in the events, beside the reason.
+/// An operator's identity. It appears in the events, beside the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity(Arc<str>);
 
-/// Why somebody may not.
+/// A refusal of the authorization hook: a status and a reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
     status: StatusCode,
@@ -20,15 +27,16 @@ pub struct Denied {
     challenge: Option<HeaderValue>,
 }
 
-pub(super) type Hook = Box<dyn Fn(&Parts) -> Result<Identity, Denied> + Send + Sync>;
+/// A function that returns who sends a request, or why the request is denied.
+pub(super) type AuthorizeHook = Box<dyn Fn(&Parts) -> Result<Identity, Denied> + Send + Sync>;
 
 impl Identity {
-    /// Of this name; its first 100 characters.
+    /// Makes an identity of this name, cut to its first 100 characters.
     pub fn new(name: impl AsRef<str>) -> Self {
         Self(name.as_ref().chars().take(100).collect::<String>().into())
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0
@@ -36,8 +44,10 @@ impl Identity {
 }
 
 impl Denied {
-    /// Nobody knows who is asking: 401. The reason is shown. A browser asks its user for a name and a password then, and sends them as `Authorization`, unless
-    /// [another challenge](Self::challenge) is given.
+    /// Denies a caller that hasn't authenticated: status 401. The reason is shown to the caller.
+    ///
+    /// A browser then asks its user for a name and a password, and sends them as `Authorization`,
+    /// unless [another challenge](Self::challenge) is given.
     pub fn unauthenticated(reason: impl Into<Arc<str>>) -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
@@ -46,14 +56,16 @@ impl Denied {
         }
     }
 
-    /// How whoever is asking can say who they are, as `WWW-Authenticate` has it (RFC 9110, 11.6.1).
+    /// Sets the `WWW-Authenticate` header, which tells the caller how to authenticate (RFC 9110,
+    /// 11.6.1).
     #[must_use]
     pub fn challenge(mut self, challenge: HeaderValue) -> Self {
         self.challenge = Some(challenge);
         self
     }
 
-    /// It is known who is asking, and it may not be: 403. The reason is shown.
+    /// Denies a caller that has authenticated, but isn't allowed to operate: status 403. The reason
+    /// is shown to the caller.
     pub fn forbidden(reason: impl Into<Arc<str>>) -> Self {
         Self {
             status: StatusCode::FORBIDDEN,
@@ -65,20 +77,21 @@ impl Denied {
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Who is asking for a change, if it may be made.
+/// Returns who asks for a change, or why the change may not be made.
 pub(super) fn authorize(shared: &Shared, request: &Parts) -> Result<Identity, Problem> {
-    let Some(hook) = &shared.hook else {
-        let reason = "this console only shows: it was given nobody to ask who may operate it";
+    let Some(hook) = &shared.authorize else {
+        let reason = "this console is read-only: it has no authorization hook";
         return Err(Problem::new(StatusCode::FORBIDDEN, reason));
     };
     if !is_from_own_page(request) {
-        return Err(Problem::new(StatusCode::FORBIDDEN, "another site's page asks for this"));
+        let reason = "the request comes from another site's page";
+        return Err(Problem::new(StatusCode::FORBIDDEN, reason));
     }
-    // A page of another site can't send this type without asking first.
+    // A browser sends this type from another site's page only if the server agrees beforehand.
     let is_json = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_json = is_json.and_then(|value| value.split(';').next());
     if !is_json.is_some_and(|value| value.trim().eq_ignore_ascii_case("application/json")) {
-        let reason = "the content type has to be application/json";
+        let reason = "the content type must be application/json";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
     }
     hook(request).map_err(|denied| {
@@ -95,7 +108,10 @@ pub(super) fn authorize(shared: &Shared, request: &Parts) -> Result<Identity, Pr
     })
 }
 
-/// Browsers say where a request comes from; what says nothing is no browser.
+/// Returns whether the request comes from the console's own page, or from no browser.
+///
+/// Browsers send `Sec-Fetch-Site` or `Origin`; a request with neither comes from another kind of
+/// client.
 fn is_from_own_page(request: &Parts) -> bool {
     let headers = &request.headers;
     let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
@@ -105,7 +121,7 @@ fn is_from_own_page(request: &Parts) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return true;
     };
-    // In HTTP/2 it stands in the URI.
+    // HTTP/2 has the host in the URI.
     let authority = request.uri.authority().map(::http::uri::Authority::as_str);
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).or(authority);
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));

@@ -1,3 +1,5 @@
+//! Bodies: of the console's responses, and of the requests that it reads.
+
 use std::{
     convert::Infallible,
     fmt,
@@ -10,23 +12,24 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::stream::EventStream;
 
-/// A response's body: text, or a stream of events.
-pub struct ConsoleBody(Kind);
+/// The body of a console's response: a text, or a stream of events.
+pub struct ConsoleBody(Source);
 
-enum Kind {
+/// Where a body's data comes from.
+enum Source {
     Whole(Option<Bytes>),
     Stream(Box<EventStream>),
 }
 
 impl ConsoleBody {
     pub(super) fn stream(stream: EventStream) -> Self {
-        Self(Kind::Stream(Box::new(stream)))
+        Self(Source::Stream(Box::new(stream)))
     }
 }
 
 impl<T: Into<Bytes>> From<T> for ConsoleBody {
     fn from(text: T) -> Self {
-        Self(Kind::Whole(Some(text.into())))
+        Self(Source::Whole(Some(text.into())))
     }
 }
 
@@ -36,23 +39,23 @@ impl Body for ConsoleBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let data = match &mut self.0 {
-            Kind::Whole(text) => Poll::Ready(text.take().filter(|text| !text.is_empty())),
-            Kind::Stream(stream) => stream.poll_next(cx),
+            Source::Whole(text) => Poll::Ready(text.take().filter(|text| !text.is_empty())),
+            Source::Stream(stream) => stream.poll_next(cx),
         };
         data.map(|data| data.map(|data| Ok(Frame::data(data))))
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Kind::Whole(text) => text.as_ref().is_none_or(Bytes::is_empty),
-            Kind::Stream(_) => false,
+            Source::Whole(text) => text.as_ref().is_none_or(Bytes::is_empty),
+            Source::Stream(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Whole(text) => SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64),
-            Kind::Stream(_) => SizeHint::default(),
+            Source::Whole(text) => SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64),
+            Source::Stream(_) => SizeHint::default(),
         }
     }
 }
@@ -60,27 +63,29 @@ impl Body for ConsoleBody {
 impl fmt::Debug for ConsoleBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Whole(text) => f.debug_tuple("Whole").field(&text.as_ref().map(Bytes::len)).finish(),
-            Kind::Stream(_) => f.write_str("Stream"),
+            Source::Whole(text) => f.debug_tuple("Whole").field(&text.as_ref().map(Bytes::len)).finish(),
+            Source::Stream(_) => f.write_str("Stream"),
         }
     }
 }
 
-/// Why a request's body can't be read.
+/// A reason why a request's body can't be read.
 pub(super) enum Unreadable {
+    /// It is longer than the limit.
     TooLong,
-    Broken,
+    /// The connection ended before it did.
+    Incomplete,
 }
 
-/// Reads a body, up to so many bytes.
-pub(super) async fn read<B: Body>(body: B, most: usize) -> Result<Bytes, Unreadable> {
+/// Reads a body of at most `limit` bytes.
+pub(super) async fn read<B: Body>(body: B, limit: usize) -> Result<Bytes, Unreadable> {
     let mut body = std::pin::pin!(body);
     let mut read = BytesMut::new();
     while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        let Ok(data) = frame.map_err(|_| Unreadable::Broken)?.into_data() else {
+        let Ok(data) = frame.map_err(|_| Unreadable::Incomplete)?.into_data() else {
             continue;
         };
-        if read.len() + data.remaining() > most {
+        if read.len() + data.remaining() > limit {
             return Err(Unreadable::TooLong);
         }
         let mut data = data;

@@ -1,43 +1,56 @@
+//! Replaces a breaker's settings, or shows what would change.
+//!
+//! The caller names the generation that it has seen. If the breaker has changed since, nothing is
+//! done.
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
     Shared,
     access::Identity,
-    answer::Problem,
-    operate::{find, reason, stale, unprocessable},
+    operate::{find_breaker, reason_with_identity, stale, unprocessable},
+    response::Problem,
 };
 use crate::{config::Config, registry::PartialConfig};
 
-/// What is asked for.
+/// A request to change settings.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Request {
-    /// Settings that are to replace those that it has.
+pub(super) struct ConfigureRequest {
+    /// The settings to replace; others stay.
     config: PartialConfig,
+    /// The breaker's generation as the caller saw it.
     generation: u64,
     reason: String,
-    /// Otherwise it is only said what would change.
+    /// Whether to apply the changes. If not, they are only listed.
     apply: bool,
 }
 
+/// The answer: the settings that change, and whether they have.
 #[derive(Serialize)]
-pub(super) struct Changed {
+pub(super) struct ConfigureResponse {
     applied: bool,
-    changes: Vec<Change>,
+    changes: Vec<SettingChange>,
 }
 
-/// A setting that changes, as a path: `open_duration.max`.
+/// A setting that changes.
 #[derive(Debug, PartialEq, Serialize)]
-struct Change {
+struct SettingChange {
+    /// Its path: `open_duration.max`.
     setting: String,
     before: Value,
     after: Value,
 }
 
-pub(super) fn configure(shared: &Shared, name: &str, request: &Request, who: &Identity) -> Result<Changed, Problem> {
-    let breaker = find(shared, name)?;
-    let reason = reason(&request.reason, who)?;
+pub(super) fn configure(
+    shared: &Shared,
+    name: &str,
+    request: &ConfigureRequest,
+    identity: &Identity,
+) -> Result<ConfigureResponse, Problem> {
+    let breaker = find_breaker(shared, name)?;
+    let reason = reason_with_identity(&request.reason, identity)?;
     let before = breaker.config();
     let after = request.config.apply(before.clone());
     breaker
@@ -45,32 +58,34 @@ pub(super) fn configure(shared: &Shared, name: &str, request: &Request, who: &Id
         .map_err(|error| unprocessable(error.to_string()))?;
     let changes = changes(&before, &after)?;
     if !request.apply {
-        return Ok(Changed {
+        return Ok(ConfigureResponse {
             applied: false,
             changes,
         });
     }
     match breaker.reconfigure_at(request.generation, after) {
         Ok(true) => {
-            tracing::warn!(breaker = name, reason, "reconfigured by hand");
-            Ok(Changed { applied: true, changes })
+            tracing::warn!(breaker = name, reason, "reconfigured from the console");
+            Ok(ConfigureResponse { applied: true, changes })
         }
         Ok(false) => Err(stale(name, &[])),
         Err(error) => Err(unprocessable(error.to_string())),
     }
 }
 
-fn changes(before: &Config, after: &Config) -> Result<Vec<Change>, Problem> {
-    let written = |config: &Config| {
+/// Returns the settings that differ.
+fn changes(before: &Config, after: &Config) -> Result<Vec<SettingChange>, Problem> {
+    let to_json = |config: &Config| {
         serde_json::to_value(config)
-            .map_err(|_| unprocessable("a trip policy of the user's own can't be shown, nor changed here"))
+            .map_err(|_| unprocessable("the trip policy is custom: it can be neither shown nor changed here"))
     };
     let mut changes = Vec::new();
-    compare(String::new(), &written(before)?, &written(after)?, &mut changes);
+    compare(String::new(), &to_json(before)?, &to_json(after)?, &mut changes);
     Ok(changes)
 }
 
-fn compare(setting: String, before: &Value, after: &Value, changes: &mut Vec<Change>) {
+/// Adds the differences of two values, down to the settings of their tables.
+fn compare(setting: String, before: &Value, after: &Value, changes: &mut Vec<SettingChange>) {
     match (before, after) {
         (Value::Object(old), Value::Object(new)) => {
             let added = new.keys().filter(|key| !old.contains_key(*key));
@@ -84,7 +99,7 @@ fn compare(setting: String, before: &Value, after: &Value, changes: &mut Vec<Cha
             }
         }
         _ if before == after => {}
-        _ => changes.push(Change {
+        _ => changes.push(SettingChange {
             setting,
             before: before.clone(),
             after: after.clone(),

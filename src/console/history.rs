@@ -1,76 +1,87 @@
+//! The last 15 minutes of a breaker's calls, as points of five seconds each.
+//!
+//! The sampler adds one second at a time, from the totals of a snapshot, which only grow. A breaker
+//! that has never been called keeps no points, so that ten thousand idle breakers take little
+//! memory.
+
 use std::collections::VecDeque;
 
 use serde::Serialize;
 
 use crate::{breaker::Snapshot, machine::State};
 
-/// The last 15 minutes of a breaker, a point for every five seconds.
+/// A history of one breaker's calls, with the counters that the next point starts from.
 #[derive(Clone, Debug, Default)]
-pub(super) struct History {
-    points: VecDeque<Point>,
-    /// What has been counted of the point to come, and of how many seconds.
-    coming: Option<Coming>,
-    last: Option<Counts>,
+pub(super) struct CallHistory {
+    points: VecDeque<HistoryPoint>,
+    /// The point that isn't complete yet.
+    partial: Option<PartialPoint>,
+    last: Option<CallCounters>,
 }
 
-pub(super) const SECONDS_A_POINT: u64 = 5;
+/// The length of a point, in seconds.
+const SECONDS_A_POINT: u64 = 5;
+/// The number of points that are kept.
 const POINTS: usize = 15 * 60 / SECONDS_A_POINT as usize;
 
-/// What happened in five seconds: calls a second, and how long they took in the mean.
+/// A point: calls per second, and their mean latency, over five seconds.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Point {
-    /// When they ended, in milliseconds since 1970.
+pub(super) struct HistoryPoint {
+    /// The end of the five seconds, in milliseconds since 1970.
     at: u64,
     good: f32,
     failed: f32,
     slow: f32,
     refused: f32,
     backup: f32,
-    /// In seconds; `null` where no call came back.
+    /// The mean latency in seconds; `None` if no timed call came back.
     latency: Option<f64>,
-    /// Percent of the calls that may go to the primary.
+    /// The percentage of the calls that may go to the primary.
     share: u8,
     state: &'static str,
 }
 
+/// A point that isn't complete yet.
 #[derive(Clone, Debug)]
-struct Coming {
-    since: Counts,
+struct PartialPoint {
+    /// The counters at its start.
+    since: CallCounters,
+    /// How many of its seconds have passed.
     seconds: u64,
 }
 
-/// What a breaker has counted since it was made.
+/// The counters of a breaker since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Counts {
+struct CallCounters {
     good: u64,
     failed: u64,
     slow: u64,
     refused: u64,
     backup: u64,
     timed: u64,
-    /// In seconds.
+    /// The total latency of the timed calls, in seconds.
     latency: f64,
     backup_failed: u64,
     backup_timed: u64,
     backup_latency: f64,
 }
 
-/// Calls in the last second.
+/// The number of calls in the last second, and their latency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Rates {
-    /// To the primary.
+    /// Calls to the primary.
     pub(super) calls: u64,
     pub(super) bad: u64,
     pub(super) refused: u64,
     pub(super) backup: u64,
     pub(super) backup_failed: u64,
-    /// Of the backup, in seconds, in the mean.
+    /// The mean latency of the backup, in seconds.
     pub(super) backup_latency: Option<f64>,
-    /// Of the primary.
+    /// The mean latency of the primary, in seconds.
     pub(super) latency: Option<f64>,
 }
 
-impl Counts {
+impl CallCounters {
     fn of(snapshot: &Snapshot) -> Self {
         let (primary, backup) = (snapshot.totals.primary, snapshot.totals.backup);
         Self {
@@ -87,25 +98,26 @@ impl Counts {
         }
     }
 
+    /// Returns the mean latency of the primary since `before`.
     fn mean(self, before: Self) -> Option<f64> {
         let timed = self.timed - before.timed;
         (timed > 0).then(|| (self.latency - before.latency).max(0.0) / timed as f64)
     }
 }
 
-impl History {
-    /// A second has passed. What happened in it.
-    pub(super) fn second(&mut self, snapshot: &Snapshot, at: u64) -> Rates {
-        let now = Counts::of(snapshot);
+impl CallHistory {
+    /// Adds the second that has passed, and returns what happened in it.
+    pub(super) fn add_second(&mut self, snapshot: &Snapshot, at: u64) -> Rates {
+        let now = CallCounters::of(snapshot);
         let before = self.last.replace(now).unwrap_or(now);
-        let coming = self.coming.get_or_insert(Coming {
+        let partial = self.partial.get_or_insert(PartialPoint {
             since: before,
             seconds: 0,
         });
-        coming.seconds += 1;
-        if coming.seconds == SECONDS_A_POINT {
-            let since = coming.since;
-            self.coming = None;
+        partial.seconds += 1;
+        if partial.seconds == SECONDS_A_POINT {
+            let since = partial.since;
+            self.partial = None;
             self.push(point(now, since, snapshot, at), now != since);
         }
         let backup_timed = now.backup_timed - before.backup_timed;
@@ -121,8 +133,8 @@ impl History {
         }
     }
 
-    /// A breaker that nobody has called has no history, and takes no memory for it.
-    fn push(&mut self, point: Point, has_calls: bool) {
+    /// Adds a point, unless the breaker has never been called and takes all calls.
+    fn push(&mut self, point: HistoryPoint, has_calls: bool) {
         if self.points.is_empty() && !has_calls && point.share == 100 {
             return;
         }
@@ -132,14 +144,14 @@ impl History {
         self.points.push_back(point);
     }
 
-    pub(super) fn points(&self) -> Vec<Point> {
+    pub(super) fn points(&self) -> Vec<HistoryPoint> {
         self.points.iter().copied().collect()
     }
 }
 
-fn point(now: Counts, before: Counts, snapshot: &Snapshot, at: u64) -> Point {
+fn point(now: CallCounters, before: CallCounters, snapshot: &Snapshot, at: u64) -> HistoryPoint {
     let rate = |now: u64, before: u64| (now - before) as f32 / SECONDS_A_POINT as f32;
-    Point {
+    HistoryPoint {
         at,
         good: rate(now.good, before.good),
         failed: rate(now.failed, before.failed),

@@ -1,10 +1,14 @@
-//! See and steer: a page that shows all breakers of a [`Registry`], and operates them.
+//! A page that shows all breakers of a [`Registry`], and operates them.
 //!
-//! A [`Console`] is a `Service<http::Request<_>>`; mount it under any path of any server:
+//! A [`Console`] is a `Service<http::Request<_>>`. Mount it under any path of any server:
 //!
 //! ```
 //! use axum::Router;
-//! use tower_breaker::{CircuitBreakerLayer, console::{Console, Denied, Identity}, registry::Registry};
+//! use tower_breaker::{
+//!     CircuitBreakerLayer,
+//!     console::{Console, Denied, Identity},
+//!     registry::Registry,
+//! };
 //!
 //! # fn main() -> Result<(), tower_breaker::ConfigError> {
 //! let registry = Registry::new();
@@ -24,23 +28,26 @@
 //! # }
 //! ```
 //!
-//! Of more than 10,000 breakers, those in trouble are shown and as many others; and looking never takes more than a twentieth of one processor's time.
+//! It shows why each breaker tripped, when it will probe, how its recovery goes, the last 15
+//! minutes, and the agent's checks. The same data is there as JSON and as a stream of server-sent
+//! events; the console's own `api/openapi.json` describes both.
 //!
-//! It shows why a breaker tripped, when it will probe, how its recovery goes, the last 15 minutes, and the agent's checks; by JSON and by a stream
-//! of server-sent events as well (`api/openapi.json` describes them). It takes none of a call's time: everything comes from snapshots, once a second.
+//! Calls pay nothing for it: the console takes snapshots once a second, in at most a twentieth of
+//! one processor's time. It shows at most 10,000 breakers, those in trouble first.
 //!
-//! Without an [`authorize`](ConsoleBuilder::authorize) hook it only shows. Who may look is for whatever it is mounted behind to say.
+//! Without an [`authorize`](ConsoleBuilder::authorize) hook the console is read-only. It doesn't
+//! restrict who may read: that is up to the server that it is mounted in.
 
 mod access;
-mod answer;
 mod body;
 mod configure;
 mod history;
 mod operate;
+mod response;
 mod routes;
 mod sampler;
-mod shown;
 mod stream;
+mod view;
 
 use std::{
     convert::Infallible,
@@ -55,67 +62,75 @@ use bytes::Buf;
 use http_body::Body;
 use tower::Service;
 
-use self::{access::Hook, sampler::Sampler};
+use self::{access::AuthorizeHook, sampler::Sampler};
 pub use self::{
     access::{Denied, Identity},
     body::ConsoleBody,
 };
 use crate::{agent::Agent, registry::Registry};
 
-/// A page that shows breakers, and operates them: see the [module](self). A cheap clone.
+/// A service that shows breakers on a page, and operates them: see the [module](self). Clones are
+/// cheap.
 #[derive(Clone)]
 pub struct Console {
     shared: Arc<Shared>,
 }
 
-/// Builds a [`Console`].
+/// A builder of a [`Console`].
 #[must_use = "a builder does nothing until it builds"]
 pub struct ConsoleBuilder {
     registry: Registry,
-    hook: Option<Hook>,
+    authorize: Option<AuthorizeHook>,
 }
 
+/// The state that all clones of a console share.
 struct Shared {
     registry: Registry,
-    hook: Option<Hook>,
+    authorize: Option<AuthorizeHook>,
     sampler: Arc<Sampler>,
 }
 
 impl Console {
-    /// One that shows the breakers of this registry.
+    /// Returns a builder of a console for the breakers of this registry.
     pub fn builder(registry: &Registry) -> ConsoleBuilder {
         ConsoleBuilder {
             registry: registry.clone(),
-            hook: None,
+            authorize: None,
         }
     }
 
-    /// Shows the checks of this agent, too, as long as it lives.
+    /// Adds the checks of this agent, as long as it lives.
     pub fn show_agent(&self, agent: &Arc<Agent>) {
         self.shared.sampler.show_agent(agent);
     }
 }
 
 impl ConsoleBuilder {
-    /// Lets breakers be operated by whom this says: it is asked about each request that changes something, and tells who is asking, or why that may not be. Without it,
-    /// nobody may.
+    /// Sets the authorization hook. Default: none, and the console is read-only.
     ///
-    /// Such a request also has to come from the console's own page, as far as a browser sends it: another site can't make a user's browser do it.
+    /// The hook is called for every request that changes a breaker. It returns the caller's
+    /// [`Identity`], which appears in the breaker's events, or [`Denied`].
+    ///
+    /// A request that a browser sends must also come from the console's own page, so that another
+    /// site can't make a user's browser operate breakers.
     pub fn authorize(mut self, hook: impl Fn(&Parts) -> Result<Identity, Denied> + Send + Sync + 'static) -> Self {
-        self.hook = Some(Box::new(hook));
+        self.authorize = Some(Box::new(hook));
         self
     }
 
-    /// The console. In a tokio runtime it begins to sample the breakers, once a second, as long as it lives; elsewhere with the first request.
+    /// Builds the console.
+    ///
+    /// Within a tokio runtime it starts to sample the breakers at once, and elsewhere with the
+    /// first request. It samples once a second, until it is dropped.
     #[must_use]
     pub fn build(self) -> Console {
-        let Self { registry, hook } = self;
+        let Self { registry, authorize } = self;
         let sampler = Arc::new(Sampler::new(registry.clone()));
         Sampler::start(&sampler);
         Console {
             shared: Arc::new(Shared {
                 registry,
-                hook,
+                authorize,
                 sampler,
             }),
         }
@@ -146,7 +161,7 @@ impl fmt::Debug for Console {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Console")
             .field("registry", &self.shared.registry)
-            .field("read_only", &self.shared.hook.is_none())
+            .field("read_only", &self.shared.authorize.is_none())
             .finish_non_exhaustive()
     }
 }
@@ -155,7 +170,7 @@ impl fmt::Debug for ConsoleBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConsoleBuilder")
             .field("registry", &self.registry)
-            .field("read_only", &self.hook.is_none())
+            .field("read_only", &self.authorize.is_none())
             .finish_non_exhaustive()
     }
 }

@@ -1,34 +1,39 @@
-use std::time::Duration;
+//! Operates breakers: sets a mode, or resets, one or several at once.
+//!
+//! The caller names the generation that it has seen of each. A breaker that has changed since is
+//! left alone, so that no operation rests on a page that is out of date.
+
+use std::{borrow::Cow, time::Duration};
 
 use ::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::{Shared, access::Identity, answer::Problem};
+use super::{Shared, access::Identity, response::Problem};
 use crate::{breaker::Breaker, machine::Mode};
 
-/// What is asked for.
+/// A request to operate breakers.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Request {
+pub(super) struct OperateRequest {
     operation: String,
-    breakers: Vec<Sighted>,
+    breakers: Vec<SeenBreaker>,
     reason: String,
-    /// In seconds; without it, for good.
+    /// The time in seconds after which the mode reverts; `None` if it never does.
     #[serde(default)]
     ttl: Option<f64>,
 }
 
-/// A breaker, and the generation that was seen of it.
+/// A breaker, and its generation as the caller saw it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Sighted {
+pub(super) struct SeenBreaker {
     pub(super) name: String,
     pub(super) generation: u64,
 }
 
-/// What was done.
+/// The answer: the breakers that were operated.
 #[derive(Serialize)]
-pub(super) struct Done {
+pub(super) struct OperateResponse {
     operated: Vec<String>,
 }
 
@@ -38,11 +43,17 @@ enum Operation {
     Reset,
 }
 
+/// The names of all operations, for an error.
 const OPERATIONS: &str = "force_open, disable, shadow, automatic or reset";
 const YEAR: f64 = 365.0 * 24.0 * 3600.0;
 
-/// Does it for all of them, or says of the first one why not. Those before it have been operated then, and are named.
-pub(super) fn operate(shared: &Shared, request: &Request, who: &Identity) -> Result<Done, Problem> {
+/// Operates all breakers, in order. If one can't be operated, the problem names those that were
+/// operated before it.
+pub(super) fn operate(
+    shared: &Shared,
+    request: &OperateRequest,
+    identity: &Identity,
+) -> Result<OperateResponse, Problem> {
     let operation = match request.operation.as_str() {
         "force_open" => Operation::Mode(Mode::ForcedOpen),
         "disable" => Operation::Mode(Mode::Disabled),
@@ -51,7 +62,7 @@ pub(super) fn operate(shared: &Shared, request: &Request, who: &Identity) -> Res
         "reset" => Operation::Reset,
         other => {
             return Err(unprocessable(format!(
-                "operation can't be {other:?}: {OPERATIONS} is accepted"
+                "operation must be {OPERATIONS}, but is {other:?}"
             )));
         }
     };
@@ -59,61 +70,64 @@ pub(super) fn operate(shared: &Shared, request: &Request, who: &Identity) -> Res
         None => None,
         Some(seconds) if seconds > 0.0 && seconds <= YEAR => Some(Duration::from_secs_f64(seconds)),
         Some(seconds) => {
-            let accepted = "a number of seconds above 0 and up to 365 days, or nothing for good, is accepted";
-            return Err(unprocessable(format!("ttl can't be {seconds}: {accepted}")));
+            return Err(unprocessable(format!(
+                "ttl must be a number of seconds above 0 and up to 365 days, or absent, but is {seconds}"
+            )));
         }
     };
-    let reason = reason(&request.reason, who)?;
+    let reason = reason_with_identity(&request.reason, identity)?;
     if request.breakers.is_empty() {
-        return Err(unprocessable("breakers can't be empty: at least one is accepted"));
+        return Err(unprocessable("breakers must name at least one"));
     }
-    // First all are looked up, so that a name that is misspelt changes nothing.
+    // All names are resolved first, so that a misspelt one changes nothing.
     let breakers = request
         .breakers
         .iter()
-        .map(|sighted| find(shared, &sighted.name).map(|breaker| (sighted, breaker)))
+        .map(|seen| find_breaker(shared, &seen.name).map(|breaker| (seen, breaker)))
         .collect::<Result<Vec<_>, _>>()?;
     let mut operated = Vec::new();
-    for (sighted, breaker) in breakers {
+    for (seen, breaker) in breakers {
         let is_done = match operation {
-            Operation::Mode(mode) => breaker.set_mode_at(sighted.generation, mode, &reason, ttl),
-            Operation::Reset => breaker.reset_at(sighted.generation, &reason),
+            Operation::Mode(mode) => breaker.set_mode_at(seen.generation, mode, &reason, ttl),
+            Operation::Reset => breaker.reset_at(seen.generation, &reason),
         };
         if !is_done {
-            return Err(stale(&sighted.name, &operated));
+            return Err(stale(&seen.name, &operated));
         }
-        operated.push(sighted.name.clone());
+        operated.push(seen.name.clone());
     }
-    Ok(Done { operated })
+    Ok(OperateResponse { operated })
 }
 
-pub(super) fn find(shared: &Shared, name: &str) -> Result<Breaker, Problem> {
+pub(super) fn find_breaker(shared: &Shared, name: &str) -> Result<Breaker, Problem> {
     shared.registry.get(name).map_err(|_| Problem::unknown_breaker(name))
 }
 
-/// What stands in the event: what for, and who.
-pub(super) fn reason(reason: &str, who: &Identity) -> Result<String, Problem> {
+/// Returns the reason as it appears in the event, with who gave it.
+pub(super) fn reason_with_identity(reason: &str, identity: &Identity) -> Result<String, Problem> {
     const LONGEST: usize = 200;
     let reason = reason.trim();
     if reason.is_empty() || reason.chars().count() > LONGEST {
         return Err(unprocessable(format!(
-            "reason can't have {} characters: 1 to {LONGEST} are accepted",
+            "reason must have 1 to {LONGEST} characters, but has {}",
             reason.chars().count()
         )));
     }
-    Ok(format!("{reason} (by {})", who.name()))
+    Ok(format!("{reason} (by {})", identity.name()))
 }
 
-pub(super) fn unprocessable(reason: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+/// Makes the problem of a request that can be read, but not carried out.
+pub(super) fn unprocessable(reason: impl Into<Cow<'static, str>>) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
 }
 
+/// Makes the problem of a breaker that has changed since the caller saw it.
 pub(super) fn stale(name: &str, operated: &[String]) -> Problem {
-    let before = if operated.is_empty() {
+    let done = if operated.is_empty() {
         "nothing was done".to_owned()
     } else {
-        format!("done before it: {}", operated.join(", "))
+        format!("operated before it: {}", operated.join(", "))
     };
-    let reason = format!("{name:?} has changed since it was looked at; {before}");
+    let reason = format!("{name:?} has changed since it was shown; {done}");
     Problem::new(StatusCode::CONFLICT, reason)
 }

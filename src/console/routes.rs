@@ -1,3 +1,8 @@
+//! Routes a request to the page or to the API.
+//!
+//! The API is whatever follows `/api/` in the path; the console works wherever it is mounted.
+//! `openapi.json`, beside this file, describes each resource, and a test holds the answers to it.
+
 use std::{
     hash::{BuildHasher, RandomState},
     time::Duration,
@@ -11,34 +16,35 @@ use tokio::time::timeout;
 use super::{
     Shared,
     access::authorize,
-    answer::{Problem, json, whole},
     body::{ConsoleBody, Unreadable, read},
     configure, operate,
-    stream::EventStream,
+    response::{Problem, json, with_headers},
+    stream::{EventStream, TooManyReaders},
 };
 
 const PAGE: &str = include_str!("page.html");
 const API: &str = include_str!("openapi.json");
-/// Where the page's script has its nonce.
+/// The placeholder of the nonce in the page.
 const NONCE: &str = "{{nonce}}";
 
-/// A change that takes more than this is none.
+/// The longest body that is read, in bytes.
 const LONGEST_BODY: usize = 64 * 1024;
+/// The longest time that a body may take to arrive.
 const SLOWEST_BODY: Duration = Duration::from_secs(10);
 
-/// Answers wherever it is mounted: what comes before `/api/` in the path is no concern of it.
+/// Answers a request. What stands before `/api/` in the path is ignored.
 pub(super) async fn answer<B>(shared: &Shared, request: Request<B>) -> Response<ConsoleBody>
 where
     B: Body + Send,
     B::Data: Send,
 {
     let path = request.uri().path().to_owned();
-    let answered = match path.rsplit_once("/api/") {
+    let response = match path.rsplit_once("/api/") {
         Some((_, resource)) => api(shared, resource, request).await,
         None if *request.method() == Method::GET || *request.method() == Method::HEAD => Ok(page(shared)),
         None => Err(Problem::method("GET, HEAD")),
     };
-    answered.unwrap_or_else(|problem| problem.response())
+    response.unwrap_or_else(|problem| problem.response())
 }
 
 async fn api<B>(shared: &Shared, resource: &str, request: Request<B>) -> Result<Response<ConsoleBody>, Problem>
@@ -49,44 +55,55 @@ where
     match resource.split('/').collect::<Vec<_>>().as_slice() {
         ["breakers"] => {
             allow(&request, &Method::GET)?;
-            let text = shared.sampler.all_as_json();
-            Ok(whole(StatusCode::OK, "application/json", text.into()))
+            let text = shared.sampler.everything_as_json();
+            Ok(with_headers(StatusCode::OK, "application/json", text.into()))
         }
         ["breakers", name] => {
             allow(&request, &Method::GET)?;
-            let breaker = operate::find(shared, &decoded(name)?)?;
+            let breaker = operate::find_breaker(shared, &decoded(name)?)?;
             Ok(json(StatusCode::OK, &shared.sampler.detail(&breaker)))
         }
         ["breakers", name, "config"] => {
             allow(&request, &Method::PUT)?;
             let name = decoded(name)?;
             let (parts, body) = request.into_parts();
-            let who = authorize(shared, &parts)?;
-            let asked = parsed(body).await?;
-            let changed = configure::configure(shared, &name, &asked, &who)?;
+            let identity = authorize(shared, &parts)?;
+            let request = parsed(body).await?;
+            let changed = configure::configure(shared, &name, &request, &identity)?;
             Ok(json(StatusCode::OK, &changed))
         }
         ["operations"] => {
             allow(&request, &Method::POST)?;
             let (parts, body) = request.into_parts();
-            let who = authorize(shared, &parts)?;
-            let asked = parsed(body).await?;
-            let done = operate::operate(shared, &asked, &who)?;
+            let identity = authorize(shared, &parts)?;
+            let request = parsed(body).await?;
+            let done = operate::operate(shared, &request, &identity)?;
             Ok(json(StatusCode::OK, &done))
         }
         ["events"] => {
             allow(&request, &Method::GET)?;
             let stream = EventStream::open(&shared.sampler)?;
-            Ok(whole(StatusCode::OK, "text/event-stream", ConsoleBody::stream(stream)))
+            Ok(with_headers(
+                StatusCode::OK,
+                "text/event-stream",
+                ConsoleBody::stream(stream),
+            ))
         }
         ["openapi.json"] => {
             allow(&request, &Method::GET)?;
-            Ok(whole(StatusCode::OK, "application/json", API.into()))
+            Ok(with_headers(StatusCode::OK, "application/json", API.into()))
         }
         _ => Err(Problem::new(StatusCode::NOT_FOUND, "there is no such resource")),
     }
 }
 
+impl From<TooManyReaders> for Problem {
+    fn from(error: TooManyReaders) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+    }
+}
+
+/// Checks the method of a request.
 fn allow<B>(request: &Request<B>, method: &Method) -> Result<(), Problem> {
     if request.method() == method {
         return Ok(());
@@ -98,17 +115,18 @@ fn allow<B>(request: &Request<B>, method: &Method) -> Result<(), Problem> {
     }))
 }
 
-/// With a nonce of its own, so that no other script runs.
+/// Returns the page, with a nonce of its own, so that no other script runs.
 fn page(shared: &Shared) -> Response<ConsoleBody> {
     let nonce = format!(
         "{:016x}{:016x}",
         RandomState::new().hash_one(0),
         RandomState::new().hash_one(1)
     );
-    let text = PAGE
-        .replace(NONCE, &nonce)
-        .replace("{{read_only}}", if shared.hook.is_none() { "true" } else { "false" });
-    let mut response = whole(StatusCode::OK, "text/html; charset=utf-8", text.into());
+    let text = PAGE.replace(NONCE, &nonce).replace(
+        "{{read_only}}",
+        if shared.authorize.is_none() { "true" } else { "false" },
+    );
+    let mut response = with_headers(StatusCode::OK, "text/html; charset=utf-8", text.into());
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; img-src data:; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -119,15 +137,21 @@ fn page(shared: &Shared) -> Response<ConsoleBody> {
     response
 }
 
+/// Reads a body, and parses it as JSON.
 async fn parsed<B: Body, T: DeserializeOwned>(body: B) -> Result<T, Problem> {
     let body = match timeout(SLOWEST_BODY, read(body, LONGEST_BODY)).await {
         Ok(Ok(body)) => body,
         Ok(Err(Unreadable::TooLong)) => {
-            let reason = format!("more than {LONGEST_BODY} bytes are not read");
+            let reason = format!("the body is longer than {LONGEST_BODY} bytes");
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, reason));
         }
-        Ok(Err(Unreadable::Broken)) => return Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off")),
-        Err(_) => return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
+        Ok(Err(Unreadable::Incomplete)) => return Err(Problem::new(StatusCode::BAD_REQUEST, "the body is incomplete")),
+        Err(_) => {
+            return Err(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body took too long to arrive",
+            ));
+        }
     };
     serde_json::from_slice(&body).map_err(|error| {
         let status = if error.is_data() {
@@ -139,7 +163,7 @@ async fn parsed<B: Body, T: DeserializeOwned>(body: B) -> Result<T, Problem> {
     })
 }
 
-/// A name as it is in a path.
+/// Decodes a name from a path, where it is percent-encoded.
 fn decoded(name: &str) -> Result<String, Problem> {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name.as_bytes();

@@ -1,7 +1,17 @@
+//! Samples all breakers once a second, and keeps what the console shows of them.
+//!
+//! A sample takes a snapshot of each breaker, adds a second to its history, and collects the events
+//! since the last one. What differs from the sample before is serialized once, as a [`Tick`], for
+//! all readers of the event stream. Calls pay nothing: the sampler takes no part in them. It stops
+//! when the console is dropped.
+//!
+//! **Memory ordering.** `has_started` and `readers` guard no other memory, so that relaxed
+//! operations are enough.
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -17,88 +27,89 @@ use tokio::{
 };
 
 use super::{
-    history::History,
-    shown::{Detail, Said, Shown},
+    history::CallHistory,
+    view::{BreakerDetail, BreakerSummary, EventLine},
 };
 use crate::{
     agent::{Agent, Instance},
     breaker::Breaker,
-    machine::Transition,
+    lock::lock,
     observe::{Event, Events},
     registry::Registry,
 };
 
-/// Looks at all breakers once a second, and keeps what is shown of them.
+/// A sampler of all breakers of a registry.
 pub(super) struct Sampler {
     registry: Registry,
     agents: Mutex<Vec<Weak<Agent>>>,
     has_started: AtomicBool,
-    memory: Mutex<Memory>,
+    latest: Mutex<LatestSample>,
     ticks: watch::Sender<Tick>,
-    /// How many read them.
-    pub(super) streams: AtomicUsize,
+    /// How many event streams are open.
+    pub(super) readers: AtomicUsize,
 }
 
-struct Memory {
+/// A sample of all breakers, with the recent events.
+struct LatestSample {
     events: Events,
-    said: VecDeque<Said>,
-    /// Events that came faster than they were read.
-    lost: u64,
-    /// Breakers that are too many to be shown.
+    recent_events: VecDeque<EventLine>,
+    /// Events that were dropped because they came faster than they were read.
+    events_lost: u64,
+    /// Breakers that aren't shown, because there are too many.
     left_out: usize,
-    breakers: BTreeMap<Arc<str>, Remembered>,
+    breakers: BTreeMap<Arc<str>, SampledBreaker>,
 }
 
-struct Remembered {
-    shown: Shown,
-    history: History,
-    said: VecDeque<Said>,
+/// One breaker of the latest sample.
+struct SampledBreaker {
+    summary: BreakerSummary,
+    history: CallHistory,
+    recent_events: VecDeque<EventLine>,
 }
 
-/// What has changed in a second, for those who know what there was before.
+/// The changes of one second, for a reader that knows the state before.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tick {
     pub(super) number: u64,
+    /// A server-sent event.
     pub(super) changes: Bytes,
 }
 
+/// The JSON of a list of breakers: all of them, or those that have changed.
 #[derive(Serialize)]
 struct Changes<'a> {
     now: u64,
-    /// Whether these are all breakers there are.
+    /// Whether these are all breakers.
     all: bool,
-    breakers: Vec<&'a Shown>,
+    breakers: Vec<&'a BreakerSummary>,
+    /// The names of breakers that have ended.
     gone: Vec<Arc<str>>,
-    events: Vec<&'a Said>,
+    events: Vec<&'a EventLine>,
     events_lost: u64,
-    /// How many breakers aren't shown, since there are too many; all of them are closed, unless those in trouble alone are too many.
+    /// The number of breakers that aren't shown, because there are too many. They are all closed,
+    /// unless more than [`MOST_SHOWN`] are in trouble.
     left_out: usize,
 }
 
-const EVERY: Duration = Duration::from_secs(1);
-/// Looking may take this part of the time, of one processor.
-const PART: u32 = 20;
-/// So many are shown, and remembered. Those in trouble come first.
+/// The time from one sample to the next.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Sampling takes at most one part in this many of one processor's time.
+const SHARE_OF_TIME: u32 = 20;
+/// The most breakers that are shown. Those in trouble come first.
 const MOST_SHOWN: usize = 10_000;
-/// To look at more takes so long that a thread of its own does it.
+/// More breakers than this take so long to sample that a blocking thread does it.
 const MANY: usize = 2000;
-/// So many events are kept, of all breakers and of each.
-const KEPT: usize = 200;
-const KEPT_OF_EACH: usize = 50;
-
-/// Milliseconds since 1970.
-fn wall_clock() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as u64)
-}
+/// The number of recent events that are kept of all breakers together.
+const RECENT_EVENTS: usize = 200;
+/// The number of recent events that are kept of each breaker.
+const RECENT_EVENTS_EACH: usize = 50;
 
 impl Sampler {
     pub(super) fn new(registry: Registry) -> Self {
-        let memory = Memory {
+        let latest = LatestSample {
             events: registry.subscribe(),
-            said: VecDeque::new(),
-            lost: 0,
+            recent_events: VecDeque::new(),
+            events_lost: 0,
             left_out: 0,
             breakers: BTreeMap::new(),
         };
@@ -106,13 +117,13 @@ impl Sampler {
             registry,
             agents: Mutex::default(),
             has_started: AtomicBool::new(false),
-            memory: Mutex::new(memory),
+            latest: Mutex::new(latest),
             ticks: watch::Sender::new(Tick::default()),
-            streams: AtomicUsize::new(0),
+            readers: AtomicUsize::new(0),
         }
     }
 
-    /// Begins, if it hasn't and there is a runtime to do it in.
+    /// Starts to sample, unless it has started already or there is no runtime to do it in.
     pub(super) fn start(sampler: &Arc<Self>) {
         let Ok(runtime) = Handle::try_current() else { return };
         if !sampler.has_started.swap(true, Ordering::Relaxed) {
@@ -129,49 +140,49 @@ impl Sampler {
         let now = wall_clock();
         let instances = self.instances();
         let (breakers, left_out) = worth_showing(self.registry.breakers());
-        let mut memory = self.lock();
-        let said = memory.take_events(now);
-        memory.left_out = left_out;
+        let mut latest = lock(&self.latest);
+        let events = latest.take_events(now);
+        latest.left_out = left_out;
         let mut changed = Vec::new();
         let mut current = BTreeMap::new();
         for breaker in &breakers {
             let snapshot = breaker.snapshot();
-            let before = memory.breakers.remove(&*snapshot.name);
-            let (shown, mut history, kept) = match before {
-                Some(before) => (Some(before.shown), before.history, before.said),
-                None => (None, History::default(), VecDeque::new()),
+            let before = latest.breakers.remove(&*snapshot.name);
+            let (before, mut history, recent_events) = match before {
+                Some(before) => (Some(before.summary), before.history, before.recent_events),
+                None => (None, CallHistory::default(), VecDeque::new()),
             };
-            let rates = history.second(&snapshot, now);
+            let rates = history.add_second(&snapshot, now);
             let instance = instances.get(&*snapshot.name);
-            let next = Shown::new(&snapshot, rates, instance, now, shown.as_ref());
-            if shown.as_ref() != Some(&next) {
+            let summary = BreakerSummary::new(&snapshot, rates, instance, now, before.as_ref());
+            if before.as_ref() != Some(&summary) {
                 changed.push(snapshot.name.clone());
             }
             current.insert(
                 snapshot.name,
-                Remembered {
-                    shown: next,
+                SampledBreaker {
+                    summary,
                     history,
-                    said: kept,
+                    recent_events,
                 },
             );
         }
-        // What is left is gone.
-        let gone = std::mem::replace(&mut memory.breakers, current).into_keys().collect();
-        for event in &said {
-            memory.keep(event);
+        // Those that weren't found again have ended.
+        let gone = std::mem::replace(&mut latest.breakers, current).into_keys().collect();
+        for event in &events {
+            latest.keep(event);
         }
         if self.ticks.receiver_count() > 0 {
             let changes = Changes {
                 now,
                 all: false,
-                breakers: changed.iter().map(|name| &memory.breakers[name].shown).collect(),
+                breakers: changed.iter().map(|name| &latest.breakers[name].summary).collect(),
                 gone,
-                events: said.iter().collect(),
-                events_lost: memory.lost,
+                events: events.iter().collect(),
+                events_lost: latest.events_lost,
                 left_out,
             };
-            let changes = frame(&changes);
+            let changes = server_sent_event(&changes);
             self.ticks.send_modify(|tick| {
                 *tick = Tick {
                     number: tick.number + 1,
@@ -181,115 +192,101 @@ impl Sampler {
         }
     }
 
-    /// Everything, for somebody who knows nothing yet.
-    pub(super) fn all(&self) -> Bytes {
-        frame(&self.list(&self.lock()))
+    /// Returns everything as a server-sent event, for a reader that knows nothing yet.
+    pub(super) fn everything(&self) -> Bytes {
+        server_sent_event(&lock(&self.latest).everything())
     }
 
-    /// The same as JSON.
-    pub(super) fn all_as_json(&self) -> Vec<u8> {
-        serde_json::to_vec(&self.list(&self.lock())).unwrap_or_default()
+    /// Returns everything as JSON.
+    pub(super) fn everything_as_json(&self) -> Vec<u8> {
+        serde_json::to_vec(&lock(&self.latest).everything()).unwrap_or_default()
     }
 
-    fn list<'a>(&self, memory: &'a Memory) -> Changes<'a> {
-        Changes {
-            now: wall_clock(),
-            all: true,
-            breakers: memory.breakers.values().map(|one| &one.shown).collect(),
-            gone: Vec::new(),
-            events: memory.said.iter().collect(),
-            events_lost: memory.lost,
-            left_out: memory.left_out,
-        }
-    }
-
-    /// All there is to see of one, as of now.
-    pub(super) fn detail(&self, breaker: &Breaker) -> Detail {
+    /// Returns one breaker in full, as of now.
+    pub(super) fn detail(&self, breaker: &Breaker) -> BreakerDetail {
         let now = wall_clock();
         let snapshot = breaker.snapshot();
         let instance = self.instances().remove(breaker.name());
-        let memory = self.lock();
-        let remembered = memory.breakers.get(breaker.name());
-        let before = remembered.map(|one| &one.shown);
-        let rates = before.map(Shown::rates).unwrap_or_default();
-        let shown = Shown::new(&snapshot, rates, instance.as_ref(), now, before);
-        let history = remembered.map(|one| one.history.points()).unwrap_or_default();
-        let said = remembered
-            .map(|one| one.said.iter().cloned().collect())
+        let latest = lock(&self.latest);
+        let sampled = latest.breakers.get(breaker.name());
+        let before = sampled.map(|sampled| &sampled.summary);
+        let rates = before.map(BreakerSummary::rates).unwrap_or_default();
+        let summary = BreakerSummary::new(&snapshot, rates, instance.as_ref(), now, before);
+        let history = sampled.map(|sampled| sampled.history.points()).unwrap_or_default();
+        let events = sampled
+            .map(|sampled| sampled.recent_events.iter().cloned().collect())
             .unwrap_or_default();
-        drop(memory);
-        Detail::new(shown, &snapshot, breaker.config(), instance.as_ref(), history, said)
+        drop(latest);
+        BreakerDetail::new(summary, &snapshot, breaker.config(), instance.as_ref(), history, events)
     }
 
     pub(super) fn show_agent(&self, agent: &Arc<Agent>) {
-        self.agents().push(Arc::downgrade(agent));
+        lock(&self.agents).push(Arc::downgrade(agent));
     }
 
+    /// Returns the instances that agents check, by the names of their breakers.
     fn instances(&self) -> HashMap<Arc<str>, Instance> {
-        let mut agents = self.agents();
+        let mut agents = lock(&self.agents);
         agents.retain(|agent| agent.strong_count() > 0);
         let agents: Vec<Arc<Agent>> = agents.iter().filter_map(Weak::upgrade).collect();
         let all = agents.iter().flat_map(|agent| agent.instances());
         all.map(|instance| (instance.name.clone(), instance)).collect()
     }
-
-    fn agents(&self) -> MutexGuard<'_, Vec<Weak<Agent>>> {
-        self.agents.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Memory {
-    fn take_events(&mut self, now: u64) -> Vec<Said> {
-        let events = std::iter::from_fn(|| self.events.try_next());
-        let said = events.map(|event| said(&event, now)).collect();
-        self.lost = self.events.lost();
-        said
+impl LatestSample {
+    fn everything(&self) -> Changes<'_> {
+        Changes {
+            now: wall_clock(),
+            all: true,
+            breakers: self.breakers.values().map(|sampled| &sampled.summary).collect(),
+            gone: Vec::new(),
+            events: self.recent_events.iter().collect(),
+            events_lost: self.events_lost,
+            left_out: self.left_out,
+        }
     }
 
-    fn keep(&mut self, event: &Said) {
-        push(&mut self.said, event, KEPT);
+    /// Takes the events since the last sample.
+    fn take_events(&mut self, now: u64) -> Vec<EventLine> {
+        let events = std::iter::from_fn(|| self.events.try_next());
+        let lines = events.map(|event| event_line(&event, now)).collect();
+        self.events_lost = self.events.lost();
+        lines
+    }
+
+    /// Keeps an event among the recent ones, of all breakers and of its own.
+    fn keep(&mut self, event: &EventLine) {
+        push_recent(&mut self.recent_events, event, RECENT_EVENTS);
         if let Some(breaker) = self.breakers.get_mut(&event.breaker) {
-            push(&mut breaker.said, event, KEPT_OF_EACH);
+            push_recent(&mut breaker.recent_events, event, RECENT_EVENTS_EACH);
         }
     }
 }
 
-fn push(said: &mut VecDeque<Said>, event: &Said, most: usize) {
-    if said.len() == most {
-        said.pop_front();
+/// Adds an event. If there are `most` already, drops the oldest.
+fn push_recent(events: &mut VecDeque<EventLine>, event: &EventLine, most: usize) {
+    if events.len() == most {
+        events.pop_front();
     }
-    said.push_back(event.clone());
+    events.push_back(event.clone());
 }
 
-fn said(event: &Event, at: u64) -> Said {
-    Said {
+fn event_line(event: &Event, at: u64) -> EventLine {
+    EventLine {
         at,
         breaker: event.breaker.clone(),
         text: event.transition.to_string(),
-        kind: match event.transition {
-            Transition::Opened { .. } => "opened",
-            Transition::HalfOpened { .. } => "half-opened",
-            Transition::ShareChanged { .. } => "share changed",
-            Transition::Closed => "closed",
-            Transition::WouldHaveTripped { .. } => "would have tripped",
-            Transition::HeldBack { .. } => "held back",
-            Transition::ModeChanged { .. } => "mode changed",
-            Transition::Reset { .. } => "reset",
-            Transition::Reconfigured => "reconfigured",
-            Transition::Evicted => "evicted",
-        },
+        to: event.transition.target(),
+        reason: event.transition.cause(),
     }
 }
 
-/// Those that are to be shown, and how many aren't.
+/// Returns the breakers to show, sorted by name, and how many are left out.
 fn worth_showing(mut breakers: Vec<Breaker>) -> (Vec<Breaker>, usize) {
     let left_out = breakers.len().saturating_sub(MOST_SHOWN);
     if left_out > 0 {
-        // It is stable: of those that are equal, the first by name.
+        // The sort is stable: among healthy breakers, the first by name are shown.
         breakers.sort_by_cached_key(Breaker::is_healthy);
         breakers.truncate(MOST_SHOWN);
         breakers.sort_by(|a, b| a.name().cmp(b.name()));
@@ -297,17 +294,26 @@ fn worth_showing(mut breakers: Vec<Breaker>) -> (Vec<Breaker>, usize) {
     (breakers, left_out)
 }
 
-/// A server-sent event.
-fn frame(changes: &Changes<'_>) -> Bytes {
+/// Returns a server-sent event named `breakers`.
+fn server_sent_event(changes: &Changes<'_>) -> Bytes {
     let mut text = b"event: breakers\ndata: ".to_vec();
-    // JSON has its line ends escaped.
+    // JSON escapes line ends, so that the data is one line.
     let _ = serde_json::to_writer(&mut text, changes);
     text.extend_from_slice(b"\n\n");
     text.into()
 }
 
+/// Returns the system's time, in milliseconds since 1970.
+fn wall_clock() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
+}
+
+/// Samples at each interval, until the sampler is dropped. A sample that takes long is followed by
+/// a longer pause.
 async fn run(sampler: Weak<Sampler>) {
-    let mut seconds = tokio::time::interval(EVERY);
+    let mut seconds = tokio::time::interval(INTERVAL);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     seconds.tick().await;
     loop {
@@ -315,11 +321,11 @@ async fn run(sampler: Weak<Sampler>) {
         let Some(sampler) = sampler.upgrade() else { return };
         let begun = Instant::now();
         if sampler.registry.len() > MANY {
-            // It doesn't end in an error, unless it panics or the runtime ends.
+            // It ends in an error only if it panics or the runtime shuts down.
             let _ = spawn_blocking(move || sampler.sample()).await;
         } else {
             sampler.sample();
         }
-        sleep((begun.elapsed() * PART).saturating_sub(EVERY)).await;
+        sleep((begun.elapsed() * SHARE_OF_TIME).saturating_sub(INTERVAL)).await;
     }
 }

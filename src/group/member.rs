@@ -1,13 +1,13 @@
 use std::{
     fmt,
     sync::{
-        Arc, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use super::{Candidate, Shared};
-use crate::machine::OpenSlot;
+use crate::{lock::lock, machine::OpenSlot};
 
 /// A breaker's place in its group, for as long as the breaker lives.
 pub(crate) struct Member {
@@ -30,7 +30,7 @@ impl Member {
     /// Has this breaker compared with the others, if the group looks for outliers.
     pub(crate) fn is_judged_as(&self, judged: Weak<dyn Candidate>) {
         if self.group.court.is_some() {
-            let mut members = self.group.members.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut members = lock(&self.group.members);
             members.push(judged);
         }
     }

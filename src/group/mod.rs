@@ -6,7 +6,7 @@ mod outliers;
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -17,7 +17,7 @@ pub(crate) use self::{
     member::Member,
     outliers::{CallCounts, Candidate},
 };
-use crate::{clock::Clock, machine::ConfigError};
+use crate::{clock::Clock, lock::lock, machine::ConfigError};
 
 /// The breakers of instances that stand in for each other, and what holds for all of them together.
 ///
@@ -129,7 +129,7 @@ impl Shared {
     }
 
     fn members(&self) -> Vec<Arc<dyn Candidate>> {
-        let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut members = lock(&self.members);
         members.retain(|member| member.strong_count() > 0);
         members.iter().filter_map(Weak::upgrade).collect()
     }

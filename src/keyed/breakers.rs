@@ -1,9 +1,12 @@
+//! [`Breakers`]: what a user sees of the store.
+
 use std::{fmt, hash::Hash, sync::Arc};
 
 use super::store::Store;
 use crate::breaker::Breaker;
 
-/// The breakers of a [`KeyedCircuitBreakerLayer`](super::KeyedCircuitBreakerLayer), by key. A cheap clone of the handle that the layer holds.
+/// A handle to the breakers of a [`KeyedCircuitBreakerLayer`](super::KeyedCircuitBreakerLayer), by
+/// key. It is cheap to clone.
 pub struct Breakers<K> {
     pub(super) store: Arc<Store<K>>,
 }
@@ -12,39 +15,45 @@ impl<K> Breakers<K>
 where
     K: Hash + Eq + Clone + fmt::Debug + Send + Sync + 'static,
 {
-    /// The breaker of this key, if it has one: to ask creates none, and doesn't count as use.
+    /// Returns the breaker of this key, if it has one. Asking creates none, and doesn't count as
+    /// use.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<Breaker> {
         self.store.get(key)
     }
 
-    /// All keys that have a breaker, in no particular order.
+    /// Returns all keys that have a breaker of their own, in no particular order.
     #[must_use]
     pub fn all(&self) -> Vec<(K, Breaker)> {
         self.store.all()
     }
 
-    /// How many keys have one.
+    /// Returns how many keys have a breaker of their own.
     #[must_use]
     pub fn len(&self) -> usize {
         self.store.len()
     }
 
-    /// Whether none has.
+    /// Returns whether no key has a breaker of its own.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The breaker that all keys share that are too many. Its name is the layer's and " (overflow)".
+    /// Returns the breaker that all keys beyond [`max_keys`] share. Its name is the layer's and
+    /// " (overflow)".
+    ///
+    /// [`max_keys`]: crate::layer::CircuitBreakerLayerBuilder::max_keys
     #[must_use]
     pub fn overflow(&self) -> &Breaker {
         &self.store.overflow
     }
 
-    /// Looks for keys that have been idle for long enough, and evicts them; how many that were. A few are looked at whenever a new key comes;
-    /// this is for when none do. A key is found to be idle at the first look, and is evicted at one that is
-    /// [`idle_after`](crate::layer::CircuitBreakerLayerBuilder::idle_after) later.
+    /// Evicts the keys that have been idle for long enough, and returns how many those were.
+    ///
+    /// Each new key makes the layer check a few others; this is for times without new keys.
+    /// Eviction takes two checks: the first finds a key idle, and one at least
+    /// [`idle_after`](crate::layer::CircuitBreakerLayerBuilder::idle_after) later evicts it.
     pub fn evict_idle(&self) -> usize {
         self.store.evict_idle()
     }

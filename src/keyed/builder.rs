@@ -1,6 +1,11 @@
+//! What the builder has in addition for a breaker per key: the key, how many, and for how long.
+
 use std::{fmt, hash::Hash, marker::PhantomData, time::Duration};
 
-use super::{KeyedCircuitBreakerLayer, name, store::Plan, store::Store};
+use super::{
+    KeyedCircuitBreakerLayer, name,
+    store::{Store, StoreConfig},
+};
 use crate::{
     classify::ErrorsAsFailures,
     config::LONGEST_NAME,
@@ -9,23 +14,27 @@ use crate::{
     on_open::Reject,
 };
 
-/// What a [`CircuitBreakerLayerBuilder`] of a breaker per key has to know of the keys.
+/// What a [`CircuitBreakerLayerBuilder`] of a breaker per key knows of the keys: `F` makes a key
+/// `K` of a request.
 #[derive(Clone)]
 pub struct ByKey<F, K> {
     key: F,
     max_keys: usize,
     idle_after: Duration,
-    of: PhantomData<fn() -> K>,
+    makes: PhantomData<fn() -> K>,
 }
 
 impl CircuitBreakerLayer {
-    /// Starts from the defaults, as [`builder`](Self::builder) does, but there will be a breaker for each key that `key` makes of a request: a host, a route, a tenant, a shard. One that is
-    /// sick then takes down no other.
+    /// Starts to build a layer like [`builder`](Self::builder), but with a breaker for each key
+    /// that `key` makes of a request: a host, a route, a tenant, a shard. A key that fails then
+    /// takes down no other.
     ///
-    /// It is called for each request: a key that is cheap to make and to clone, such as an `http::uri::Authority`, a number or an `Arc<str>`, keeps
-    /// calls cheap. Each breaker's name is the layer's with the key in brackets, as `Debug` writes it: `hosts["a.example"]`.
+    /// `key` is called for each request. A key that is cheap to make and to clone, such as an
+    /// `http::uri::Authority`, a number or an `Arc<str>`, keeps calls cheap. Each breaker's name is
+    /// the layer's with the key in brackets, as `Debug` writes it: `hosts["a.example"]`.
     ///
-    /// Keys have breakers of their own up to [`max_keys`](CircuitBreakerLayerBuilder::max_keys); [idle](CircuitBreakerLayerBuilder::idle_after) ones make room for new ones.
+    /// Up to [`max_keys`](CircuitBreakerLayerBuilder::max_keys) keys have a breaker of their own.
+    /// [Idle](CircuitBreakerLayerBuilder::idle_after) ones make room for new ones.
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -68,7 +77,7 @@ impl<F, K> ByKey<F, K> {
             key,
             max_keys: 10_000,
             idle_after: Duration::from_secs(600),
-            of: PhantomData,
+            makes: PhantomData,
         }
     }
 }
@@ -86,24 +95,27 @@ impl<B, C, F, K> CircuitBreakerLayerBuilder<B, C, ByKey<F, K>>
 where
     K: Hash + Eq + Clone + fmt::Debug + Send + Sync + 'static,
 {
-    /// How many keys have a breaker of their own; those beyond share one, the [overflow](super::Breakers::overflow). At least 1; default: 10,000.
+    /// Sets how many keys have a breaker of their own. Those beyond share one, the
+    /// [overflow](super::Breakers::overflow). At least 1. Default: 10,000.
     pub fn max_keys(mut self, max_keys: usize) -> Self {
         self.keys.max_keys = max_keys;
         self
     }
 
-    /// How long a key may go unused before its breaker may be evicted, at least, in favour of new ones. One that isn't closed, has calls in
-    /// flight, or was set by hand stays. From 1 second to 365 days; default: 10 minutes.
+    /// Sets for how long a key is unused, at least, before its breaker is evicted in favor of new
+    /// ones. A breaker stays while it isn't closed, has calls in flight, or is under manual
+    /// control. From 1 second to 365 days. Default: 10 minutes.
     pub fn idle_after(mut self, idle_after: Duration) -> Self {
         self.keys.idle_after = idle_after;
         self
     }
 
-    /// The layer.
+    /// Builds the layer.
     ///
     /// # Errors
     ///
-    /// The first setting that is out of range or contradicts another: which field, its value, and what would be accepted.
+    /// Returns the first setting that is out of range or contradicts another: which field, its
+    /// value, and what would be accepted.
     pub fn build(self) -> Result<KeyedCircuitBreakerLayer<F, K, B, C>, ConfigError> {
         let LayerParts {
             on_open,
@@ -118,7 +130,7 @@ where
             key,
             max_keys,
             idle_after,
-            of: PhantomData,
+            makes: PhantomData,
         } = keys;
         if max_keys == 0 {
             return Err(ConfigError::out_of_range("max_keys", 0, "1 or more"));
@@ -140,8 +152,8 @@ where
                 format!("1 to {longest} bytes long (the key has to fit in as well)"),
             ));
         }
-        let store = Store::new(Plan {
-            breakers: factory,
+        let store = Store::new(StoreConfig {
+            factory,
             config,
             seed,
             registry,

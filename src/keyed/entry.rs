@@ -1,3 +1,13 @@
+//! [`Entry`]: a key with its breaker, and whether it is in use.
+//!
+//! # Memory ordering
+//!
+//! `usage` moves from USED to IDLE to RETIRED, and back from IDLE to USED. A call that finds it
+//! USED writes nothing, so its load is relaxed: the call may go on with an entry that has become
+//! IDLE. That is why an entry is retired only `idle_after` later. All changes are compare-and-swaps
+//! of one word, so that a call that sets it back to USED and a check that retires it can't both
+//! succeed. `idle_since` is read and written under the store's lock only.
+
 use std::{
     borrow::Borrow,
     fmt,
@@ -11,7 +21,7 @@ use std::{
 
 use crate::{breaker::Breaker, machine::Timestamp};
 
-/// A key and its breaker; found by the key.
+/// A key and its breaker. The set of entries finds it by the key.
 #[derive(Clone)]
 pub(super) struct Entry<K>(Arc<Inner<K>>);
 
@@ -19,14 +29,15 @@ struct Inner<K> {
     key: K,
     breaker: Breaker,
     usage: AtomicU8,
-    /// Since when it hasn't been used, in nanoseconds; where that is known.
+    /// Since when the key is idle, in nanoseconds. Only meaningful while `usage` is IDLE.
     idle_since: AtomicU64,
 }
 
-/// It has been used since it was last looked at. Its calls write nothing as long as this holds.
+/// The key has been used since the last check. Calls write nothing in this state.
 const USED: u8 = 0;
+/// The key has not been used since the last check.
 const IDLE: u8 = 1;
-/// It is gone, or about to be.
+/// The entry is evicted, or about to be.
 const RETIRED: u8 = 2;
 
 impl<K> Entry<K> {
@@ -47,8 +58,8 @@ impl<K> Entry<K> {
         &self.0.breaker
     }
 
-    /// Notes that it is used. `false` where it is gone.
-    pub(super) fn is_used_now(&self) -> bool {
+    /// Marks the key as used. Returns `false` if the entry is evicted.
+    pub(super) fn mark_used(&self) -> bool {
         match self.0.usage.load(Ordering::Relaxed) {
             USED => true,
             IDLE => self.change(IDLE, USED),
@@ -56,10 +67,12 @@ impl<K> Entry<K> {
         }
     }
 
-    /// Retires it, if nobody has used it for so long, and nothing would be lost with it. Whether it is gone.
+    /// Retires the entry if it has not been used for `idle_after`, and if nothing is lost with its
+    /// breaker. Returns whether it is retired.
     ///
-    /// It takes two looks. Whoever has found it in use may yet start a call after the first one, but not `idle_after` later; and whoever finds it
-    /// idle says that it is used before anything else, or that it is gone.
+    /// That takes two checks. A call that found the entry USED may start after the first one, but
+    /// not `idle_after` later. A call that finds it IDLE marks it as used before anything else, or
+    /// learns that it is retired.
     pub(super) fn retire_if_idle(&self, idle_after: Duration, now: Timestamp) -> bool {
         if self.change(USED, IDLE) {
             self.0.idle_since.store(now.as_nanos(), Ordering::Relaxed);

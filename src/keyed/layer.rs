@@ -1,3 +1,5 @@
+//! [`KeyedCircuitBreakerLayer`]: hands the breakers of all keys to each service that it makes.
+
 use std::{fmt, hash::Hash, sync::Arc};
 
 use tower::Layer;
@@ -5,7 +7,10 @@ use tower::Layer;
 use super::{Breakers, KeyedCircuitBreaker, store::Store};
 use crate::{classify::ErrorsAsFailures, on_open::Reject};
 
-/// Puts a breaker per key around a service: see [`CircuitBreakerLayer::keyed`](crate::CircuitBreakerLayer::keyed).
+/// A [`Layer`] that puts a breaker per key around a service: see
+/// [`CircuitBreakerLayer::keyed`](crate::CircuitBreakerLayer::keyed).
+///
+/// `F` makes a key `K` of a request.
 pub struct KeyedCircuitBreakerLayer<F, K, B = Reject, C = ErrorsAsFailures> {
     key: F,
     breakers: Breakers<K>,
@@ -26,7 +31,7 @@ where
         }
     }
 
-    /// The breakers' handle.
+    /// Returns the handle to the breakers.
     #[must_use]
     pub fn breakers(&self) -> &Breakers<K> {
         &self.breakers
@@ -60,7 +65,7 @@ impl<F: Clone, K, B: Clone, C: Clone> Clone for KeyedCircuitBreakerLayer<F, K, B
 
 impl<F, K, B, C> fmt::Debug for KeyedCircuitBreakerLayer<F, K, B, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyedLayer")
+        f.debug_struct("KeyedCircuitBreakerLayer")
             .field("breakers", &self.breakers)
             .finish_non_exhaustive()
     }

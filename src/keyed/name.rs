@@ -1,3 +1,5 @@
+//! The names of a layer's breakers: bounded, and different for different keys.
+
 use std::{
     fmt::{self, Write},
     hash::{DefaultHasher, Hash, Hasher},
@@ -6,7 +8,8 @@ use std::{
 
 use crate::config::LONGEST_NAME;
 
-/// The name of a key's breaker: `hosts["a.example"]`. Of a long key it has the beginning, and a number that tells it from others.
+/// Returns the name of a key's breaker: `hosts["a.example"]`. The name of a long key is its
+/// beginning and its hash.
 pub(super) fn of_key<K: fmt::Debug + Hash>(layer: &str, key: &K) -> Arc<str> {
     let mut name = Bounded {
         text: String::new(),
@@ -23,17 +26,17 @@ pub(super) fn of_key<K: fmt::Debug + Hash>(layer: &str, key: &K) -> Arc<str> {
     name.text.into()
 }
 
-/// The name of the breaker of all keys that are too many.
+/// Returns the name of the breaker that all keys beyond `max_keys` share.
 pub(super) fn of_overflow(layer: &str) -> Arc<str> {
     format!("{layer}{OVERFLOW}").into()
 }
 
-/// How much longer than its layer's the name of a breaker may be.
+/// How many bytes of a breaker's name are free for its end: that of a long key, or the overflow's.
 pub(super) const RESERVED: usize = "…#0123456789abcdef]".len();
 const OVERFLOW: &str = " (overflow)";
 const _: () = assert!(OVERFLOW.len() < RESERVED);
 
-/// Takes as much as there is room for.
+/// A writer that takes as much text as fits, and then fails.
 struct Bounded {
     text: String,
     room: usize,

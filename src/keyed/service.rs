@@ -1,7 +1,12 @@
+//! [`KeyedCircuitBreaker`]: a service that asks a key's breaker for each call.
+//!
+//! The key is known only in `call`. So `poll_ready` polls the primary for whichever call comes
+//! next, and reports an error to none: a call finds out in its own future, with its key's breaker
+//! at hand.
+
 use std::{
     fmt,
     hash::Hash,
-    mem::replace,
     task::{Context, Poll},
 };
 
@@ -11,38 +16,32 @@ use super::Breakers;
 use crate::{
     breaker::Refused,
     classify::{Classify, ErrorsAsFailures},
-    layer::CallFuture,
+    layer::{
+        future::ResponseFuture,
+        primary::{PrimaryHandle, Readiness},
+    },
     on_open::{OnOpen, Reject},
 };
 
-/// A service behind a breaker per key: what a [`KeyedCircuitBreakerLayer`](super::KeyedCircuitBreakerLayer) makes.
+/// A service behind a breaker per key, as a
+/// [`KeyedCircuitBreakerLayer`](super::KeyedCircuitBreakerLayer) makes it.
 ///
-/// It is always ready, for before the call nobody knows whose turn it is: a call waits for the primary's readiness in its own
-/// future, with its key's breaker at hand. (A primary that panics in its `poll_ready` does so in nobody's call, and no breaker hears of it.) Where the primary isn't ready for long, put something outside that bounds how many calls wait.
+/// It is always ready, since only a request says which key, and so which breaker, decides. A call
+/// waits for the primary's readiness in its own future, and its key's breaker counts an error
+/// there. (Only a panic in the primary's `poll_ready` counts in no breaker, if it happens before
+/// the call.) If the primary can be unready for long, put a limit outside on how many calls wait.
 pub struct KeyedCircuitBreaker<S, F, K, B = Reject, C = ErrorsAsFailures> {
-    primary: S,
-    readiness: Readiness,
+    primary: PrimaryHandle<S>,
     key: F,
     breakers: Breakers<K>,
     on_open: B,
     classify: C,
 }
 
-/// What is known of the readiness of `primary`, the handle that this service holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Readiness {
-    Unknown,
-    /// It was polled, and may hold a place in a queue.
-    Pending,
-    /// It is ready for one call, and may hold a place for it.
-    Ready,
-}
-
 impl<S, F, K, B, C> KeyedCircuitBreaker<S, F, K, B, C> {
     pub(super) fn new(primary: S, key: F, breakers: Breakers<K>, on_open: B, classify: C) -> Self {
         Self {
-            primary,
-            readiness: Readiness::Unknown,
+            primary: PrimaryHandle::new(primary),
             key,
             breakers,
             on_open,
@@ -50,16 +49,16 @@ impl<S, F, K, B, C> KeyedCircuitBreaker<S, F, K, B, C> {
         }
     }
 
-    /// The breakers' handle.
+    /// Returns the handle to the breakers.
     #[must_use]
     pub fn breakers(&self) -> &Breakers<K> {
         &self.breakers
     }
 
-    /// The service that is protected.
+    /// Returns the primary, the service that the breakers protect.
     #[must_use]
     pub fn get_ref(&self) -> &S {
-        &self.primary
+        self.primary.get_ref()
     }
 }
 
@@ -73,19 +72,13 @@ where
 {
     type Response = C::Response;
     type Error = S::Error;
-    type Future = CallFuture<S, Req, B, C>;
+    type Future = ResponseFuture<S, Req, B, C>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        if self.readiness != Readiness::Ready {
-            self.readiness = match self.primary.poll_ready(cx) {
-                Poll::Ready(Ok(())) => Readiness::Ready,
-                Poll::Pending => Readiness::Pending,
-                Poll::Ready(Err(_)) => {
-                    // It is the call's to find out, on a handle that still works: then it is known whose breaker it concerns.
-                    self.primary = self.primary.clone();
-                    Readiness::Unknown
-                }
-            };
+        if !self.primary.is_ready() && matches!(self.primary.poll_ready(cx), Poll::Ready(Err(_))) {
+            // The call finds out, on a handle that still works: then it is known whose breaker
+            // counts it.
+            self.primary.release();
         }
         Poll::Ready(Ok(()))
     }
@@ -93,7 +86,7 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let classify = self.classify.begin(&request);
         let key = (self.key)(&request);
-        let ready = replace(&mut self.readiness, Readiness::Unknown);
+        let ready = self.primary.take_readiness();
         let acquired = self.breakers.store.with(key, |breaker| {
             if ready == Readiness::Ready {
                 breaker.acquire(B::HAS_BACKUP).map(|permit| (permit, None))
@@ -105,20 +98,17 @@ where
         match acquired {
             Ok((mut permit, None)) => {
                 permit.start();
-                CallFuture::<S, Req, B, C>::primary(&mut self.primary, request, &self.on_open, permit, classify)
+                let primary = self.primary.get_mut();
+                ResponseFuture::<S, Req, B, C>::primary(primary, request, &self.on_open, permit, classify)
             }
             Ok((permit, Some(breaker))) => {
-                // The handle that was polled may have a place in a queue.
-                let fresh = self.primary.clone();
-                let primary = replace(&mut self.primary, fresh);
-                CallFuture::<S, Req, B, C>::waiting(primary, request, self.on_open.clone(), breaker, permit, classify)
+                let primary = self.primary.take_polled();
+                let on_open = self.on_open.clone();
+                ResponseFuture::<S, Req, B, C>::waiting(primary, request, on_open, breaker, permit, classify)
             }
             Err(Refused { open, permit }) => {
-                if ready != Readiness::Unknown {
-                    // What it was ready for is free for others.
-                    self.primary = self.primary.clone();
-                }
-                CallFuture::<S, Req, B, C>::refused(request, || open, permit, &self.on_open, classify)
+                self.primary.release_taken(ready);
+                ResponseFuture::<S, Req, B, C>::refused(request, || open, permit, &self.on_open, classify)
             }
         }
     }
@@ -128,7 +118,7 @@ impl<S: Clone, F: Clone, K, B: Clone, C: Clone> Clone for KeyedCircuitBreaker<S,
     fn clone(&self) -> Self {
         // A new clone carries no readiness: the inner service tracks readiness per clone.
         Self::new(
-            self.primary.clone(),
+            self.primary.fresh(),
             self.key.clone(),
             self.breakers.clone(),
             self.on_open.clone(),
@@ -141,7 +131,7 @@ impl<S, F, K, B, C> fmt::Debug for KeyedCircuitBreaker<S, F, K, B, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyedCircuitBreaker")
             .field("breakers", &self.breakers)
-            .field("readiness", &self.readiness)
+            .field("readiness", &self.primary)
             .finish_non_exhaustive()
     }
 }

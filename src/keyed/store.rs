@@ -1,8 +1,15 @@
+//! The breakers of a layer, by key.
+//!
+//! A look-up takes no lock. The lock of the queue is for adding and evicting: whichever thread
+//! holds it changes both the set and the queue, so that they hold the same entries. Each new key
+//! checks a few old ones, which bounds the cost of any one insertion. Observers run outside the
+//! lock.
+
 use std::{
     collections::VecDeque,
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -12,29 +19,31 @@ use super::{entry::Entry, name};
 use crate::{
     breaker::{Breaker, BreakerFactory},
     config::Config,
+    lock::lock,
     machine::{ConfigError, Settings, Timestamp},
     registry::Registry,
 };
 
-/// The breakers of a layer, by key. To find one, no lock is taken.
+/// The breakers of a layer, by key.
 pub(super) struct Store<K> {
     pub(super) config: Config,
     pub(super) max_keys: usize,
     pub(super) idle_after: Duration,
     pub(super) overflow: Breaker,
-    /// Those of the configuration, for all that have no others.
+    /// The settings of `config`, shared by all breakers that the registry doesn't configure
+    /// otherwise.
     settings: Arc<Settings>,
-    plan: BreakerFactory,
+    factory: BreakerFactory,
     seed: u64,
     registry: Option<Registry>,
-    found: HashSet<Entry<K>>,
-    /// All of them again; the ones that haven't been looked at for longest come first. Who has this lock adds and removes.
+    entries: HashSet<Entry<K>>,
+    /// The same entries, the one first whose last check is longest ago.
     queue: Mutex<VecDeque<Entry<K>>>,
 }
 
-/// What a store is made from.
-pub(super) struct Plan {
-    pub(super) breakers: BreakerFactory,
+/// What a store is made of.
+pub(super) struct StoreConfig {
+    pub(super) factory: BreakerFactory,
     pub(super) config: Config,
     pub(super) seed: u64,
     pub(super) registry: Option<Registry>,
@@ -42,26 +51,30 @@ pub(super) struct Plan {
     pub(super) idle_after: Duration,
 }
 
-/// With each new key so many old ones are looked at, so that none has to look at all.
-const LOOKED_AT: usize = 8;
-/// Where there are more keys than this, few of them have calls on many threads at once.
-const KEYS_WITH_LANES: usize = 256;
+/// How many old entries each insertion checks for idleness, which bounds the cost of any one
+/// insertion.
+const CHECKED_PER_INSERTION: usize = 8;
+/// How many entries are checked under one lock when all of them are: others wait to add theirs.
+const CHECKED_AT_ONCE: usize = 16 * CHECKED_PER_INSERTION;
+/// How many keys have a breaker with shards. Of more keys, few have calls on many threads at once.
+const KEYS_WITH_SHARDS: usize = 256;
 
 impl<K> Store<K>
 where
     K: Hash + Eq + Clone + fmt::Debug + Send + Sync + 'static,
 {
-    pub(super) fn new(plan: Plan) -> Result<Self, ConfigError> {
-        let Plan {
-            breakers,
+    pub(super) fn new(
+        StoreConfig {
+            factory,
             config,
             seed,
             registry,
             max_keys,
             idle_after,
-        } = plan;
+        }: StoreConfig,
+    ) -> Result<Self, ConfigError> {
         let named = config.named(name::of_overflow(config.name()));
-        let make = |config| breakers.breaker(config, seed);
+        let make = |config| factory.breaker(config, seed);
         let overflow = match &registry {
             Some(registry) => registry.add_family(&config, named, make)?,
             None => make(named)?,
@@ -72,28 +85,29 @@ where
             max_keys,
             idle_after,
             overflow,
-            plan: breakers,
+            factory,
             seed,
             registry,
-            found: HashSet::new(),
+            entries: HashSet::new(),
             queue: Mutex::default(),
         })
     }
 
-    /// Does something with the breaker of this key, which is made if there is none yet; or with the one for keys that are too many.
+    /// Runs `act` with the breaker of this key, which is made if there is none yet, or with the
+    /// overflow breaker if there are too many keys.
     pub(super) fn with<R>(&self, key: K, act: impl FnOnce(&Breaker) -> R) -> R {
-        let found = self.found.pin();
-        match found.get(&key).filter(|entry| entry.is_used_now()) {
+        let entries = self.entries.pin();
+        match entries.get(&key).filter(|entry| entry.mark_used()) {
             Some(entry) => act(entry.breaker()),
             None => act(self.add(key).as_ref().map_or(&self.overflow, Entry::breaker)),
         }
     }
 
     pub(super) fn get(&self, key: &K) -> Option<Breaker> {
-        self.found.pin().get(key).map(|entry| entry.breaker().clone())
+        self.entries.pin().get(key).map(|entry| entry.breaker().clone())
     }
 
-    /// In the order in which they were last looked at.
+    /// Returns all keys with their breakers, in the order of their last checks.
     pub(super) fn all(&self) -> Vec<(K, Breaker)> {
         let pair = |entry: &Entry<K>| (entry.key().clone(), entry.breaker().clone());
         self.lock().iter().map(pair).collect()
@@ -103,57 +117,57 @@ where
         self.lock().len()
     }
 
-    /// Evicts what is idle, and says how many keys that was.
+    /// Evicts all idle keys, and returns how many those were.
     pub(super) fn evict_idle(&self) -> usize {
         let mut left = self.len();
         let mut evicted = 0;
         while left > 0 {
-            // Not all at once: others wait to add theirs.
-            let batch = left.min(LOOKED_AT * 16);
+            let batch = left.min(CHECKED_AT_ONCE);
             left -= batch;
-            let idle = self.look_at(batch, &mut self.lock());
+            let idle = self.take_idle(batch, &mut self.lock());
             evicted += idle.len();
-            self.tell_of(&idle);
+            self.announce_evicted(&idle);
         }
         evicted
     }
 
-    /// The breaker of a key that has none; `None` where there are too many.
+    /// Adds a key that has no breaker. Returns `None` if there are too many keys.
     fn add(&self, key: K) -> Option<Entry<K>> {
         let mut queue = self.lock();
-        let found = self.found.pin();
-        // Somebody may have been quicker.
-        if let Some(entry) = found.get(&key).filter(|entry| entry.is_used_now()) {
+        let entries = self.entries.pin();
+        // Another thread may have added it in the meantime.
+        if let Some(entry) = entries.get(&key).filter(|entry| entry.mark_used()) {
             return Some(entry.clone());
         }
-        let evicted = self.look_at(LOOKED_AT, &mut queue);
+        let evicted = self.take_idle(CHECKED_PER_INSERTION, &mut queue);
         let added = (queue.len() < self.max_keys).then(|| {
-            let breaker = self.make(&key, queue.len() < KEYS_WITH_LANES);
+            let breaker = self.make(&key, queue.len() < KEYS_WITH_SHARDS);
             let entry = Entry::new(key, breaker);
-            found.insert(entry.clone());
+            entries.insert(entry.clone());
             queue.push_back(entry.clone());
             entry
         });
         drop(queue);
-        self.tell_of(&evicted);
+        self.announce_evicted(&evicted);
         added
     }
 
-    fn make(&self, key: &K, with_lanes: bool) -> Breaker {
+    /// Makes the breaker of a key.
+    fn make(&self, key: &K, with_shards: bool) -> Breaker {
         let name = name::of_key(self.config.name(), key);
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
         let seed = self.seed ^ hasher.finish();
         let make = |config: Config| {
-            if with_lanes {
-                return self.plan.breaker(config, seed);
+            if with_shards {
+                return self.factory.breaker(config, seed);
             }
             let settings = if config.settings == *self.settings {
                 self.settings.clone()
             } else {
                 Arc::new(config.settings)
             };
-            self.plan.small_breaker(config.name, settings, seed)
+            self.factory.small_breaker(config.name, settings, seed)
         };
         let config = self.config.named(name);
         let made = match &self.registry {
@@ -163,14 +177,15 @@ where
         made.expect("the configuration was checked when the layer was built, and names are of the right length")
     }
 
-    /// Looks at those that haven't been looked at for longest, and takes out what is idle.
-    fn look_at(&self, count: usize, queue: &mut VecDeque<Entry<K>>) -> Vec<Entry<K>> {
-        let now = Timestamp::from(self.plan.clock.now());
+    /// Checks the entries whose last checks are longest ago, and removes and returns those that are
+    /// idle.
+    fn take_idle(&self, count: usize, queue: &mut VecDeque<Entry<K>>) -> Vec<Entry<K>> {
+        let now = Timestamp::from(self.factory.clock.now());
         let mut evicted = Vec::new();
         for _ in 0..count.min(queue.len()) {
             let entry = queue.pop_front().expect("there are that many");
             if entry.retire_if_idle(self.idle_after, now) {
-                self.found.pin().remove(entry.key());
+                self.entries.pin().remove(entry.key());
                 evicted.push(entry);
             } else {
                 queue.push_back(entry);
@@ -179,8 +194,9 @@ where
         evicted
     }
 
-    /// Tells of those that are gone; not under the lock, for observers may do anything.
-    fn tell_of(&self, evicted: &[Entry<K>]) {
+    /// Removes evicted breakers from the registry, and notifies observers. Not under the lock,
+    /// since observers may do anything.
+    fn announce_evicted(&self, evicted: &[Entry<K>]) {
         for entry in evicted {
             if let Some(registry) = &self.registry {
                 registry.remove(entry.breaker().name());
@@ -190,6 +206,6 @@ where
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Entry<K>>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 }

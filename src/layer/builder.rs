@@ -1,3 +1,9 @@
+//! The builder of both layers: of [`CircuitBreakerLayer`], and with feature `keyed` of the one that
+//! has a breaker per key.
+//!
+//! It takes the settings in any order and checks nothing before `build`, which reports the first
+//! mistake. What it collects for the breakers ends up in a [`BreakerFactory`].
+
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
@@ -17,17 +23,20 @@ use crate::{
     registry::Registry,
 };
 
-/// Builds a [`CircuitBreakerLayer`]: see [`CircuitBreakerLayer::builder`].
+/// A builder of a [`CircuitBreakerLayer`]: see [`CircuitBreakerLayer::builder`].
+///
+/// `B` is what happens to refused calls, `C` the classifier, and `K` what the builder knows of the
+/// keys, if each is to have its own breaker.
 #[must_use = "a builder does nothing until it builds"]
 pub struct CircuitBreakerLayerBuilder<B = Reject, C = ErrorsAsFailures, K = ()> {
     on_open: B,
     classify: C,
-    /// What is to be known of the keys, if there is to be a breaker for each.
+    /// What the builder knows of the keys, or `()`.
     pub(crate) keys: K,
     breaker: BreakerParts,
 }
 
-/// What the breaker is made of.
+/// What breakers are made of.
 #[derive(Default)]
 struct BreakerParts {
     config: Config,
@@ -36,13 +45,13 @@ struct BreakerParts {
     observers: Vec<Box<dyn Observer>>,
     group: Option<Group>,
     registry: Option<Registry>,
-    /// Whether refused calls go to another service, so that slow calls are worth looking for.
+    /// Whether refused calls go to a backup service. Then it pays to trip on slow calls.
     has_backup: bool,
-    /// The first setting outside `config` that can't be.
+    /// The first wrong setting outside `config`.
     mistake: Option<ConfigError>,
 }
 
-/// What a layer is made of.
+/// What a layer is made of, checked but for `config`.
 pub(crate) struct LayerParts<B, C, K> {
     pub(crate) on_open: B,
     pub(crate) classify: C,
@@ -66,63 +75,81 @@ impl<K> CircuitBreakerLayerBuilder<Reject, ErrorsAsFailures, K> {
 }
 
 impl<B, C, K> CircuitBreakerLayerBuilder<B, C, K> {
-    /// Takes name and settings from here; what was set before is forgotten.
+    /// Sets the name and all settings at once. They replace what was set before, so call this
+    /// first:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_breaker::{CircuitBreakerLayer, Config, config::SlowAfter};
+    ///
+    /// # fn main() -> Result<(), tower_breaker::ConfigError> {
+    /// let layer = CircuitBreakerLayer::builder()
+    ///     .slow_after(Duration::from_millis(300)) // forgotten
+    ///     .config(Config::new("payments"))
+    ///     .build()?;
+    /// assert_eq!(layer.breaker().config().settings().slow_after, SlowAfter::Auto);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn config(self, config: Config) -> Self {
         self.with(|_| config)
     }
 
-    /// The breaker's name, in logs, events and errors: 1 to 256 bytes. Default: "breaker".
+    /// Sets the breaker's name, in logs, events and errors: 1 to 256 bytes. Default: "breaker".
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.breaker.config.name = name.into();
         self
     }
 
-    /// See [`Config::slow_after`].
+    /// Sets from when on a call is slow, as [`Config::slow_after`] does.
     pub fn slow_after(self, slow_after: impl Into<SlowAfter>) -> Self {
         self.with(|config| config.slow_after(slow_after))
     }
 
-    /// See [`Config::trip_when`].
+    /// Sets when to trip, as [`Config::trip_when`] does.
     pub fn trip_when(self, policy: impl Into<Policy>) -> Self {
         self.with(|config| config.trip_when(policy))
     }
 
-    /// See [`Config::open_duration`].
+    /// Sets how long the breaker stays open, as [`Config::open_duration`] does.
     pub fn open_duration(self, duration: impl Into<OpenDuration>) -> Self {
         self.with(|config| config.open_duration(duration))
     }
 
-    /// See [`Config::recovery`].
+    /// Sets how access returns, as [`Config::recovery`] does.
     pub fn recovery(self, recovery: Recovery) -> Self {
         self.with(|config| config.recovery(recovery))
     }
 
-    /// See [`Config::cancelled_calls`].
+    /// Sets what a cancelled call means, as [`Config::cancelled_calls`] does.
     pub fn cancelled_calls(self, cancelled: CancelledCalls) -> Self {
         self.with(|config| config.cancelled_calls(cancelled))
     }
 
-    /// Refused calls go to this service: any with the same request, response and error. It may have a breaker and a backup of its own.
+    /// Sends refused calls to this service: any with the same request, response and error. It may
+    /// have a breaker and a backup of its own.
     ///
-    /// It is cloned with the layer and with each service; one that isn't `Clone` goes behind a `tower::buffer::Buffer`.
+    /// It is cloned with the layer, with each service, and for each call that it gets. Put a
+    /// service that isn't `Clone` behind a `tower::buffer::Buffer`.
     pub fn backup<T>(self, service: T) -> CircuitBreakerLayerBuilder<Backup<T>, C, K> {
         self.on_open(Backup::new(service), true)
     }
 
-    /// Refused calls end in a [`CircuitOpen`](crate::CircuitOpen) error: see [`Reject`]. The default.
+    /// Ends refused calls in a [`CircuitOpen`](crate::CircuitOpen) error: see [`Reject`]. The
+    /// default.
     pub fn reject(self) -> CircuitBreakerLayerBuilder<Reject, C, K> {
         self.on_open(Reject, false)
     }
 
-    /// Refused calls get an answer that is made on the spot, from the request and the [`CircuitOpen`](crate::CircuitOpen) that says when to
-    /// come back.
+    /// Gives refused calls a response that is made on the spot, from the request and a
+    /// [`CircuitOpen`](crate::CircuitOpen), which says when to come back.
     ///
     /// ```
     /// use tower_breaker::{CircuitBreakerLayer, CircuitOpen};
     ///
     /// # fn main() -> Result<(), tower_breaker::ConfigError> {
     /// let layer = CircuitBreakerLayer::builder()
-    ///     .respond(|order: u32, open: CircuitOpen| format!("order {order} has to wait: {open}"))
+    ///     .respond(|order: u32, open: CircuitOpen| format!("order {order} waits: {open}"))
     ///     .build()?;
     /// # Ok(())
     /// # }
@@ -131,7 +158,8 @@ impl<B, C, K> CircuitBreakerLayerBuilder<B, C, K> {
         self.on_open(Respond::new(answer), false)
     }
 
-    /// Tells good calls from bad ones: see [`Classify`](crate::classify::Classify).
+    /// Sets the classifier, which tells good calls from bad ones: see
+    /// [`Classify`](crate::classify::Classify). Default: [`ErrorsAsFailures`].
     pub fn classify<D>(self, classify: D) -> CircuitBreakerLayerBuilder<B, D, K> {
         CircuitBreakerLayerBuilder {
             on_open: self.on_open,
@@ -141,7 +169,7 @@ impl<B, C, K> CircuitBreakerLayerBuilder<B, C, K> {
         }
     }
 
-    /// As [`classify`](Self::classify), for a closure whose argument's type is to be inferred.
+    /// Sets the classifier like [`classify`](Self::classify), but infers the types of a closure.
     ///
     /// ```
     /// use tower_breaker::{CircuitBreakerLayer, Outcome};
@@ -164,19 +192,20 @@ impl<B, C, K> CircuitBreakerLayerBuilder<B, C, K> {
         self.classify(classify)
     }
 
-    /// Tells this observer of each event. May be given more than once.
+    /// Adds an observer, which is notified of each event. May be called more than once.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.breaker.observers.push(Box::new(observer));
         self
     }
 
-    /// As [`observer`](Self::observer), for a closure whose argument's type is to be inferred.
+    /// Adds an observer like [`observer`](Self::observer), but infers the types of a closure.
     ///
     /// ```
     /// use tower_breaker::CircuitBreakerLayer;
     ///
     /// # fn main() -> Result<(), tower_breaker::ConfigError> {
-    /// let layer = CircuitBreakerLayer::builder().on_event(|event| println!("{event}")).build()?;
+    /// let builder = CircuitBreakerLayer::builder().on_event(|event| println!("{event}"));
+    /// let layer = builder.build()?;
     /// # Ok(())
     /// # }
     /// ```
@@ -184,25 +213,25 @@ impl<B, C, K> CircuitBreakerLayerBuilder<B, C, K> {
         self.observer(observer)
     }
 
-    /// Makes it one of a group of breakers, not all of which may be open at once.
+    /// Adds the breaker to a group, not all of whose breakers may be open at once.
     pub fn group(mut self, group: &Group) -> Self {
         self.breaker.group = Some(group.clone());
         self
     }
 
-    /// Takes the time from here. Default: tokio's clock.
+    /// Sets the clock. Default: tokio's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.breaker.clock = Some(Arc::new(clock));
         self
     }
 
-    /// Where jitter starts from; the same seed gives the same waits. Default: random.
+    /// Sets the seed of the jitter: the same seed gives the same open durations. Default: random.
     pub fn seed(mut self, seed: u64) -> Self {
         self.breaker.seed = Some(seed);
         self
     }
 
-    /// Has it found by its name, and configured by what the registry knows under that name.
+    /// Registers the breaker by its name, and lets the registry configure it by that name.
     pub fn registry(mut self, registry: &Registry) -> Self {
         self.breaker.registry = Some(registry.clone());
         self
@@ -263,16 +292,18 @@ impl<B, C, K> CircuitBreakerLayerBuilder<B, C, K> {
 }
 
 impl<B, C> CircuitBreakerLayerBuilder<B, C> {
-    /// Refused calls wait, as a balancer's endpoints should: see [`Wait`].
+    /// Lets callers wait while the breaker would refuse, as a balancer's endpoints should: see
+    /// [`Wait`].
     pub fn wait(self) -> CircuitBreakerLayerBuilder<Wait, C> {
         self.on_open(Wait, false)
     }
 
-    /// The layer.
+    /// Builds the layer.
     ///
     /// # Errors
     ///
-    /// The first setting that is out of range or contradicts another: which field, its value, and what would be accepted.
+    /// Returns the first setting that is out of range or contradicts another: which field, its
+    /// value, and what would be accepted. A registry refuses a name that another breaker has.
     pub fn build(self) -> Result<CircuitBreakerLayer<B, C>, ConfigError> {
         let LayerParts {
             on_open,
@@ -288,23 +319,25 @@ impl<B, C> CircuitBreakerLayerBuilder<B, C> {
             Some(registry) => registry.add(config, make)?,
             None => make(config)?,
         };
-        Ok(CircuitBreakerLayer::new(breaker, on_open, classify))
+        Ok(CircuitBreakerLayer::from_parts(breaker, on_open, classify))
     }
 }
 
 impl<T, C, K> CircuitBreakerLayerBuilder<Backup<T>, C, K> {
-    /// Sends a call that failed on the primary to the backup, too: as `replay` keeps the request, and within a budget.
+    /// Sends a call that failed on the primary to the backup as well, within a budget. `retain`
+    /// retains the request for that: see [`RetainRequest`](crate::on_open::RetainRequest).
     ///
-    /// What counts as failed is the classifier's to say, as far as it is known when the response's head is there. These calls
-    /// are counted apart, in [`Totals::failed_over`](crate::snapshot::Totals::failed_over).
+    /// The classifier decides what has failed, as far as that is known when the response's head is
+    /// there. These calls are counted apart, in
+    /// [`Totals::failed_over`](crate::snapshot::Totals::failed_over).
     pub fn fail_over<R>(
         mut self,
-        replay: R,
+        retain: R,
         budget: FailOverBudget,
     ) -> CircuitBreakerLayerBuilder<FailOver<T, R>, C, K> {
         self.breaker.mistake = self.breaker.mistake.or(budget.check().err());
         CircuitBreakerLayerBuilder {
-            on_open: FailOver::new(self.on_open, replay, budget),
+            on_open: FailOver::new(self.on_open, retain, budget),
             classify: self.classify,
             keys: self.keys,
             breaker: self.breaker,

@@ -1,23 +1,33 @@
-//! The Tower face of a breaker: the layer, its builder, and the service that the layer makes.
+//! The layer, its builder, and the service that the layer makes: how Tower sees a breaker.
+//!
+//! The layer holds one breaker, and hands a clone of its handle to each service. A service asks the
+//! breaker for a permit, and its future ends the permit. `keyed` has the same pair for many
+//! breakers, and shares the future, the handle to the primary, and the builder.
 
 mod builder;
-mod future;
+pub(crate) mod future;
 pub(crate) mod panics;
-pub(crate) mod readiness;
+pub(crate) mod primary;
+mod readiness;
 mod service;
+
+use std::sync::Arc;
 
 use tower::Layer;
 
-pub use self::{
-    builder::CircuitBreakerLayerBuilder,
-    future::{ResponseFuture, Waiting},
-    service::CircuitBreaker,
-};
 #[cfg(feature = "keyed")]
-pub(crate) use self::{builder::LayerParts, future::CallFuture};
-use crate::{breaker::Breaker, classify::ErrorsAsFailures, on_open::Reject};
+pub(crate) use self::builder::LayerParts;
+pub use self::{builder::CircuitBreakerLayerBuilder, service::CircuitBreaker};
+use crate::{
+    breaker::Breaker,
+    classify::ErrorsAsFailures,
+    config::{Config, LONGEST_NAME},
+    on_open::Reject,
+};
 
-/// Puts a circuit breaker around a service. One layer is one breaker: all that it wraps, and its clones, share the state.
+/// A [`Layer`] that puts a circuit breaker around a service.
+///
+/// One layer is one breaker: all services that it wraps share the state, and so do its clones.
 ///
 /// ```
 /// use std::{convert::Infallible, time::Duration};
@@ -26,8 +36,8 @@ use crate::{breaker::Breaker, classify::ErrorsAsFailures, on_open::Reject};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let payments = service_fn(|order: u32| async move { Ok::<_, Infallible>(format!("order {order} paid")) });
-/// let cached_payments = service_fn(|order: u32| async move { Ok(format!("order {order} noted")) });
+/// let payments = service_fn(|_order: u32| async { Ok::<_, Infallible>("paid") });
+/// let cached_payments = service_fn(|_order: u32| async { Ok("noted") });
 ///
 /// let layer = CircuitBreakerLayer::builder()
 ///     .name("payments")
@@ -37,9 +47,9 @@ use crate::{breaker::Breaker, classify::ErrorsAsFailures, on_open::Reject};
 /// let breaker = layer.breaker().clone();
 /// let mut service = ServiceBuilder::new().layer(layer).service(payments);
 ///
-/// assert_eq!(service.ready().await?.call(1).await?, "order 1 paid");
+/// assert_eq!(service.ready().await?.call(1).await?, "paid");
 /// breaker.force_open("an example", None);
-/// assert_eq!(service.ready().await?.call(2).await?, "order 2 noted");
+/// assert_eq!(service.ready().await?.call(2).await?, "noted");
 /// # Ok(())
 /// # }
 /// ```
@@ -51,14 +61,35 @@ pub struct CircuitBreakerLayer<B = Reject, C = ErrorsAsFailures> {
 }
 
 impl CircuitBreakerLayer {
-    /// Starts from the defaults: the breaker is called "breaker", errors are failures, and calls are rejected while it is open.
+    /// Returns a layer with the defaults, under this name: errors are failures, and calls are
+    /// rejected while the breaker is open.
+    ///
+    /// It can't fail. A name has 1 to 256 bytes; an empty one becomes "breaker", and a longer one
+    /// is cut at the last character that fits. ([`builder`](Self::builder) refuses both.)
+    ///
+    /// ```
+    /// use tower_breaker::CircuitBreakerLayer;
+    ///
+    /// let layer = CircuitBreakerLayer::new("payments");
+    /// assert_eq!(layer.breaker().name(), "payments");
+    /// ```
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self::builder()
+            .config(Config::new(fitting(name.into())))
+            .build()
+            .expect("the defaults contradict nothing, and the name was made to fit")
+    }
+
+    /// Starts to build a layer from the defaults: the breaker is called "breaker", errors are
+    /// failures, and calls are rejected while the breaker is open.
     pub fn builder() -> CircuitBreakerLayerBuilder {
         CircuitBreakerLayerBuilder::new(())
     }
 }
 
 impl<B, C> CircuitBreakerLayer<B, C> {
-    pub(crate) fn new(breaker: Breaker, on_open: B, classify: C) -> Self {
+    fn from_parts(breaker: Breaker, on_open: B, classify: C) -> Self {
         Self {
             breaker,
             on_open,
@@ -66,10 +97,17 @@ impl<B, C> CircuitBreakerLayer<B, C> {
         }
     }
 
-    /// The breaker's handle: state, snapshot, events, manual control.
+    /// Returns the handle to the breaker: its state, snapshot, events and manual control.
     #[must_use]
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
+    }
+}
+
+impl Default for CircuitBreakerLayer {
+    /// Returns a layer with the defaults, whose breaker is called "breaker".
+    fn default() -> Self {
+        Self::new("breaker")
     }
 }
 
@@ -83,5 +121,37 @@ impl<S, B: Clone, C: Clone> Layer<S> for CircuitBreakerLayer<B, C> {
             self.on_open.clone(),
             self.classify.clone(),
         )
+    }
+}
+
+/// Returns a name that a breaker can have: one of 1 to [`LONGEST_NAME`] bytes.
+fn fitting(name: Arc<str>) -> Arc<str> {
+    if name.is_empty() {
+        return Config::default().name;
+    }
+    if name.len() <= LONGEST_NAME {
+        return name;
+    }
+    let end = (0..=LONGEST_NAME).rfind(|end| name.is_char_boundary(*end));
+    name[..end.unwrap_or(0)].into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_does_not_fit_is_made_to() {
+        let longest = "n".repeat(LONGEST_NAME);
+        let wide = format!("{}é", "n".repeat(LONGEST_NAME - 1));
+        for (given, expected) in [
+            ("payments", "payments"),
+            ("", "breaker"),
+            (&longest, &longest),
+            (&format!("{longest}s"), &longest),
+            (&wide, &longest[1..]),
+        ] {
+            assert_eq!(CircuitBreakerLayer::new(given).breaker().name(), expected);
+        }
     }
 }

@@ -1,10 +1,15 @@
+//! Panics of the services that a call runs: each is a failure of its call, no matter which code
+//! catches it. `layer::service` and `layer::future` run the primary and the backup here, and
+//! `protocol::http` the bodies of their responses.
+
 use std::mem::forget;
 
 use crate::{breaker::Permit, machine::Outcome};
 
-/// Runs a service's code; a panic in it is a failure of its call, whoever catches the panic.
+/// Runs a service's code, and records a panic in it as a failure of its call. The panic goes on.
 ///
-/// Not told by `thread::panicking()` in the permit's drop: a neighbour's panic may drop it too.
+/// The permit's drop could not tell by `thread::panicking()`: a panic of another call in the same
+/// task may drop it, too.
 pub(crate) fn failing_on_panic<R>(permit: &mut Option<Permit>, run: impl FnOnce() -> R) -> R {
     on_panic(run, || {
         if let Some(permit) = permit.take() {
@@ -13,7 +18,8 @@ pub(crate) fn failing_on_panic<R>(permit: &mut Option<Permit>, run: impl FnOnce(
     })
 }
 
-/// Runs `run`, and `then` as well where that panics; the panic goes on. Where it doesn't, `then` isn't even dropped.
+/// Runs `run`, and also `then` if it panics. The panic goes on. If it doesn't panic, `then` is
+/// neither run nor dropped.
 pub(crate) fn on_panic<R>(run: impl FnOnce() -> R, then: impl FnOnce()) -> R {
     struct Guard<F: FnOnce()>(Option<F>);
 
@@ -27,7 +33,7 @@ pub(crate) fn on_panic<R>(run: impl FnOnce() -> R, then: impl FnOnce()) -> R {
 
     let guard = Guard(Some(then));
     let result = run();
-    // All that it has to do when dropped is what isn't to be done.
+    // Dropping the guard would run `then`.
     forget(guard);
     result
 }

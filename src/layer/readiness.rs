@@ -1,3 +1,11 @@
+//! One task's wait for the primary's readiness, or for a reservation.
+//!
+//! The breaker wakes the task when it changes. In a tokio runtime a timer wakes it, too, when there
+//! may be something to decide although nothing happens: if all callers wait, no call starts or ends
+//! that would make the breaker notice that the calls in flight are overdue.
+//!
+//! A task registers before it reads the gate. Otherwise a change in between would go unnoticed.
+
 use std::{
     fmt,
     future::Future,
@@ -13,21 +21,21 @@ use tokio::{
 
 use crate::{breaker::Breaker, machine::Timestamp};
 
-/// One task's wait for the primary's readiness, or for its turn.
-///
-/// It is woken when the breaker changes; and, in a tokio runtime, when there may be something to decide though nothing happens:
-/// where all callers wait, nobody else would notice that the calls in flight are overdue.
+/// A task that waits for the primary's readiness, or for a reservation. Dropping it ends the wait.
 pub(crate) struct ReadinessWaiter {
     breaker: Breaker,
+    /// The place among the tasks that the breaker wakes.
     place: Option<u64>,
+    /// Since when the primary has not been ready.
     since: Option<Timestamp>,
-    look: Option<Pin<Box<Sleep>>>,
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// Soon enough for any decision, and no busy loop.
-const SOONEST_LOOK: Duration = Duration::from_millis(1);
-/// Calls that start or fail while the task waits may bring the next decision forward, and nobody tells.
-const LATEST_LOOK: Duration = Duration::from_millis(250);
+/// The shortest time between two evaluations: short enough for any decision, and no busy loop.
+const EARLIEST_EVALUATION: Duration = Duration::from_millis(1);
+/// The longest time between two evaluations. Calls that start or fail while the task waits may
+/// bring the next decision forward, and the task isn't notified of that.
+const LATEST_EVALUATION: Duration = Duration::from_millis(250);
 
 impl ReadinessWaiter {
     pub(crate) fn new(breaker: Breaker) -> Self {
@@ -35,7 +43,7 @@ impl ReadinessWaiter {
             breaker,
             place: None,
             since: None,
-            look: None,
+            timer: None,
         }
     }
 
@@ -43,30 +51,31 @@ impl ReadinessWaiter {
         &self.breaker
     }
 
-    /// Has the task woken at the next change. To be called before the gate is read, or a change in between goes unnoticed.
-    /// Whether there was one since the last call.
+    /// Registers the task to be woken at the breaker's next change. Returns whether the breaker has
+    /// changed since the last call.
     pub(crate) fn register(&mut self, cx: &Context<'_>) -> bool {
         self.breaker.wake_at_change(&mut self.place, cx.waker())
     }
 
-    /// The primary isn't ready. Ready when it is time to look at the breaker again.
+    /// Notes that the primary isn't ready. Is ready itself when it is time to evaluate the breaker
+    /// again.
     pub(crate) fn poll_evaluation(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.since.get_or_insert_with(|| self.breaker.now());
-        self.look = Handle::try_current().is_ok().then(|| {
-            let after = self.breaker.next_evaluation().unwrap_or(LATEST_LOOK);
-            Box::pin(sleep(after.clamp(SOONEST_LOOK, LATEST_LOOK)))
+        self.timer = Handle::try_current().is_ok().then(|| {
+            let after = self.breaker.next_evaluation().unwrap_or(LATEST_EVALUATION);
+            Box::pin(sleep(after.clamp(EARLIEST_EVALUATION, LATEST_EVALUATION)))
         });
-        match &mut self.look {
-            Some(look) => look.as_mut().poll(cx),
+        match &mut self.timer {
+            Some(timer) => timer.as_mut().poll(cx),
             None => Poll::Pending,
         }
     }
 
-    /// It is over, however it ended.
+    /// Ends the wait.
     #[inline]
     pub(crate) fn end(&mut self) {
-        // Where there never was one, as for most calls, that is all.
-        if self.place.is_some() || self.since.is_some() || self.look.is_some() {
+        // Most calls never waited.
+        if self.place.is_some() || self.since.is_some() || self.timer.is_some() {
             self.end_waiting();
         }
     }
@@ -78,16 +87,16 @@ impl ReadinessWaiter {
         }
     }
 
-    /// It is no longer one for the primary's readiness.
+    /// Ends the wait for readiness, and stays registered for the breaker's changes.
     #[inline]
     pub(crate) fn end_of_readiness(&mut self) {
-        if self.since.is_some() || self.look.is_some() {
+        if self.since.is_some() || self.timer.is_some() {
             self.end_waiting_for_readiness();
         }
     }
 
     fn end_waiting_for_readiness(&mut self) {
-        self.look = None;
+        self.timer = None;
         if let Some(since) = self.since.take() {
             self.breaker.waited_since(since);
         }
@@ -102,7 +111,7 @@ impl Drop for ReadinessWaiter {
 
 impl fmt::Debug for ReadinessWaiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WaitingTask")
+        f.debug_struct("ReadinessWaiter")
             .field("since", &self.since)
             .finish_non_exhaustive()
     }

@@ -1,3 +1,11 @@
+//! [`CircuitBreaker`]: where a call is admitted or refused.
+//!
+//! `poll_ready` asks the gate first: an open breaker never waits for the primary. `call` takes the
+//! permit, and hands it to the future, which owns it from there on. The gate may change between the
+//! two; the caller sees neither a refusal nor an error of that where there is a backup.
+//!
+//! With [`Wait`](crate::on_open::Wait) alone, `poll_ready` takes a reservation.
+
 use std::{
     fmt,
     future::Future,
@@ -13,113 +21,107 @@ use tower::Service;
 use crate::{
     breaker::{Breaker, Permit, Refused},
     classify::{Classify, ErrorsAsFailures},
-    layer::{future::CallFuture, panics::on_panic, readiness::ReadinessWaiter},
+    layer::{
+        future::ResponseFuture,
+        panics::on_panic,
+        primary::{PrimaryHandle, Readiness},
+        readiness::ReadinessWaiter,
+    },
     machine::Outcome,
     on_open::{OnOpen, Reject},
 };
 
-/// A service behind a circuit breaker: what [`CircuitBreakerLayer`](crate::CircuitBreakerLayer) makes.
+/// A service behind a circuit breaker, as [`CircuitBreakerLayer`](crate::CircuitBreakerLayer) makes
+/// it.
 ///
-/// In a tokio runtime, a caller that waits for the primary's readiness also sets a timer, so that calls that hang are noticed though
-/// all others only wait; the runtime's timers have to be enabled. Elsewhere there is no such timer.
+/// In a tokio runtime, a caller that waits for the primary's readiness also sets a timer, so that
+/// the breaker notices calls that hang even while all other callers wait. The runtime's timers have
+/// to be enabled. Outside a tokio runtime there is no such timer.
 ///
 /// # Spawning
 ///
-/// With a backup, or an error that is a `BoxError`, `tokio::spawn(service.oneshot(request))` inside an `async` block may be refused as not
-/// `Send` (rust-lang/rust#110338), as for tower's own combinators. `service.ready().await?.call(request).await` is not; nor is
-/// anything around a `tower::util::BoxCloneSyncService::new(service)`.
+/// With a backup, or an error that is a `BoxError`, the compiler may refuse
+/// `tokio::spawn(async move { service.oneshot(request).await })` as not `Send`
+/// (rust-lang/rust#110338), like it does with tower's own combinators. It accepts
+/// `service.ready().await?.call(request).await`, and anything around a
+/// `tower::util::BoxCloneSyncService::new(service)`.
 pub struct CircuitBreaker<S, B = Reject, C = ErrorsAsFailures> {
-    primary: S,
+    primary: PrimaryHandle<S>,
     on_open: B,
     classify: C,
     breaker: Breaker,
-    readiness: Readiness,
-    wait: ReadinessWaiter,
-    /// `Wait` only: what `poll_ready` granted while half-open.
+    waiter: ReadinessWaiter,
+    /// With `Wait` only: what `poll_ready` granted while half-open.
     reservation: Option<Permit>,
-    /// `Wait` only: when to look again.
+    /// With `Wait` only: when to ask for a reservation again.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// What is known of the readiness of `primary`, the handle that this service holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Readiness {
-    Unknown,
-    /// It was polled, and may hold a place in a queue.
-    Pending,
-    /// It is ready for one call, and may hold a place for it.
-    Ready,
-    /// Its readiness failed: the next call goes to the backup.
-    Failed,
-}
-
-/// With `Wait`: how long a caller that wasn't given a place in half-open waits before it asks again.
-const ASKS_AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// How long a caller waits before it asks for a reservation again, with `Wait` in half-open.
+const RESERVE_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 impl<S, B, C> CircuitBreaker<S, B, C> {
     pub(crate) fn new(primary: S, breaker: Breaker, on_open: B, classify: C) -> Self {
         Self {
-            primary,
+            primary: PrimaryHandle::new(primary),
             on_open,
             classify,
-            wait: ReadinessWaiter::new(breaker.clone()),
+            waiter: ReadinessWaiter::new(breaker.clone()),
             breaker,
-            readiness: Readiness::Unknown,
             reservation: None,
             timer: None,
         }
     }
 
-    /// The breaker's handle.
+    /// Returns the handle to the breaker: its state, snapshot, events and manual control.
     #[must_use]
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
     }
 
-    /// The service that is protected.
+    /// Returns the primary, the service that the breaker protects.
     #[must_use]
     pub fn get_ref(&self) -> &S {
-        &self.primary
+        self.primary.get_ref()
     }
 }
 
 impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
-    /// Gives up what the primary's handle holds: a place in a queue, or a slot that it was ready for.
+    /// Gives up what the primary's handle holds, and stays registered for the breaker's changes.
     fn give_up_primary(&mut self) {
-        if matches!(self.readiness, Readiness::Pending | Readiness::Ready) {
-            self.primary = self.primary.clone();
-        }
-        self.readiness = Readiness::Unknown;
-        self.wait.end_of_readiness();
+        self.primary.release();
+        self.waiter.end_of_readiness();
     }
 
-    /// As [`give_up_primary`](Self::give_up_primary), and the wait for it is over.
+    /// Gives up what the primary's handle holds, and ends the wait for it.
     fn release_primary(&mut self) {
-        self.give_up_primary();
-        self.wait.end();
+        self.primary.release();
+        self.waiter.end();
     }
 
-    /// Polls the primary's readiness.
+    /// Releases the primary after `call` took the readiness, but sent the call elsewhere.
+    fn release_taken(&mut self, readiness: Readiness) {
+        self.primary.release_taken(readiness);
+        self.waiter.end();
+    }
+
+    /// Polls the primary's readiness. A panic in it counts as a failure.
     fn poll_primary<Req>(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>>
     where
         S: Service<Req>,
     {
         let (primary, breaker) = (&mut self.primary, &self.breaker);
-        let ready = on_panic(
+        on_panic(
             || primary.poll_ready(cx),
             || {
                 breaker.note_readiness_error();
                 breaker.readiness_failed();
             },
-        );
-        self.readiness = match ready {
-            Poll::Ready(_) => Readiness::Ready,
-            Poll::Pending => Readiness::Pending,
-        };
-        ready
+        )
     }
 
-    /// The primary's readiness failed. With a backup that is nobody's error: the next call goes there.
+    /// Counts an error from the primary's `poll_ready`. Where refused calls are diverted, the
+    /// caller doesn't see it: the next call goes to the backup.
     fn readiness_failed<Err>(&mut self, error: Err, diverts: bool) -> Result<(), Err> {
         self.breaker.note_readiness_error();
         match self.reservation.take() {
@@ -133,11 +135,12 @@ impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
         if !diverts {
             return Err(error);
         }
-        self.readiness = Readiness::Failed;
+        self.primary.fail();
         Ok(())
     }
 
-    /// Whether all calls flow, or this one was promised its turn.
+    /// Returns whether the primary may have the next call: all calls flow, or a reservation is
+    /// still valid. Releases a reservation that isn't.
     fn is_granted(&mut self) -> bool {
         if self
             .reservation
@@ -152,11 +155,11 @@ impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
         self.breaker.is_flowing()
     }
 
-    /// `Wait`: pending until all calls flow, or a promise is given.
+    /// With `Wait`: is pending until all calls flow, or until the breaker grants a reservation.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while !self.is_granted() {
-            if self.wait.register(cx) {
-                // What the timer waited for may be void.
+            if self.waiter.register(cx) {
+                // The breaker has changed: what the timer waited for may be void.
                 self.timer = None;
             }
             if self.is_granted() {
@@ -172,11 +175,12 @@ impl<S: Clone, B, C> CircuitBreaker<S, B, C> {
                     break;
                 }
                 Err(open) => {
-                    // Forced open for good, only a change can end the wait, and the task is woken for that.
+                    // Only a change can end the wait, as when an operator forced the breaker open
+                    // without an expiry. The waiter wakes the task at a change.
                     let Some(after) = open.retry_after() else {
                         return Poll::Pending;
                     };
-                    self.timer = Some(Box::pin(sleep(after.max(ASKS_AGAIN_AFTER))));
+                    self.timer = Some(Box::pin(sleep(after.max(RESERVE_AGAIN_AFTER))));
                 }
             }
         }
@@ -193,10 +197,10 @@ where
 {
     type Response = C::Response;
     type Error = S::Error;
-    type Future = CallFuture<S, Req, B, C>;
+    type Future = ResponseFuture<S, Req, B, C>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        let mut lost_a_turn = false;
+        let mut has_lost_its_grant = false;
         loop {
             if B::WAITS {
                 if self.poll_turn(cx).is_pending() {
@@ -209,15 +213,16 @@ where
                 return Poll::Ready(Ok(()));
             }
             if let Poll::Ready(ready) = self.poll_primary(cx) {
-                self.wait.end();
+                self.waiter.end();
                 return Poll::Ready(ready.or_else(|error| self.readiness_failed(error, B::DIVERTS)));
             }
-            // First a place among the woken, then one more look: a trip in between must not go unnoticed.
-            self.wait.register(cx);
+            // Registers before it reads the gate again: a trip in between must not go unnoticed.
+            self.waiter.register(cx);
             if self.is_granted() {
-                ready!(self.wait.poll_evaluation(cx));
-            } else if replace(&mut lost_a_turn, true) {
-                // Reservations that run out faster than the primary is polled must not keep the thread.
+                ready!(self.waiter.poll_evaluation(cx));
+            } else if replace(&mut has_lost_its_grant, true) {
+                // Reservations may expire faster than the primary is polled. Let others use the
+                // thread.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -226,19 +231,19 @@ where
 
     fn call(&mut self, request: Req) -> Self::Future {
         let classify = self.classify.begin(&request);
-        let ready = replace(&mut self.readiness, Readiness::Unknown);
+        let ready = self.primary.take_readiness();
         if ready == Readiness::Failed {
             let Refused { open, permit } = self.breaker.divert(B::HAS_BACKUP);
-            return CallFuture::<S, Req, B, C>::refused(request, || open, permit, &self.on_open, classify);
+            return ResponseFuture::<S, Req, B, C>::refused(request, || open, permit, &self.on_open, classify);
         }
         let acquired = match self.reservation.take() {
             Some(reservation) => Ok(reservation),
             None if B::WAITS => Ok(self.breaker.acquire_reserved()),
             None if ready == Readiness::Ready => match self.breaker.pass() {
-                // The way of most calls: the permit goes straight to its place.
+                // Most calls end here: the permit goes straight to its place in the future.
                 Ok(permit) => {
-                    return CallFuture::<S, Req, B, C>::primary(
-                        &mut self.primary,
+                    return ResponseFuture::<S, Req, B, C>::primary(
+                        self.primary.get_mut(),
                         request,
                         &self.on_open,
                         permit,
@@ -248,13 +253,12 @@ where
                 Err(stopped) => self.breaker.acquire_stopped(stopped, B::HAS_BACKUP),
             },
             None => match self.breaker.refuse(None, B::HAS_BACKUP) {
-                // The way of all calls while the breaker is open.
+                // While the breaker is open, all calls end here.
                 Ok(refused) => {
-                    self.readiness = ready;
-                    self.release_primary();
+                    self.release_taken(ready);
                     let permit = refused.permit(&self.breaker);
                     let open = || refused.open(&self.breaker);
-                    return CallFuture::<S, Req, B, C>::refused(request, open, permit, &self.on_open, classify);
+                    return ResponseFuture::<S, Req, B, C>::refused(request, open, permit, &self.on_open, classify);
                 }
                 Err(now) => self.breaker.acquire_waiting_at(now, B::HAS_BACKUP),
             },
@@ -262,10 +266,16 @@ where
         match acquired {
             Ok(mut permit) if ready == Readiness::Ready => {
                 permit.start();
-                CallFuture::<S, Req, B, C>::primary(&mut self.primary, request, &self.on_open, permit, classify)
+                ResponseFuture::<S, Req, B, C>::primary(
+                    self.primary.get_mut(),
+                    request,
+                    &self.on_open,
+                    permit,
+                    classify,
+                )
             }
-            Ok(permit) => CallFuture::<S, Req, B, C>::waiting(
-                self.primary.clone(),
+            Ok(permit) => ResponseFuture::<S, Req, B, C>::waiting(
+                self.primary.fresh(),
                 request,
                 self.on_open.clone(),
                 self.breaker.clone(),
@@ -273,9 +283,8 @@ where
                 classify,
             ),
             Err(Refused { open, permit }) => {
-                self.readiness = ready;
-                self.release_primary();
-                CallFuture::<S, Req, B, C>::refused(request, || open, permit, &self.on_open, classify)
+                self.release_taken(ready);
+                ResponseFuture::<S, Req, B, C>::refused(request, || open, permit, &self.on_open, classify)
             }
         }
     }
@@ -285,7 +294,7 @@ impl<S: Clone, B: Clone, C: Clone> Clone for CircuitBreaker<S, B, C> {
     fn clone(&self) -> Self {
         // A new clone carries no readiness: the inner service tracks readiness per clone.
         Self::new(
-            self.primary.clone(),
+            self.primary.fresh(),
             self.breaker.clone(),
             self.on_open.clone(),
             self.classify.clone(),
@@ -297,7 +306,7 @@ impl<S, B, C> fmt::Debug for CircuitBreaker<S, B, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CircuitBreaker")
             .field("breaker", &self.breaker)
-            .field("readiness", &self.readiness)
+            .field("readiness", &self.primary)
             .finish_non_exhaustive()
     }
 }

@@ -1,29 +1,39 @@
+//! What an observer of calls receives: how each call ended, and when.
+//!
+//! A [`Stamp`] orders the records of one breaker, even where several threads share a reading of its
+//! clock. The breaker makes records only where an [observer](super::Observer::observes_calls) asks
+//! for calls.
+
 use std::{sync::Arc, time::Duration};
 
 use crate::machine::{Completion, Timestamp};
 
-/// What became of one call to the primary: see [`Observer::on_call`](crate::observe::Observer::on_call).
+/// A record of one call to the primary: see
+/// [`Observer::on_call`](crate::observe::Observer::on_call).
 ///
-/// Calls to the backup have [another](BackupRecord). A primary whose `poll_ready` fails with no call to blame has one, of a failure that took no time.
+/// A call to the backup has a [`BackupRecord`] instead. Where the primary's `poll_ready` fails and
+/// no call is to blame, the breaker records a failure that took no time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallRecord {
     /// The breaker's name.
     pub breaker: Arc<str>,
-    /// How it ended.
-    pub outcome: Completion,
-    /// When the breaker let it through, or refused it.
+    /// How the call ended.
+    pub completion: Completion,
+    /// When the breaker admitted or refused the call.
     pub admitted: Stamp,
-    /// When the primary was called: later than it was admitted where it had to wait for the primary's readiness; `None` where it never was.
+    /// When the primary was called: later than `admitted` if the call waited for the primary's
+    /// readiness. `None` if the primary was never called.
     pub started: Option<Stamp>,
-    /// When its answer was in, where it went on after that.
+    /// When the primary answered, if the call went on after that, as a response's body does.
     pub answered: Option<Stamp>,
-    /// When it was over.
+    /// When the call ended.
     pub ended: Stamp,
 }
 
 impl CallRecord {
-    /// How long the primary took to answer; or, where it never did, how long it took to end.
+    /// Returns how long the primary took to answer. If it never did, returns how long the call took
+    /// to end.
     #[must_use]
     pub fn latency(&self) -> Duration {
         let end = self.answered.unwrap_or(self.ended);
@@ -31,33 +41,38 @@ impl CallRecord {
     }
 }
 
-/// What became of one call to the backup: see [`Observer::on_backup_call`](crate::observe::Observer::on_backup_call).
+/// A record of one call to the backup: see
+/// [`Observer::on_backup_call`](crate::observe::Observer::on_backup_call).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackupRecord {
-    /// The name of the breaker that sent it there.
+    /// The name of the breaker that sent the call to the backup.
     pub breaker: Arc<str>,
-    /// How it ended.
-    pub outcome: Completion,
-    /// How long it took, the wait for the backup's readiness included.
+    /// How the call ended.
+    pub completion: Completion,
+    /// How long the call took, including the wait for the backup's readiness.
     pub latency: Duration,
 }
 
-/// A point in a breaker's life.
+/// A time by the breaker's clock, with a number that orders what happened at that time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stamp {
-    /// What the breaker's clock said.
+    /// The reading of the breaker's clock. Threads that act together may share one, or be slightly
+    /// out of order.
     pub at: Timestamp,
-    /// The breaker's steps in the order in which it took them: what several threads do may share a moment, or be a little out of time.
+    /// The number of the breaker's step: steps are numbered in the order in which the breaker took
+    /// them.
     pub step: u64,
 }
 
-/// Something was found with no call's doing: see [`Observer::on_evaluation`](crate::observe::Observer::on_evaluation).
+/// A record of an evaluation between the starts and ends of calls that found something: see
+/// [`Observer::on_evaluation`](crate::observe::Observer::on_evaluation).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Evaluation {
     /// The breaker's name.
     pub breaker: Arc<str>,
-    /// When.
-    pub moment: Stamp,
+    /// When the breaker evaluated.
+    pub stamp: Stamp,
 }

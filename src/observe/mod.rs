@@ -1,4 +1,8 @@
-//! Who is told of what a breaker does: observers, readers of streams, and the log.
+//! Observers, event streams and the log: how a breaker reports what it does.
+//!
+//! A breaker notifies its [`Observer`]s, sends its events to the readers of [`Events`], and logs them by
+//! `tracing`. It does so on the task that caused the event, after its state is stored and its lock
+//! released. An observer's panic is caught and logged.
 
 mod call_record;
 mod event;
@@ -18,34 +22,40 @@ pub use self::{
     stream::Events,
 };
 
-/// Whoever wants to be told of events, and of each call where it says so. A closure will do for events.
+/// An observer of a breaker's events and, if it asks for them, of its calls. A closure will do for
+/// events.
 ///
-/// It is called on the task that caused the event, outside every lock and after the state is stored. It should not
-/// block; if it panics, the panic goes no further.
+/// The breaker calls it on the task that caused the event, outside every lock and after the state
+/// is stored. It should not block. If it panics, the panic is caught and logged.
 pub trait Observer: Send + Sync + 'static {
-    /// Something changed.
+    /// Receives an event: the breaker has changed.
     fn on_event(&self, event: &Event);
 
-    /// Whether it wants to be told of each call. Asked once, when the breaker is built: where nobody does, calls pay nothing for it.
-    /// Default: no.
+    /// Returns whether this observer wants a record of each call. Default: no.
+    ///
+    /// The breaker asks once, when it is built. If no observer wants calls, recording costs them
+    /// nothing.
     fn observes_calls(&self) -> bool {
         false
     }
 
-    /// A call to the primary has ended, or was refused.
+    /// Receives a call to the primary that has ended, or was refused.
     fn on_call(&self, call: &CallRecord) {
         let _ = call;
     }
 
-    /// A call to the backup has ended. Told to those who want calls.
+    /// Receives a call to the backup that has ended, if this observer [wants
+    /// calls](Self::observes_calls).
     fn on_backup_call(&self, call: &BackupRecord) {
         let _ = call;
     }
 
-    /// The breaker looked at its evidence between the starts and ends of calls, and found something: calls that were overdue, or a
-    /// change that was due. Told to those who want calls.
-    fn on_evaluation(&self, look: &Evaluation) {
-        let _ = look;
+    /// Receives an evaluation, if this observer [wants calls](Self::observes_calls).
+    ///
+    /// The breaker evaluated between the starts and ends of calls, and found calls that were
+    /// overdue, or a change that was due.
+    fn on_evaluation(&self, evaluation: &Evaluation) {
+        let _ = evaluation;
     }
 }
 
@@ -55,29 +65,10 @@ impl<F: Fn(&Event) + Send + Sync + 'static> Observer for F {
     }
 }
 
-/// Everybody who is told: the log, the observers, the streams.
+/// A breaker's receivers of events: the log, its observers, and its subscribers.
 pub(crate) struct EventSinks {
     observers: Arc<Observers>,
     subscribers: Subscribers,
-}
-
-/// The observers of all breakers of a layer.
-#[derive(Default)]
-pub(crate) struct Observers {
-    all: Vec<Box<dyn Observer>>,
-    /// Those of them that want to be told of calls.
-    wanting_calls: Vec<usize>,
-}
-
-impl Observers {
-    pub(crate) fn new(all: Vec<Box<dyn Observer>>) -> Self {
-        let wants =
-            |observer: &dyn Observer| catch_unwind(AssertUnwindSafe(|| observer.observes_calls())).unwrap_or(false);
-        Self {
-            wanting_calls: (0..all.len()).filter(|index| wants(&*all[*index])).collect(),
-            all,
-        }
-    }
 }
 
 impl EventSinks {
@@ -88,51 +79,74 @@ impl EventSinks {
         }
     }
 
-    /// Whether anybody wants to be told of calls.
+    /// Returns whether any observer wants a record of each call.
     pub(crate) fn observes_calls(&self) -> bool {
-        !self.observers.wanting_calls.is_empty()
+        !self.observers.of_calls.is_empty()
+    }
+
+    /// Sends an event to the subscribers, the log and the observers.
+    pub(crate) fn notify(&self, event: &Event) {
+        self.subscribers.send(event);
+        log::log(event);
+        for observer in &self.observers.all {
+            catch_panic(&event.breaker, || observer.on_event(event));
+        }
     }
 
     pub(crate) fn notify_call(&self, call: &CallRecord) {
-        self.tell_those_wanting_calls(&call.breaker, |observer| observer.on_call(call));
+        self.observers
+            .notify_of_calls(&call.breaker, |observer| observer.on_call(call));
     }
 
     pub(crate) fn notify_backup_call(&self, call: &BackupRecord) {
-        self.tell_those_wanting_calls(&call.breaker, |observer| observer.on_backup_call(call));
+        self.observers
+            .notify_of_calls(&call.breaker, |observer| observer.on_backup_call(call));
     }
 
-    pub(crate) fn notify_evaluation(&self, look: &Evaluation) {
-        self.tell_those_wanting_calls(&look.breaker, |observer| observer.on_evaluation(look));
-    }
-
-    fn tell_those_wanting_calls(&self, breaker: &str, tell: impl Fn(&dyn Observer)) {
-        for index in &self.observers.wanting_calls {
-            telling(breaker, || tell(&*self.observers.all[*index]));
-        }
+    pub(crate) fn notify_evaluation(&self, evaluation: &Evaluation) {
+        self.observers
+            .notify_of_calls(&evaluation.breaker, |observer| observer.on_evaluation(evaluation));
     }
 
     pub(crate) fn subscribe(&self) -> Events {
         self.subscribers.subscribe()
     }
 
-    /// There will be no more events.
+    /// Ends all streams: there will be no more events.
     #[cfg(feature = "keyed")]
     pub(crate) fn end(&self) {
         self.subscribers.end();
     }
+}
 
-    pub(crate) fn tell(&self, event: &Event) {
-        self.subscribers.tell(event);
-        log::log(event);
-        for observer in &self.observers.all {
-            telling(&event.breaker, || observer.on_event(event));
+/// The observers of all breakers of a layer.
+#[derive(Default)]
+pub(crate) struct Observers {
+    all: Vec<Box<dyn Observer>>,
+    /// The indices in `all` of those that want calls.
+    of_calls: Vec<usize>,
+}
+
+impl Observers {
+    pub(crate) fn new(all: Vec<Box<dyn Observer>>) -> Self {
+        let observes_calls =
+            |observer: &dyn Observer| catch_unwind(AssertUnwindSafe(|| observer.observes_calls())).unwrap_or(false);
+        Self {
+            of_calls: (0..all.len()).filter(|index| observes_calls(&*all[*index])).collect(),
+            all,
+        }
+    }
+
+    fn notify_of_calls(&self, breaker: &str, notify: impl Fn(&dyn Observer)) {
+        for index in &self.of_calls {
+            catch_panic(breaker, || notify(&*self.all[*index]));
         }
     }
 }
 
-/// An observer's panic goes no further.
-fn telling(breaker: &str, tell: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(tell)).is_err() {
+/// Calls an observer, and logs its panic.
+fn catch_panic(breaker: &str, notify: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(notify)).is_err() {
         tracing::error!(breaker, "an observer panicked");
     }
 }

@@ -1,17 +1,26 @@
+//! Streams of events: each reader has a bounded queue, to which the breaker sends without waiting.
+//!
+//! A queue belongs to its reader ([`Events`]); the breaker holds it weakly, so that a reader that
+//! is dropped ends its queue. A full queue drops its oldest event and counts it as lost: a slow
+//! reader never slows a breaker down. Wakers run, and are dropped, outside the lock, since they may
+//! run any code.
+
 use std::{
     collections::VecDeque,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, Weak},
     task::{Context, Poll, Waker},
 };
 
 use futures_core::Stream;
 
 use super::event::Event;
+use crate::lock::lock;
 
-/// A breaker's events, as a stream that ends with the breaker.
+/// A stream of a breaker's events. It ends when the breaker does.
 ///
-/// A reader that falls behind loses the oldest ones, and [`lost`](Self::lost) counts them.
+/// It holds up to [`CAPACITY`](Self::CAPACITY) unread events. Beyond that the oldest are dropped,
+/// and [`lost`](Self::lost) counts them.
 ///
 /// ```
 /// use futures::StreamExt;
@@ -42,16 +51,16 @@ struct Queue {
 }
 
 impl Events {
-    /// How many unread events are kept.
+    /// The most unread events that a stream holds.
     pub const CAPACITY: usize = 256;
 
-    /// How many events this reader was too slow for.
+    /// Returns how many events were dropped unread, because this reader was too slow.
     #[must_use]
     pub fn lost(&self) -> u64 {
         lock(&self.queue).lost
     }
 
-    /// The next event that is already there.
+    /// Returns the next event if there is one, without waiting.
     pub fn try_next(&mut self) -> Option<Event> {
         lock(&self.queue).events.pop_front()
     }
@@ -68,14 +77,14 @@ impl Stream for Events {
             None => {
                 let old = queue.reader.replace(cx.waker().clone());
                 drop(queue);
-                drop(old); // It may run anything, so not under the lock.
+                drop(old); // A waker's drop may run any code.
                 Poll::Pending
             }
         }
     }
 }
 
-/// Those who read events as streams.
+/// The readers of a breaker's, or a registry's, events.
 #[derive(Debug, Default)]
 pub(crate) struct Subscribers {
     queues: Mutex<Vec<Weak<Mutex<Queue>>>>,
@@ -90,7 +99,8 @@ impl Subscribers {
         Events { queue }
     }
 
-    pub(crate) fn tell(&self, event: &Event) {
+    /// Sends an event to every reader that is still there.
+    pub(crate) fn send(&self, event: &Event) {
         let mut queues = lock(&self.queues);
         queues.retain(|queue| queue.strong_count() > 0);
         let current = queues.clone();
@@ -99,9 +109,8 @@ impl Subscribers {
             push(&queue, event);
         }
     }
-}
 
-impl Subscribers {
+    /// Ends every reader's stream, once it has read what is queued.
     pub(super) fn end(&self) {
         for queue in lock(&self.queues).iter().filter_map(Weak::upgrade) {
             let mut queue = lock(&queue);
@@ -117,6 +126,7 @@ impl Drop for Subscribers {
     }
 }
 
+/// Queues an event. If the queue is full, drops its oldest event.
 fn push(queue: &Mutex<Queue>, event: &Event) {
     let mut queue = lock(queue);
     if queue.events.len() == Events::CAPACITY {
@@ -127,15 +137,11 @@ fn push(queue: &Mutex<Queue>, event: &Event) {
     wake(queue);
 }
 
-/// Wakes the reader, outside the lock.
+/// Wakes the reader, after it has released the lock.
 fn wake(mut queue: MutexGuard<'_, Queue>) {
     let reader = queue.reader.take();
     drop(queue);
     if let Some(reader) = reader {
         reader.wake();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,3 +1,5 @@
+//! [`Backup`]: a refused call goes to another service, on a clone of it.
+
 use std::{
     convert::Infallible,
     fmt,
@@ -8,10 +10,13 @@ use std::{
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::{OnOpen, sealed::Sealed};
-use crate::error::CircuitOpen;
+use crate::{
+    error::CircuitOpen,
+    on_open::{OnOpen, sealed::Sealed},
+};
 
-/// Refused calls go to another service: see [`CircuitBreakerLayerBuilder::backup`](crate::layer::CircuitBreakerLayerBuilder::backup).
+/// A choice by which refused calls go to another service: see
+/// [`CircuitBreakerLayerBuilder::backup`](crate::layer::CircuitBreakerLayerBuilder::backup).
 #[derive(Clone)]
 pub struct Backup<T> {
     pub(crate) service: T,
@@ -38,7 +43,7 @@ where
     T: Service<Req> + Clone,
 {
     type Future = BackupFuture<T, Req, T::Future>;
-    type Kept = Infallible;
+    type Retained = Infallible;
 
     const DIVERTS: bool = true;
     const HAS_BACKUP: bool = true;
@@ -54,7 +59,9 @@ where
 }
 
 pin_project! {
-    /// The future of a call to the backup: waits for its readiness, then for its answer.
+    /// A call to the backup, as [`ResponseFuture`](crate::future::ResponseFuture) holds it.
+    ///
+    /// It waits until the backup `T` is ready, then calls it and waits for `F`, the call's future.
     pub struct BackupFuture<T, Req, F> {
         #[pin]
         state: BackupState<T, Req, F>,

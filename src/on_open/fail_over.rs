@@ -1,7 +1,13 @@
+//! Failing over: a call that failed on the primary goes to the backup as well.
+//!
+//! [`RetainRequest`] retains each request for this, and a [`FailOverBudget`] limits how many calls
+//! the backup gets in addition. `layer::future` asks for both, at the call's start and at its
+//! failure.
+
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll},
 };
 
@@ -9,50 +15,66 @@ use tower::Service;
 
 use crate::{
     error::CircuitOpen,
+    lock::lock,
     machine::ConfigError,
-    on_open::{Backup, BackupFuture, OnOpen, sealed::Sealed},
+    on_open::{
+        OnOpen,
+        backup::{Backup, BackupFuture},
+        sealed::Sealed,
+    },
 };
 
-/// As [`Backup`](crate::on_open::Backup); and when a call failed on the primary, the same request goes to the backup: see
+/// A [`Backup`] that also gets the request of each call that failed on the primary: see
 /// [`CircuitBreakerLayerBuilder::fail_over`](crate::layer::CircuitBreakerLayerBuilder::fail_over).
 #[derive(Clone)]
 pub struct FailOver<T, R> {
     backup: Backup<T>,
-    replay: R,
+    retain: R,
     budget: Arc<Budget>,
 }
 
-/// How a request is kept, so that it can be sent once more when the primary fails.
+/// A way to retain a request, so that it can be sent to the backup after it failed on the primary.
 ///
-/// [`CloneRequests`] serves requests that are `Clone`; with feature `http`, `http::RetainRequests` serves those with a body.
+/// [`CloneRequests`] serves requests that are `Clone`. With feature `http`, `RetainRequests` of
+/// `protocol::http` serves those with a body.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not retain requests of the type `{Req}`",
+    note = "`.fail_over(CloneRequests, …)` needs a request that is `Clone`; for HTTP requests there is \
+            `tower_breaker::protocol::http::RetainRequests`"
+)]
 pub trait RetainRequest<Req, Res, Err>: Clone {
-    /// What is kept of a request.
-    type Kept;
+    /// What is retained of a request while its call is in flight.
+    type Retained;
 
-    /// The request for the primary, and what is kept of it; `None` where it must not be sent twice.
-    fn keep(&self, request: Req) -> (Req, Option<Self::Kept>);
+    /// Returns the request for the primary, and what is retained of it: `None` if the request must
+    /// not be sent twice.
+    fn retain(&self, request: Req) -> (Req, Option<Self::Retained>);
 
-    /// The request once more; `None` where, after this failure, it can't or mustn't be.
-    fn replay(kept: Self::Kept, failure: Result<&Res, &Err>) -> Option<Req>;
+    /// Returns the request again, or `None` if it can't or must not be sent again after this
+    /// failure.
+    fn restore(retained: Self::Retained, failure: Result<&Res, &Err>) -> Option<Req>;
 }
 
-/// Keeps a clone of each request. Only for requests that may be sent twice.
+/// A [`RetainRequest`] that clones each request. It is only for requests that may be sent twice.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CloneRequests;
 
+// Makes the compiler report the message of the trait, not a bound of this impl.
+#[diagnostic::do_not_recommend]
 impl<Req: Clone, Res, Err> RetainRequest<Req, Res, Err> for CloneRequests {
-    type Kept = Req;
+    type Retained = Req;
 
-    fn keep(&self, request: Req) -> (Req, Option<Req>) {
+    fn retain(&self, request: Req) -> (Req, Option<Req>) {
         (request.clone(), Some(request))
     }
 
-    fn replay(kept: Req, _: Result<&Res, &Err>) -> Option<Req> {
-        Some(kept)
+    fn restore(retained: Req, _: Result<&Res, &Err>) -> Option<Req> {
+        Some(retained)
     }
 }
 
-/// How much failing over may add to the backup's load: a percentage of the calls to the primary, and a few at once.
+/// A limit on what failing over adds to the backup's load: a percentage of the calls to the
+/// primary, and a number of calls at once. Default: 10 %, and 10 at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailOverBudget {
     percent: u8,
@@ -60,13 +82,15 @@ pub struct FailOverBudget {
 }
 
 impl FailOverBudget {
-    /// So many failed calls out of a hundred may go to the backup; 1 to 100.
+    /// Lets this many failed calls for each hundred calls to the primary go to the backup: 1 to
+    /// 100.
     #[must_use]
     pub const fn percent(percent: u8) -> Self {
         Self { percent, at_once: 10 }
     }
 
-    /// How many may go there at once, after a time without failures. At least 1. Default: 10.
+    /// Lets this many calls fail over at once after a time without failures: at least 1. Default:
+    /// 10.
     #[must_use]
     pub const fn at_once(self, calls: u16) -> Self {
         Self { at_once: calls, ..self }
@@ -84,13 +108,14 @@ impl FailOverBudget {
 }
 
 impl Default for FailOverBudget {
-    /// 10 %.
+    /// Returns a budget of 10 %, and 10 calls at once.
     fn default() -> Self {
         Self::percent(10)
     }
 }
 
-/// A bucket of hundredths: each call to the primary puts `percent` in, each failing over takes 100 out.
+/// A token bucket in hundredths of a call: each call to the primary puts `percent` in, and each
+/// call that fails over takes 100 out.
 #[derive(Debug)]
 struct Budget {
     settings: FailOverBudget,
@@ -106,13 +131,13 @@ impl Budget {
     }
 
     fn deposit(&self) {
-        let mut hundredths = self.hundredths.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hundredths = lock(&self.hundredths);
         let most = u32::from(self.settings.at_once) * 100;
         *hundredths = most.min(*hundredths + u32::from(self.settings.percent));
     }
 
     fn withdraw(&self) -> bool {
-        let mut hundredths = self.hundredths.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hundredths = lock(&self.hundredths);
         let enough = *hundredths >= 100;
         if enough {
             *hundredths -= 100;
@@ -122,10 +147,10 @@ impl Budget {
 }
 
 impl<T, R> FailOver<T, R> {
-    pub(crate) fn new(backup: Backup<T>, replay: R, budget: FailOverBudget) -> Self {
+    pub(crate) fn new(backup: Backup<T>, retain: R, budget: FailOverBudget) -> Self {
         Self {
             backup,
-            replay,
+            retain,
             budget: Arc::new(Budget::new(budget)),
         }
     }
@@ -139,7 +164,7 @@ where
     R: RetainRequest<Req, T::Response, T::Error>,
 {
     type Future = BackupFuture<T, Req, T::Future>;
-    type Kept = Kept<T, R::Kept>;
+    type Retained = RetainedCall<T, R::Retained>;
 
     const DIVERTS: bool = true;
     const HAS_BACKUP: bool = true;
@@ -152,20 +177,25 @@ where
         future.poll_call(cx)
     }
 
-    fn keep(&self, request: Req) -> (Req, Option<Self::Kept>) {
+    fn retain(&self, request: Req) -> (Req, Option<Self::Retained>) {
         self.budget.deposit();
-        let (request, kept) = self.replay.keep(request);
-        let kept = kept.map(|request| Kept {
+        let (request, retained) = self.retain.retain(request);
+        let retained = retained.map(|request| RetainedCall {
             service: self.backup.service.clone(),
             budget: self.budget.clone(),
             request,
         });
-        (request, kept)
+        (request, retained)
     }
 
-    fn fail_over(kept: Self::Kept, failure: Result<&T::Response, &T::Error>) -> Option<Self::Future> {
-        let request = R::replay(kept.request, failure)?;
-        kept.budget.withdraw().then(|| BackupFuture::new(kept.service, request))
+    fn fail_over(retained: Self::Retained, failure: Result<&T::Response, &T::Error>) -> Option<Self::Future> {
+        let RetainedCall {
+            service,
+            budget,
+            request,
+        } = retained;
+        let request = R::restore(request, failure)?;
+        budget.withdraw().then(|| BackupFuture::new(service, request))
     }
 }
 
@@ -177,15 +207,16 @@ impl<T, R> fmt::Debug for FailOver<T, R> {
     }
 }
 
-/// What a call needs to go to the backup after it failed.
-pub struct Kept<T, K> {
+/// What a call of a [`FailOver`] retains while it is in flight: the backup `T`, and `R` of the
+/// request.
+pub struct RetainedCall<T, R> {
     service: T,
     budget: Arc<Budget>,
-    request: K,
+    request: R,
 }
 
-impl<T, K> fmt::Debug for Kept<T, K> {
+impl<T, R> fmt::Debug for RetainedCall<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kept").finish_non_exhaustive()
+        f.debug_struct("RetainedCall").finish_non_exhaustive()
     }
 }

@@ -1,43 +1,47 @@
+//! [`Reject`]: a refused call ends in an error. The only choice that asks something of the error
+//! type.
+
 use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use super::{OnOpen, sealed::Sealed};
-use crate::error::CircuitOpen;
+use crate::{
+    error::CircuitOpen,
+    on_open::{OnOpen, sealed::Sealed},
+};
 
-/// Refused calls end in a [`CircuitOpen`] error. The default.
+/// A choice by which refused calls end in a [`CircuitOpen`] error. The default.
 ///
-/// The service's error has to be one that a [`CircuitOpen`] can be turned into. `BoxError` is; put it *below* the layer where the
-/// primary's error is another:
+/// The service's error must be `From<CircuitOpen>`. `BoxError` is; where the primary's error is
+/// another, convert it *below* the layer:
 ///
 /// ```
 /// use tower::{BoxError, ServiceBuilder, service_fn};
 /// use tower_breaker::CircuitBreakerLayer;
 ///
-/// # fn main() -> Result<(), tower_breaker::ConfigError> {
 /// let client = service_fn(|request: u32| async move { Ok::<_, std::io::Error>(request) });
 /// let service = ServiceBuilder::new()
-///     .layer(CircuitBreakerLayer::builder().name("client").build()?)
+///     .layer(CircuitBreakerLayer::new("client"))
 ///     .map_err(BoxError::from)
 ///     .service(client);
 /// # fn is_service(_: impl tower::Service<u32>) {}
 /// # is_service(service);
-/// # Ok(())
-/// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reject;
 
 impl Sealed for Reject {}
 
+// Makes the compiler report the message of the trait, not a bound of this impl.
+#[diagnostic::do_not_recommend]
 impl<Req, Res, Err> OnOpen<Req, Res, Err> for Reject
 where
     Err: From<CircuitOpen>,
 {
     type Future = RejectFuture;
-    type Kept = Infallible;
+    type Retained = Infallible;
 
     #[inline(always)]
     fn refuse(&self, _: Req, open: impl FnOnce() -> CircuitOpen) -> RejectFuture {
@@ -52,7 +56,9 @@ where
     }
 }
 
-/// The future of a rejected call. It doesn't name the error, which keeps it `Send` in every coroutine.
+/// A rejected call, as [`ResponseFuture`](crate::future::ResponseFuture) holds it.
+///
+/// It doesn't name the error, so that it is `Send` in every coroutine.
 #[derive(Debug)]
 pub struct RejectFuture {
     open: Option<CircuitOpen>,

@@ -1,3 +1,5 @@
+//! [`Respond`]: a refused call gets a response that is made on the spot.
+
 use std::{
     convert::Infallible,
     fmt,
@@ -10,18 +12,26 @@ use crate::{
     on_open::{OnOpen, sealed::Sealed},
 };
 
-/// Refused calls get an answer that is made on the spot: see [`CircuitBreakerLayerBuilder::respond`](crate::layer::CircuitBreakerLayerBuilder::respond).
+/// A choice by which refused calls get a response that `R` makes on the spot: see
+/// [`CircuitBreakerLayerBuilder::respond`](crate::layer::CircuitBreakerLayerBuilder::respond).
 #[derive(Clone, Copy)]
 pub struct Respond<R> {
     answer: R,
 }
 
-/// Makes the answer to a refused call. A closure `Fn(Request, CircuitOpen) -> Response` will do.
+/// A maker of responses to refused calls. A closure `Fn(Request, CircuitOpen) -> Response` is one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not respond to a request `{Req}` with a `{Res}`",
+    note = "`.respond` takes a closure `|request: {Req}, open: CircuitOpen|` that returns a `{Res}`"
+)]
 pub trait Answer<Req, Res> {
-    /// The answer to this request.
+    /// Returns the response to this request. `open` says which breaker refused it, and for how
+    /// long.
     fn answer(&self, request: Req, open: CircuitOpen) -> Res;
 }
 
+// Makes the compiler report the message of the trait, not a bound of this impl.
+#[diagnostic::do_not_recommend]
 impl<F, Req, Res> Answer<Req, Res> for F
 where
     F: Fn(Req, CircuitOpen) -> Res,
@@ -44,7 +54,7 @@ where
     R: Answer<Req, Res>,
 {
     type Future = RespondFuture<Res>;
-    type Kept = Infallible;
+    type Retained = Infallible;
 
     const DIVERTS: bool = true;
 
@@ -65,12 +75,12 @@ impl<R> fmt::Debug for Respond<R> {
     }
 }
 
-/// The future of a call that is answered on the spot.
+/// A call that has its response, as [`ResponseFuture`](crate::future::ResponseFuture) holds it.
 pub struct RespondFuture<Res> {
     answer: Option<Res>,
 }
 
-// The answer is never pinned: it is moved out when it is asked for.
+// The response is never pinned: `poll` moves it out.
 impl<Res> Unpin for RespondFuture<Res> {}
 
 impl<Res> fmt::Debug for RespondFuture<Res> {

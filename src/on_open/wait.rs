@@ -1,26 +1,34 @@
+//! [`Wait`]: the service isn't ready while the primary must not have calls. All of it happens in
+//! `layer::service`, before the call: no call is refused.
+
 use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use super::{OnOpen, sealed::Sealed};
-use crate::error::CircuitOpen;
+use crate::{
+    error::CircuitOpen,
+    on_open::{OnOpen, sealed::Sealed},
+};
 
-/// Refused calls wait: `poll_ready` is pending until the primary may have the call.
+/// A choice by which calls wait: `poll_ready` is pending until the primary may have the call.
 ///
-/// For use inside a balancer, which picks another endpoint then. What `poll_ready` granted, `call` honours; while half-open that
-/// promise is kept for a limited time ([`Recovery::probe_timeout`](crate::recovery::Recovery::probe_timeout)).
+/// It is for use inside a balancer, which then picks another endpoint. A call that `poll_ready`
+/// granted is never refused. While half-open, the grant is a reservation that expires after
+/// [`Recovery::probe_timeout`](crate::recovery::Recovery::probe_timeout).
 ///
-/// It needs tokio's timer.
+/// `Wait` needs a tokio runtime with timers enabled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wait;
 
 impl Sealed for Wait {}
 
+// Keeps the compiler from listing this one, which is for balancers only, among the remedies.
+#[diagnostic::do_not_recommend]
 impl<Req, Res, Err> OnOpen<Req, Res, Err> for Wait {
     type Future = Infallible;
-    type Kept = Infallible;
+    type Retained = Infallible;
 
     const WAITS: bool = true;
 

@@ -8,7 +8,7 @@ mod serde;
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 pub use self::{
@@ -18,6 +18,7 @@ pub use self::{
 use crate::{
     breaker::{Breaker, WeakBreaker},
     config::Config,
+    lock::lock,
     machine::ConfigError,
     observe::{Event, Events, Observer, Subscribers},
 };
@@ -179,7 +180,7 @@ impl Registry {
 
     pub(crate) fn observer(&self) -> Box<dyn Observer> {
         let shared = self.shared.clone();
-        Box::new(move |event: &Event| shared.streams.tell(event))
+        Box::new(move |event: &Event| shared.streams.send(event))
     }
 
     pub(crate) fn add(
@@ -235,7 +236,7 @@ impl Registry {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared.state)
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Configs, PartialConfig};
 use crate::{
     config::{
         Config,
-        value::{Place, Reader, Value, Writer, fields},
+        value::{AsSerialize, ConfigValue, FieldPath, ValueVisitor, fields},
     },
     machine::ConfigError,
 };
@@ -19,7 +19,7 @@ use crate::{
 /// breaker could have.
 impl<'de> Deserialize<'de> for Configs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let configs = deserializer.deserialize_map(Reader::<Self>::at(Place::Top))?;
+        let configs = deserializer.deserialize_map(ValueVisitor::<Self>::at(FieldPath::Root))?;
         let refused = |place, error: ConfigError| D::Error::custom(format_args!("{place}.{error}"));
         configs
             .defaults
@@ -43,7 +43,7 @@ impl Serialize for Configs {
 /// A table of settings, as of [`Config`], but for the name.
 impl<'de> Deserialize<'de> for PartialConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let config = deserializer.deserialize_map(Reader::<Self>::at(Place::Top))?;
+        let config = deserializer.deserialize_map(ValueVisitor::<Self>::at(FieldPath::Root))?;
         config.check().map_err(D::Error::custom)?;
         Ok(config)
     }
@@ -61,19 +61,19 @@ impl PartialConfig {
     }
 }
 
-impl Value for Configs {
+impl ConfigValue for Configs {
     const ACCEPTED: &str = "a table of defaults, and of breakers by name";
 
     fields!(Self::default(); defaults, breakers);
 }
 
-impl Value for PartialConfig {
+impl ConfigValue for PartialConfig {
     const ACCEPTED: &str = "a table of a circuit breaker's settings";
 
     fields!(Self::default(); slow_after, trip_when, open_duration, recovery, cancelled_calls);
 }
 
-impl Value for BTreeMap<String, PartialConfig> {
+impl ConfigValue for BTreeMap<String, PartialConfig> {
     const ACCEPTED: &str = "a table of breakers by name";
 
     fn is_unset(&self) -> bool {
@@ -83,15 +83,15 @@ impl Value for BTreeMap<String, PartialConfig> {
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut table = serializer.serialize_map(Some(self.len()))?;
         for (name, config) in self {
-            table.serialize_entry(name, &Writer(config))?;
+            table.serialize_entry(name, &AsSerialize(config))?;
         }
         table.end()
     }
 
-    fn table<'de, A: MapAccess<'de>>(mut table: A, at: Reader<'_, Self>) -> Result<Self, A::Error> {
+    fn from_table<'de, A: MapAccess<'de>>(mut table: A, visitor: ValueVisitor<'_, Self>) -> Result<Self, A::Error> {
         let mut read = Self::new();
         while let Some(name) = table.next_key::<String>()? {
-            let config = table.next_value_seed(Reader::at(at.place.field(&name)))?;
+            let config = table.next_value_seed(ValueVisitor::at(visitor.path.field(&name)))?;
             if read.contains_key(&name) {
                 return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
             }

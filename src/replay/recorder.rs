@@ -1,11 +1,14 @@
 use std::{
     fmt,
     io::{self, BufWriter, Write},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use super::trace::{csv, json, row::Row};
-use crate::observe::{CallRecord, Evaluation, Event, Observer};
+use crate::{
+    lock::lock,
+    observe::{CallRecord, Evaluation, Event, Observer},
+};
 
 /// Records a [`Trace`](super::Trace) from a live breaker: an [`Observer`].
 ///
@@ -114,7 +117,7 @@ impl Recorder {
     }
 
     fn lock(&self) -> MutexGuard<'_, Sink> {
-        self.sink.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.sink)
     }
 }
 

@@ -1,3 +1,9 @@
+//! Collects the samples of all breakers of a registry, when an exporter asks.
+//!
+//! Most figures come from a breaker's snapshot. Transitions and the time spent open don't: a
+//! [`BreakerSeries`] keeps those per breaker, from events and from one collection to the next. A
+//! breaker that has ended is dropped, and its name handed to the exporter once.
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Weak},
@@ -10,33 +16,30 @@ use super::{
 use crate::{
     agent::{Agent, Instance},
     breaker::{CallTotals, Snapshot},
-    machine::{Mode, State, Timestamp, Transition},
+    machine::{Mode, State, Timestamp},
     observe::Events,
     registry::Registry,
 };
 
-/// Reads the figures of all breakers, and keeps what no snapshot tells.
+/// A reader of all breakers' figures, with those that no snapshot holds.
 pub(super) struct Collector {
     registry: Registry,
     agents: Vec<Weak<Agent>>,
     events: Events,
-    kept: BTreeMap<Arc<str>, Kept>,
-    /// Those that have ended since.
-    gone: Vec<Arc<str>>,
+    series: BTreeMap<Arc<str>, BreakerSeries>,
+    /// The breakers that have ended since [`take_ended`](Self::take_ended).
+    ended: Vec<Arc<str>>,
 }
 
-/// Of one breaker.
+/// The figures of one breaker that are kept from one collection to the next.
 #[derive(Default)]
-struct Kept {
-    /// By what they led to and why.
+struct BreakerSeries {
+    /// The number of transitions by target and cause.
     transitions: BTreeMap<(&'static str, &'static str), u64>,
     open_seconds: f64,
-    /// Whether it was open when it was last looked at, and when that was.
-    looked_at: Option<(bool, Timestamp)>,
+    /// Whether the breaker was open at the last collection, and when that was.
+    last_seen: Option<(bool, Timestamp)>,
 }
-
-const STATES: [State; 4] = [State::Closed, State::Open, State::ReadyToProbe, State::HalfOpen];
-const MODES: [Mode; 4] = [Mode::Automatic, Mode::ForcedOpen, Mode::Disabled, Mode::Shadow];
 
 impl Collector {
     pub(super) fn new(registry: Registry) -> Self {
@@ -44,8 +47,8 @@ impl Collector {
             events: registry.subscribe(),
             registry,
             agents: Vec::new(),
-            kept: BTreeMap::new(),
-            gone: Vec::new(),
+            series: BTreeMap::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -53,34 +56,35 @@ impl Collector {
         self.agents.push(Arc::downgrade(agent));
     }
 
-    /// The breakers that have ended since this was last asked.
+    /// Returns the breakers that have ended since the last call.
     #[cfg(feature = "metrics")]
-    pub(super) fn take_gone(&mut self) -> Vec<Arc<str>> {
-        std::mem::take(&mut self.gone)
+    pub(super) fn take_ended(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.ended)
     }
 
+    /// Returns a sample of each figure, as of now.
     pub(super) fn collect(&mut self) -> Vec<Sample> {
         self.take_events();
         let instances = self.instances();
         let mut samples = Vec::new();
-        let mut kept = std::mem::take(&mut self.kept);
+        let mut before = std::mem::take(&mut self.series);
         for breaker in self.registry.breakers() {
             let snapshot = breaker.snapshot();
-            let mut of_this = kept.remove(&*snapshot.name).unwrap_or_default();
-            of_this.look(&snapshot);
-            let mut row = Row {
+            let mut series = before.remove(&*snapshot.name).unwrap_or_default();
+            series.update(&snapshot);
+            let mut writer = SampleWriter {
                 breaker: snapshot.name.clone(),
                 samples: &mut samples,
             };
-            row.calls(&snapshot);
-            row.state(&snapshot);
-            row.kept(&of_this);
+            writer.calls(&snapshot);
+            writer.state(&snapshot);
+            writer.series(&series);
             if let Some(instance) = instances.get(&*snapshot.name) {
-                row.checks(instance);
+                writer.checks(instance);
             }
-            self.kept.insert(snapshot.name, of_this);
+            self.series.insert(snapshot.name, series);
         }
-        self.gone.extend(kept.into_keys());
+        self.ended.extend(before.into_keys());
         samples.push(Sample {
             series: &series::EVENTS_LOST,
             breaker: None,
@@ -92,8 +96,9 @@ impl Collector {
 
     fn take_events(&mut self) {
         while let Some(event) = self.events.try_next() {
-            let kept = self.kept.entry(event.breaker).or_default();
-            *kept.transitions.entry(told(&event.transition)).or_default() += 1;
+            let series = self.series.entry(event.breaker).or_default();
+            let (target, cause) = (event.transition.target(), event.transition.cause());
+            *series.transitions.entry((target, cause)).or_default() += 1;
         }
     }
 
@@ -105,41 +110,23 @@ impl Collector {
     }
 }
 
-impl Kept {
-    fn look(&mut self, snapshot: &Snapshot) {
-        if let Some((true, before)) = self.looked_at {
+impl BreakerSeries {
+    /// Adds the time since the last collection, if the breaker was open then.
+    fn update(&mut self, snapshot: &Snapshot) {
+        if let Some((true, before)) = self.last_seen {
             self.open_seconds += snapshot.now.since(before).as_secs_f64();
         }
-        self.looked_at = Some((snapshot.state != State::Closed, snapshot.now));
+        self.last_seen = Some((snapshot.state != State::Closed, snapshot.now));
     }
 }
 
-/// What a change led to, and why, in words that never vary.
-fn told(transition: &Transition) -> (&'static str, &'static str) {
-    match transition {
-        Transition::Opened { reason, .. } => ("open", reason.name()),
-        Transition::HalfOpened { .. } => ("half-open", "open time is up"),
-        Transition::ShareChanged { reason, .. } => {
-            let reason = reason.as_ref().map_or("stage passed", |reason| reason.name());
-            ("share changed", reason)
-        }
-        Transition::Closed => ("closed", "recovered"),
-        Transition::WouldHaveTripped { reason } => ("would have tripped", reason.name()),
-        Transition::HeldBack { reason } => ("held back", reason.name()),
-        Transition::ModeChanged { to, .. } => (to.name(), "by hand"),
-        Transition::Reset { .. } => ("closed", "reset"),
-        Transition::Reconfigured => ("reconfigured", "by hand"),
-        Transition::Evicted => ("evicted", "idle"),
-    }
-}
-
-/// The samples of one breaker.
-struct Row<'a> {
+/// A writer of one breaker's samples.
+struct SampleWriter<'a> {
     breaker: Arc<str>,
     samples: &'a mut Vec<Sample>,
 }
 
-impl Row<'_> {
+impl SampleWriter<'_> {
     fn push(&mut self, series: &'static Series, labels: [&'static str; 2], value: f64) {
         self.samples.push(Sample {
             series,
@@ -166,7 +153,7 @@ impl Row<'_> {
         let rejected = totals.refused.saturating_sub(diverted);
         self.one(&series::SLOW_CALLS, totals.primary.slow as f64);
         self.push(&series::REFUSED_CALLS, ["backup", ""], diverted as f64);
-        self.push(&series::REFUSED_CALLS, ["nobody", ""], rejected as f64);
+        self.push(&series::REFUSED_CALLS, ["none", ""], rejected as f64);
         self.one(&series::FAILED_OVER_CALLS, totals.failed_over as f64);
         self.one(&series::READINESS_WAITS, totals.readiness.waits as f64);
         self.one(&series::READINESS_SECONDS, totals.readiness.total.as_secs_f64());
@@ -175,14 +162,14 @@ impl Row<'_> {
     }
 
     fn state(&mut self, snapshot: &Snapshot) {
-        for state in STATES {
+        for state in State::ALL {
             self.push(
                 &series::STATE,
                 [state.name(), ""],
                 f64::from(u8::from(state == snapshot.state)),
             );
         }
-        for mode in MODES {
+        for mode in Mode::ALL {
             let is_this = mode == snapshot.mode;
             self.push(&series::MODE, [mode.name(), ""], f64::from(u8::from(is_this)));
         }
@@ -199,7 +186,8 @@ impl Row<'_> {
         }
         let mut seen = Vec::new();
         for reading in &snapshot.policies {
-            // Of two policies of a kind, the first: two samples can't have the same labels.
+            // Two samples can't have the same labels: of two policies of a kind, the first is
+            // given.
             let name = reading.name();
             if let Some(measured) = reading.measured().filter(|_| !seen.contains(&name)) {
                 seen.push(name);
@@ -209,10 +197,10 @@ impl Row<'_> {
         }
     }
 
-    fn kept(&mut self, kept: &Kept) {
-        self.one(&series::OPEN_SECONDS, kept.open_seconds);
-        for ((to, reason), count) in &kept.transitions {
-            self.push(&series::TRANSITIONS, [to, reason], *count as f64);
+    fn series(&mut self, series: &BreakerSeries) {
+        self.one(&series::OPEN_SECONDS, series.open_seconds);
+        for ((target, cause), count) in &series.transitions {
+            self.push(&series::TRANSITIONS, [target, cause], *count as f64);
         }
     }
 

@@ -1,27 +1,36 @@
+//! Sends the figures to the `metrics` facade.
+//!
+//! The facade has no way to end a series: those of a breaker that has ended are set to 0, once.
+
 use std::{sync::Arc, time::Duration};
 
 use metrics::{Label, counter, describe_counter, describe_gauge, gauge};
 
 use super::{Exporter, Kind, SERIES, collector::Collector, sample::Sample};
+use crate::machine::{Mode, State};
 
 impl Exporter {
-    /// Sends all figures to the recorder of the `metrics` facade: to be called before each scrape. Counters of seconds are gauges there, for its counters
-    /// are whole numbers.
+    /// Sends all figures to the recorder of the `metrics` facade. Call it before each scrape.
     ///
-    /// The facade can't end a series: those of a breaker that is gone are set to 0 once, and then left alone, so that an exporter's idle timeout removes them.
+    /// Counters of seconds are gauges there, since the facade's counters are whole numbers. The
+    /// facade can't end a series: those of a breaker that has ended are set to 0 once and then left
+    /// alone, so that an exporter's idle timeout removes them.
     pub fn publish(&self) {
-        let (samples, gone) = self.with(|collector| (collector.collect(), Collector::take_gone(collector)));
+        let (samples, ended) = self.with(|collector| (collector.collect(), Collector::take_ended(collector)));
         for sample in &samples {
             send(sample);
         }
-        for breaker in gone {
+        for breaker in ended {
             for series in SERIES
                 .iter()
                 .filter(|series| series.kind == Kind::Gauge && series.labels.is_empty())
             {
                 gauge!(series.name, vec![label("breaker", &breaker)]).set(0.0);
             }
-            for (name, values) in [("state", STATES), ("mode", MODES)] {
+            for (name, values) in [
+                ("state", State::ALL.map(State::name)),
+                ("mode", Mode::ALL.map(Mode::name)),
+            ] {
                 for value in values {
                     let labels = vec![label("breaker", &breaker), Label::from_static_parts(name, value)];
                     gauge!(format!("tower_breaker_{name}"), labels).set(0.0);
@@ -30,7 +39,7 @@ impl Exporter {
         }
     }
 
-    /// [`publish`](Self::publish)es every so often, for as long as it is polled.
+    /// Calls [`publish`](Self::publish) at this interval, for as long as the future is polled.
     pub async fn run(&self, every: Duration) {
         loop {
             self.publish();
@@ -38,7 +47,7 @@ impl Exporter {
         }
     }
 
-    /// Tells the facade's recorder what each series is.
+    /// Describes each series to the facade's recorder.
     pub fn describe(&self) {
         for series in SERIES {
             if is_whole(series.name, series.kind) {
@@ -50,9 +59,7 @@ impl Exporter {
     }
 }
 
-const STATES: [&str; 4] = ["closed", "open", "ready to probe", "half-open"];
-const MODES: [&str; 4] = ["automatic", "forced open", "disabled", "shadow"];
-
+/// Returns whether a series is a counter in the facade, whose counters are whole numbers.
 fn is_whole(name: &str, kind: Kind) -> bool {
     kind == Kind::Counter && !name.contains("_seconds")
 }

@@ -1,20 +1,25 @@
+//! Records the latency of each call in a histogram of the `metrics` facade.
+
 use std::time::Duration;
 
 use metrics::{describe_histogram, histogram};
 
-use crate::machine::Outcome;
-use crate::observe::{BackupRecord, CallRecord, Completion, Event, Observer};
+use crate::{
+    machine::Outcome,
+    observe::{BackupRecord, CallRecord, Completion, Event, Observer},
+};
 
-/// An [`Observer`] that records the latency of each call in a histogram of the `metrics` facade: `tower_breaker_call_duration_seconds`, by `breaker`,
-/// `service` (primary or backup) and `outcome`.
+/// An [`Observer`] that records the latency of each call in a histogram of the `metrics` facade.
 ///
-/// A breaker that tells of each call takes a lock for it, and reads the clock: some tenths of a microsecond.
+/// The histogram is `tower_breaker_call_duration_seconds`, by `breaker`, `service` (`primary` or
+/// `backup`) and `outcome`. A breaker that observes calls takes its lock and reads the clock for
+/// each: some tenths of a microsecond.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Histograms;
 
 impl Histograms {
-    /// One that has told the facade's recorder what it measures.
+    /// Makes the observer, and describes the histogram to the facade's recorder.
     #[must_use]
     pub fn new() -> Self {
         describe_histogram!(
@@ -34,17 +39,17 @@ impl Observer for Histograms {
 
     fn on_call(&self, call: &CallRecord) {
         if call.started.is_some() {
-            record(&call.breaker, "primary", call.outcome, call.latency());
+            record(&call.breaker, "primary", call.completion, call.latency());
         }
     }
 
     fn on_backup_call(&self, call: &BackupRecord) {
-        record(&call.breaker, "backup", call.outcome, call.latency);
+        record(&call.breaker, "backup", call.completion, call.latency);
     }
 }
 
-fn record(breaker: &str, service: &'static str, outcome: Completion, latency: Duration) {
-    let outcome = match outcome {
+fn record(breaker: &str, service: &'static str, completion: Completion, latency: Duration) {
+    let outcome = match completion {
         Completion::Finished(Outcome::Success) => "success",
         Completion::Finished(Outcome::Failure) => "failure",
         Completion::Finished(Outcome::Ignored) => "ignored",

@@ -1,6 +1,11 @@
+//! Gives the figures to an OpenTelemetry meter, as observable instruments.
+//!
+//! A meter reads its instruments one by one. They share one collection, so that all figures of a
+//! reading are of the same moment.
+
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -11,26 +16,28 @@ use opentelemetry::{
 use tokio::time::Instant;
 
 use super::{Exporter, Kind, SERIES, collector::Collector, sample::Sample, series::Series};
+use crate::lock::lock;
 
-/// Instruments that a meter reads. They are the meter's: dropping this changes nothing.
+/// The instruments that a meter reads. The meter owns them: dropping this changes nothing.
 pub struct Registration {
     _counters: Vec<ObservableCounter<f64>>,
     _gauges: Vec<ObservableGauge<f64>>,
 }
 
-/// What all instruments of a reading share, so that they tell of the same moment.
-struct Latest {
+/// The latest samples, which all instruments of a reading share.
+struct LatestSamples {
     exporter: Exporter,
     samples: Mutex<Option<(Instant, Vec<Sample>)>>,
 }
 
-/// One reading of all instruments takes no longer than this.
-const A_READING: Duration = Duration::from_millis(100);
+/// A meter reads all its instruments within this time. After it, the next instrument collects anew.
+const READING: Duration = Duration::from_millis(100);
 
 impl Exporter {
-    /// Has a meter read all figures whenever it is asked to: an observable instrument for each of [`SERIES`], under its name.
+    /// Registers an observable instrument for each of [`SERIES`], under its name. The meter then
+    /// reads all figures whenever it collects.
     pub fn register(&self, meter: &Meter) -> Registration {
-        let latest = Arc::new(Latest {
+        let latest = Arc::new(LatestSamples {
             exporter: self.clone(),
             samples: Mutex::default(),
         });
@@ -62,10 +69,10 @@ impl Exporter {
     }
 }
 
-impl Latest {
+impl LatestSamples {
     fn observe(&self, series: &Series, observer: &dyn AsyncInstrument<f64>) {
-        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
-        if samples.as_ref().is_none_or(|(at, _)| at.elapsed() >= A_READING) {
+        let mut samples = lock(&self.samples);
+        if samples.as_ref().is_none_or(|(at, _)| at.elapsed() >= READING) {
             *samples = Some((Instant::now(), self.exporter.with(Collector::collect)));
         }
         let of_this = samples.iter().flat_map(|(_, samples)| samples);

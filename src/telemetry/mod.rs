@@ -1,8 +1,11 @@
-//! Figures for whoever keeps them: Prometheus, the `metrics` facade, OpenTelemetry.
+//! Metrics of all breakers: for Prometheus, the `metrics` facade, or OpenTelemetry.
 //!
-//! Everything comes from snapshots and events, when somebody asks; calls pay nothing for it. An [`Exporter`] gives the figures of all breakers of a
-//! [`Registry`]: as Prometheus's text, to the `metrics` facade, or to an OpenTelemetry meter. [`SERIES`] says what there is; each sample has the label
-//! `breaker`, and the series of a breaker that is gone end.
+//! An [`Exporter`] collects the figures of all breakers of a [`Registry`] when it is asked, from
+//! snapshots and events; calls pay nothing for it. It returns them as Prometheus's text, or sends
+//! them to the `metrics` facade or to an OpenTelemetry meter. [`SERIES`] lists them. Each sample
+//! has the label `breaker`, and the series of a breaker end with it. The labels `to` and `reason`
+//! of a transition are [`Transition::target`](crate::observe::Transition::target) and
+//! [`Transition::cause`](crate::observe::Transition::cause), as in the log and the console.
 //!
 //! ```
 //! use tower_breaker::{CircuitBreakerLayer, registry::Registry, telemetry::Exporter};
@@ -31,7 +34,7 @@ mod text;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use self::collector::Collector;
@@ -40,21 +43,23 @@ pub use self::histograms::Histograms;
 #[cfg(feature = "opentelemetry")]
 pub use self::meter::Registration;
 pub use self::series::{Kind, SERIES, Series};
-use crate::{agent::Agent, registry::Registry};
+use crate::{agent::Agent, lock::lock, registry::Registry};
 
-/// The media type of [`Exporter::prometheus`]'s text.
+/// The media type of [`Exporter::prometheus`]'s text, for the header `Content-Type`.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Gives the figures of all breakers of a registry. A cheap clone.
+/// An exporter of the figures of all breakers of a registry. Clones are cheap, and share their
+/// counts.
 ///
-/// Transitions are counted from when it was made, and so is the time that breakers are open; all else since the breakers were made.
+/// It counts transitions and the time that breakers are open from when it was made. All other
+/// figures count from when each breaker was made.
 #[derive(Clone)]
 pub struct Exporter {
     collector: Arc<Mutex<Collector>>,
 }
 
 impl Exporter {
-    /// One for the breakers of this registry.
+    /// Makes an exporter for the breakers of this registry.
     #[must_use]
     pub fn new(registry: &Registry) -> Self {
         Self {
@@ -62,21 +67,22 @@ impl Exporter {
         }
     }
 
-    /// Gives the checks of this agent, too, as long as it lives.
+    /// Adds the checks of this agent, as long as it lives.
     #[must_use]
     pub fn agent(self, agent: &Arc<Agent>) -> Self {
         self.with(|collector| collector.add_agent(agent));
         self
     }
 
-    /// All figures in Prometheus's text format: what a scrape gets, with [`CONTENT_TYPE`].
+    /// Returns all figures in Prometheus's text format: the answer to a scrape, with
+    /// [`CONTENT_TYPE`].
     #[must_use]
     pub fn prometheus(&self) -> String {
         text::prometheus(&self.with(Collector::collect))
     }
 
     fn with<R>(&self, act: impl FnOnce(&mut Collector) -> R) -> R {
-        act(&mut self.collector.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut lock(&self.collector))
     }
 }
 

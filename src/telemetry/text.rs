@@ -1,3 +1,5 @@
+//! Writes samples in Prometheus's text format, version 0.0.4.
+
 use std::fmt::Write;
 
 use super::{
@@ -5,23 +7,22 @@ use super::{
     series::{Kind, SERIES},
 };
 
-/// Prometheus's text format, version 0.0.4.
+/// Returns the samples as text, grouped by series.
 pub(super) fn prometheus(samples: &[Sample]) -> String {
     let mut text = String::new();
     for series in SERIES {
-        let of_this = samples.iter().filter(|sample| sample.series == series);
-        let mut of_this = of_this.peekable();
-        if of_this.peek().is_none() {
+        let mut samples = samples.iter().filter(|sample| sample.series == series).peekable();
+        if samples.peek().is_none() {
             continue;
         }
         let kind = match series.kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
         };
-        // Writing to a string doesn't fail.
+        // Writing to a `String` can't fail.
         let _ = writeln!(text, "# HELP {} {}", series.name, series.help);
         let _ = writeln!(text, "# TYPE {} {kind}", series.name);
-        for sample in of_this {
+        for sample in samples {
             text.push_str(series.name);
             let mut separator = '{';
             for (name, value) in sample.labels() {

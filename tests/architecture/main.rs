@@ -6,5 +6,6 @@ mod comments;
 mod files;
 mod layers;
 mod machine;
+mod names;
 mod rules;
 mod source;

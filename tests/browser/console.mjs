@@ -140,8 +140,8 @@ try {
   await page.focus("#reason");
   await page.keyboard.type("database failover");
   await page.keyboard.press("Enter");
-  await until("it is done", () => page.$eval("#said", said => said.textContent === "done: orders"));
-  await until("the page shows it", async () => /forced open: database failover \(by whoever sits here\)/.test(await rowOf(page, "orders")), 2000);
+  await until("it is done", () => page.$eval("#operation-status", said => said.textContent === "done: orders"));
+  await until("the page shows it", async () => /forced open: database failover \(by an operator at this machine\)/.test(await rowOf(page, "orders")), 2000);
   for (const answer of Object.keys(users.answers)) delete users.answers[answer];
   await sleep(500);
   assert.deepEqual(Object.keys(users.answers), ["from the cache"], "real traffic is diverted");
@@ -164,7 +164,7 @@ try {
   assert.match(await page.$eval("#diff tbody", rows => rows.textContent), /slow_after"auto""450ms"/);
   await page.type("#config-reason", "it is slower now");
   await page.click("#apply");
-  await until("it is applied", () => page.$eval("#config-said", said => said.textContent === "applied"));
+  await until("it is applied", () => page.$eval("#config-status", said => said.textContent === "applied"));
   await until("it is in force", () => page.$eval("#one-facts", facts => /450 ms/.test(facts.textContent)));
   await page.keyboard.press("Escape");
   step("a configuration is changed, after its differences were shown");

@@ -15,7 +15,7 @@ async fn without_a_hook_it_only_shows() {
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     assert_eq!(
         error(&answer),
-        "this console only shows: it was given nobody to ask who may operate it"
+        "this console is read-only: it has no authorization hook"
     );
     let answer = ask(&console, Method::PUT, "/api/breakers/a/config", "{}").await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);

@@ -95,10 +95,7 @@ async fn one_that_has_changed_since_it_was_seen_is_left_alone() {
     trip(&layer);
     let answer = configure(&console, &asked).await;
     assert_eq!(answer.status, StatusCode::CONFLICT);
-    assert_eq!(
-        error(&answer),
-        "\"a\" has changed since it was looked at; nothing was done"
-    );
+    assert_eq!(error(&answer), "\"a\" has changed since it was shown; nothing was done");
     assert_eq!(
         layer.breaker().config().settings().slow_after,
         SlowAfter::After(ms(300))

@@ -152,7 +152,7 @@ async fn events_are_kept_of_all_and_of_each() {
     );
     let one = get(&console, "/api/breakers/b").await;
     let events = one["events"].as_array().unwrap();
-    assert_eq!((events.len(), &events[0]["kind"]), (1, &"mode changed".into()));
+    assert_eq!((events.len(), &events[0]["to"]), (1, &"disabled".into()));
     assert_eq!(
         (&one["mode"], &one["mode_reason"]),
         (&"disabled".into(), &"an example".into())

@@ -50,7 +50,7 @@ async fn a_reader_gets_everything_and_then_what_has_changed() {
     let changes = next(&mut body).await;
     assert_eq!((names(&changes), &changes["all"]), (vec!["c"], &false.into()));
     assert_eq!(changes["breakers"][0]["state"], "open");
-    assert_eq!(changes["events"][0]["kind"], "opened");
+    assert_eq!(changes["events"][0]["to"], "open");
     let [first, second] = layers;
     drop(first);
     let changes = loop {

@@ -159,15 +159,15 @@ async fn a_503_made_on_the_spot_is_a_reqwest_response() {
 struct TryClone;
 
 impl<Res, Err> RetainRequest<reqwest::Request, Res, Err> for TryClone {
-    type Kept = reqwest::Request;
+    type Retained = reqwest::Request;
 
-    fn keep(&self, request: reqwest::Request) -> (reqwest::Request, Option<reqwest::Request>) {
+    fn retain(&self, request: reqwest::Request) -> (reqwest::Request, Option<reqwest::Request>) {
         let kept = request.try_clone().filter(|request| request.method().is_idempotent());
         (request, kept)
     }
 
-    fn replay(kept: reqwest::Request, _: Result<&Res, &Err>) -> Option<reqwest::Request> {
-        Some(kept)
+    fn restore(retained: reqwest::Request, _: Result<&Res, &Err>) -> Option<reqwest::Request> {
+        Some(retained)
     }
 }
 

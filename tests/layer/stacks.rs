@@ -1,7 +1,13 @@
 //! The layer among other middleware, with requests and errors of every kind. Much of this only has
 //! to compile.
 
-use std::{cell::Cell, convert::Infallible, rc::Rc, time::Duration};
+use std::{
+    cell::Cell,
+    convert::Infallible,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use tower::{
     BoxError, Layer, Service, ServiceBuilder, ServiceExt,
@@ -12,7 +18,12 @@ use tower::{
     service_fn,
     util::BoxCloneSyncService,
 };
-use tower_breaker::{CircuitBreakerLayer, CircuitOpen, Outcome, Permit, State, classify::Classify};
+use tower_breaker::{
+    CircuitBreaker, CircuitBreakerLayer, CircuitOpen, Outcome, Permit, State,
+    classify::Classify,
+    future::ResponseFuture,
+    on_open::{CloneRequests, FailOverBudget, OnOpen},
+};
 
 use crate::support::*;
 
@@ -87,6 +98,58 @@ async fn a_boxed_service_is_spawned_with_oneshot_too() {
     let service = BoxCloneSyncService::new(layer.layer(primary(Behavior::Answers).0));
     let answer = spawned(async move { service.oneshot(1).await });
     assert_eq!(answer.await.unwrap().unwrap(), "primary");
+}
+
+/// A future with a bound on its struct, `S: Service<Req>`, isn't `Send` here: the compiler doesn't know
+/// that the two boxed errors are the same.
+#[tokio::test]
+async fn boxed_services_run_in_spawned_coroutines() {
+    let boxed = BoxCloneSyncService::new(primary(Behavior::Answers).0);
+    let mut plain = builder().build().unwrap().layer(boxed.clone());
+    let mut backed = builder().backup(boxed.clone()).build().unwrap().layer(boxed.clone());
+    let mut failing_over = builder()
+        .backup(boxed.clone())
+        .fail_over(CloneRequests, FailOverBudget::default())
+        .build()
+        .unwrap()
+        .layer(boxed);
+    let answers: [tokio::task::JoinHandle<Result<&'static str, BoxError>>; 3] = [
+        spawned(async move { plain.ready().await?.call(1).await }),
+        spawned(async move { backed.ready().await?.call(1).await }),
+        spawned(async move { failing_over.ready().await?.call(1).await }),
+    ];
+    for answer in answers {
+        assert_eq!(answer.await.unwrap().unwrap(), "primary");
+    }
+}
+
+/// A service of a user's own around the breaker's, whose future it names.
+#[derive(Clone)]
+struct Named<S, B>(CircuitBreaker<S, B>);
+
+impl<S, B, Req> Service<Req> for Named<S, B>
+where
+    S: Service<Req> + Clone,
+    B: OnOpen<Req, S::Response, S::Error> + Clone,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, Req, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Service::<Req>::poll_ready(&mut self.0, cx)
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        self.0.call(request)
+    }
+}
+
+#[tokio::test]
+async fn a_future_is_named_by_the_service_its_request_and_the_choice() {
+    let layer = builder().backup(Spare).build().unwrap();
+    let named = Named(layer.layer(primary(Behavior::Answers).0));
+    assert_eq!(call(named).await.unwrap(), "primary");
 }
 
 #[tokio::test]

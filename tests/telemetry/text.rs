@@ -46,7 +46,7 @@ async fn calls_are_counted_by_what_became_of_them() {
     assert_eq!(counts, [Some(3.0), Some(2.0), Some(1.0), Some(1.0), Some(1.0)]);
     assert_eq!(figure(&figures, "slow_calls_total", &[("breaker", "a")]), Some(2.0));
     let refused = |to| figure(&figures, "refused_calls_total", &[("breaker", "a"), ("to", to)]);
-    assert_eq!((refused("nobody"), refused("backup")), (Some(5.0), Some(0.0)));
+    assert_eq!((refused("none"), refused("backup")), (Some(5.0), Some(0.0)));
     let seconds = figure(
         &figures,
         "call_seconds_total",
@@ -87,7 +87,7 @@ async fn the_backup_and_failing_over_have_figures_of_their_own() {
         Some(1.0)
     );
     let refused = |to| figure(&figures, "refused_calls_total", &[("breaker", "a"), ("to", to)]);
-    assert_eq!((refused("nobody"), refused("backup")), (Some(0.0), Some(1.0)));
+    assert_eq!((refused("none"), refused("backup")), (Some(0.0), Some(1.0)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, ready},
 };
 
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, request::Parts};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::on_open::RetainRequest;
+use crate::{lock::lock, on_open::RetainRequest};
 
 /// Keeps HTTP requests, so that those that fail on the primary can go to the backup: see
 /// [`CircuitBreakerLayerBuilder::fail_over`](crate::layer::CircuitBreakerLayerBuilder::fail_over).
@@ -107,9 +107,9 @@ where
     F: Fn(RetainedBody<B>) -> B + Clone,
     U: Unsent<Err>,
 {
-    type Kept = RetainedRequest<B, F, U>;
+    type Retained = RetainedRequest<B, F, U>;
 
-    fn keep(&self, request: Request<B>) -> (Request<B>, Option<Self::Kept>) {
+    fn retain(&self, request: Request<B>) -> (Request<B>, Option<Self::Retained>) {
         let size = request.body().size_hint();
         let fits = size.lower() <= self.cap && size.upper().is_none_or(|most| most <= self.cap);
         let idempotent = request.method().is_idempotent();
@@ -130,7 +130,7 @@ where
         (Request::from_parts(parts, (self.rebuild)(body)), Some(kept))
     }
 
-    fn replay(kept: Self::Kept, failure: Result<&Res, &Err>) -> Option<Request<B>> {
+    fn restore(kept: Self::Retained, failure: Result<&Res, &Err>) -> Option<Request<B>> {
         let unsent = failure.err().is_some_and(|error| kept.unsent.is_unsent(error));
         let again = kept.body.is_untouched() && (kept.idempotent || unsent) || kept.idempotent && kept.body.is_whole();
         again.then(|| Request::from_parts(kept.parts, (kept.rebuild)(kept.body)))
@@ -229,7 +229,7 @@ impl<B: Body<Data = Bytes>> RetainedBody<B> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared<B>> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared)
     }
 }
 
@@ -255,7 +255,7 @@ impl<B: Body<Data = Bytes>> Body for RetainedBody<B> {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
-        let mut shared = this.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = lock(&this.shared);
         if let Some(kept) = shared.kept.get(this.read) {
             this.read += 1;
             return Poll::Ready(Some(Ok(kept.frame())));

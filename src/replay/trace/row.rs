@@ -146,7 +146,7 @@ impl Row {
     pub(in crate::replay) fn of_call(call: &CallRecord) -> Self {
         let start = call.started.unwrap_or(call.admitted);
         let started = call.started.filter(|started| *started != call.admitted);
-        let moments: Vec<Stamp> = match call.outcome {
+        let moments: Vec<Stamp> = match call.completion {
             Completion::Refused => vec![call.admitted],
             _ => [Some(call.admitted), started, call.answered, Some(call.ended)]
                 .into_iter()
@@ -157,7 +157,7 @@ impl Row {
         Self {
             time: start.at.as_nanos(),
             key: call.breaker.as_ref().to_owned(),
-            what: What::Call(call.outcome),
+            what: What::Call(call.completion),
             latency: nanos(start, call.answered.unwrap_or(call.ended)),
             waited: started.map(|started| nanos(call.admitted, started)),
             lasted: call.answered.map(|answered| nanos(answered, call.ended)),
@@ -167,13 +167,13 @@ impl Row {
 
     pub(in crate::replay) fn of_evaluation(look: &Evaluation) -> Self {
         Self {
-            time: look.moment.at.as_nanos(),
+            time: look.stamp.at.as_nanos(),
             key: look.breaker.as_ref().to_owned(),
             what: What::Looked,
             latency: 0,
             waited: None,
             lasted: None,
-            steps: vec![look.moment.step],
+            steps: vec![look.stamp.step],
         }
     }
 

@@ -1,3 +1,8 @@
+//! Responses of the console: JSON, pages, and problems.
+//!
+//! Every response has the same headers of safety: it isn't cached, sniffed or framed, and loads
+//! nothing.
+
 use std::borrow::Cow;
 
 use ::http::{
@@ -11,7 +16,7 @@ use serde::Serialize;
 
 use super::body::ConsoleBody;
 
-/// Why a request isn't answered as asked.
+/// A reason why a request failed, with its status.
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
@@ -19,8 +24,9 @@ pub(super) struct Problem {
     header: Option<(HeaderName, HeaderValue)>,
 }
 
+/// The JSON body of a [`Problem`].
 #[derive(Serialize)]
-struct Said<'a> {
+struct ErrorBody<'a> {
     error: &'a str,
 }
 
@@ -33,13 +39,15 @@ impl Problem {
         }
     }
 
+    /// Adds a header to the response.
     pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
         self
     }
 
+    /// Makes the problem of a method that the resource doesn't support.
     pub(super) fn method(allow: &'static str) -> Self {
-        let reason = format!("only {allow} is answered here");
+        let reason = format!("the method must be {allow}");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, reason).with(ALLOW, HeaderValue::from_static(allow))
     }
 
@@ -48,7 +56,7 @@ impl Problem {
     }
 
     pub(super) fn response(&self) -> Response<ConsoleBody> {
-        let mut response = json(self.status, &Said { error: &self.reason });
+        let mut response = json(self.status, &ErrorBody { error: &self.reason });
         if let Some((name, value)) = &self.header {
             response.headers_mut().insert(name, value.clone());
         }
@@ -56,13 +64,14 @@ impl Problem {
     }
 }
 
+/// Makes a response of a value as JSON.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response<ConsoleBody> {
     let text = serde_json::to_vec(value).unwrap_or_default();
-    whole(status, "application/json", text.into())
+    with_headers(status, "application/json", text.into())
 }
 
-/// Nothing is kept, and nothing is shown within another site's page.
-pub(super) fn whole(status: StatusCode, kind: &'static str, body: ConsoleBody) -> Response<ConsoleBody> {
+/// Makes a response of this content type, with the headers that all responses have.
+pub(super) fn with_headers(status: StatusCode, content_type: &'static str, body: ConsoleBody) -> Response<ConsoleBody> {
     const HEADERS: [(HeaderName, HeaderValue); 5] = [
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -78,6 +87,6 @@ pub(super) fn whole(status: StatusCode, kind: &'static str, body: ConsoleBody) -
     response.headers_mut().extend(HEADERS);
     response
         .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

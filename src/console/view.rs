@@ -1,20 +1,24 @@
-//! What is shown, as JSON has it. Durations are in seconds, moments in milliseconds since 1970.
+//! The JSON of breakers, their events and checks.
+//!
+//! Durations are in seconds, times in milliseconds since 1970. The names of fields are public:
+//! `openapi.json` lists them. A [`BreakerSummary`] stays equal from one second to the next as long
+//! as its breaker does, since the sampler sends only those that differ.
 
 use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use super::history::{Point, Rates};
+use super::history::{HistoryPoint, Rates};
 use crate::{
     agent::{Check, Instance},
-    breaker::Snapshot,
+    breaker::{CallTotals, Snapshot},
     config::Config,
     machine::TripReason,
 };
 
-/// A breaker in the list of all.
+/// A breaker in the list of all breakers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Shown {
+pub(super) struct BreakerSummary {
     pub(super) name: Arc<str>,
     state: &'static str,
     mode: &'static str,
@@ -25,36 +29,39 @@ pub(super) struct Shown {
     pub(super) since: u64,
     retry_at: Option<u64>,
     attempt: u32,
-    /// While it isn't closed: why it tripped.
-    why: Option<Why>,
-    /// And why it reopened since.
+    /// Why it left closed; `None` while it is closed.
+    why: Option<TripView>,
+    /// Why the last trial failed, if one has since.
     last_trial: Option<String>,
-    readings: Vec<Reading>,
+    readings: Vec<PolicyMeasurement>,
     rates: Rates,
     in_flight: u64,
     p50: Option<f64>,
     p99: Option<f64>,
     slow_after: Option<f64>,
-    /// Whether calls have gone to a backup.
+    /// Whether any calls have gone to a backup.
     has_backup: bool,
     last_check: Option<LastCheck>,
 }
 
+/// A reason for a trip, with what was measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Why {
+struct TripView {
     text: String,
     name: &'static str,
     measured: f64,
     threshold: f64,
 }
 
+/// A value that a policy measures, while the breaker is closed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Reading {
+struct PolicyMeasurement {
     name: &'static str,
     measured: f64,
     threshold: f64,
 }
 
+/// The latest of the agent's checks.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct LastCheck {
     failure: Option<String>,
@@ -62,24 +69,25 @@ struct LastCheck {
     latency: f64,
 }
 
-/// All there is to see of one breaker.
+/// One breaker in full, with its history, events and checks.
 #[derive(Debug, Serialize)]
-pub(super) struct Detail {
+pub(super) struct BreakerDetail {
     #[serde(flatten)]
-    pub(super) shown: Shown,
+    pub(super) summary: BreakerSummary,
     last_trip: Option<String>,
-    last_error: Option<ShownError>,
-    totals: Totals,
+    last_error: Option<ErrorView>,
+    totals: TotalsView,
     config: Option<Config>,
-    pub(super) history: Vec<Point>,
-    pub(super) events: Vec<Said>,
-    checks: Vec<ShownCheck>,
+    pub(super) history: Vec<HistoryPoint>,
+    pub(super) events: Vec<EventLine>,
+    checks: Vec<CheckView>,
 }
 
+/// The totals since the breaker was made.
 #[derive(Debug, Serialize)]
-struct Totals {
-    primary: Calls,
-    backup: Calls,
+struct TotalsView {
+    primary: CallsView,
+    backup: CallsView,
     refused: u64,
     failed_over: u64,
     readiness_waits: u64,
@@ -87,8 +95,9 @@ struct Totals {
     readiness_errors: u64,
 }
 
+/// The totals of the calls to one service.
 #[derive(Debug, Serialize)]
-struct Calls {
+struct CallsView {
     calls: u64,
     succeeded: u64,
     failed: u64,
@@ -99,25 +108,29 @@ struct Calls {
     mean_latency: Option<f64>,
 }
 
-/// An event, in a line.
+/// An event: its line of text, and its transition in the vocabulary of the log and the metrics.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Said {
+pub(super) struct EventLine {
     pub(super) at: u64,
     pub(super) breaker: Arc<str>,
     pub(super) text: String,
-    /// What kind it is: "opened", "half-opened" …
-    pub(super) kind: &'static str,
+    /// What the transition led to: see [`Transition::target`](crate::observe::Transition::target).
+    pub(super) to: &'static str,
+    /// Why: see [`Transition::cause`](crate::observe::Transition::cause).
+    pub(super) reason: &'static str,
 }
 
+/// The last error of the primary.
 #[derive(Debug, Serialize)]
-struct ShownError {
+struct ErrorView {
     text: Arc<str>,
     /// How long ago it was.
     ago: f64,
 }
 
+/// One of the agent's checks.
 #[derive(Debug, Serialize)]
-struct ShownCheck {
+struct CheckView {
     /// How long ago it was.
     ago: f64,
     latency: f64,
@@ -125,21 +138,23 @@ struct ShownCheck {
     was_trial: bool,
 }
 
+/// Rounds to three decimal places.
 fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
+/// Returns seconds, rounded to the microsecond, so that a value stays the same from one second to
+/// the next.
 fn secs(duration: Duration) -> f64 {
-    // To the microsecond: nobody sees more, and it stays the same from one second to the next.
     (duration.as_secs_f64() * 1e6).round() / 1e6
 }
 
-impl Shown {
+impl BreakerSummary {
     pub(super) fn rates(&self) -> Rates {
         self.rates
     }
 
-    /// At a moment, with what was shown a second before.
+    /// Makes the summary as of `now`. `before` is the one of a second ago.
     pub(super) fn new(
         snapshot: &Snapshot,
         rates: Rates,
@@ -148,8 +163,9 @@ impl Shown {
         before: Option<&Self>,
     ) -> Self {
         let state = snapshot.state.name();
-        // The clocks aren't read at the same moment: as long as nothing changes, neither does this.
-        let same = before.filter(|before| {
+        // The two clocks aren't read at the same instant. As long as the state is the same, so are
+        // the times shown.
+        let unchanged = before.filter(|before| {
             before.generation == snapshot.generation && before.state == state && before.share == snapshot.share
         });
         let since = now.saturating_sub(snapshot.lasted.as_millis() as u64);
@@ -161,13 +177,13 @@ impl Shown {
             reverts_at: reverts_at(snapshot, now),
             share: snapshot.share,
             generation: snapshot.generation,
-            since: same.map_or(since, |same| same.since),
-            retry_at: match same.and_then(|same| same.retry_at) {
+            since: unchanged.map_or(since, |before| before.since),
+            retry_at: match unchanged.and_then(|before| before.retry_at) {
                 Some(at) if at > now => Some(at),
                 _ => snapshot.retry_after.map(|after| now + after.as_millis() as u64),
             },
             attempt: snapshot.attempt,
-            why: snapshot.first_trip.as_ref().map(Why::new),
+            why: snapshot.first_trip.as_ref().map(TripView::new),
             last_trial: snapshot
                 .first_trip
                 .as_ref()
@@ -179,7 +195,7 @@ impl Shown {
                 .iter()
                 .filter_map(|policy| {
                     let measured = policy.measured()?;
-                    Some(Reading {
+                    Some(PolicyMeasurement {
                         name: policy.name(),
                         measured: rounded(measured.value),
                         threshold: rounded(measured.threshold),
@@ -197,14 +213,15 @@ impl Shown {
     }
 }
 
-/// To the second: the clocks aren't read at the same moment.
+/// Returns when the mode reverts, rounded to the second: the two clocks aren't read at the same
+/// instant.
 fn reverts_at(snapshot: &Snapshot, now: u64) -> Option<u64> {
-    let in_all = snapshot.mode_reverts_at?;
-    let left = in_all.since(snapshot.now).as_millis() as u64;
+    let reverts_at = snapshot.mode_reverts_at?;
+    let left = reverts_at.since(snapshot.now).as_millis() as u64;
     Some((now + left + 500) / 1000 * 1000)
 }
 
-impl Why {
+impl TripView {
     fn new(reason: &TripReason) -> Self {
         Self {
             text: reason.to_string(),
@@ -226,44 +243,44 @@ impl LastCheck {
     }
 }
 
-impl Detail {
+impl BreakerDetail {
     pub(super) fn new(
-        shown: Shown,
+        summary: BreakerSummary,
         snapshot: &Snapshot,
         config: Config,
         instance: Option<&Instance>,
-        history: Vec<Point>,
-        events: Vec<Said>,
+        history: Vec<HistoryPoint>,
+        events: Vec<EventLine>,
     ) -> Self {
         let totals = &snapshot.totals;
         let checks = instance.map(|instance| instance.history.as_slice()).unwrap_or_default();
         Self {
-            shown,
+            summary,
             last_trip: snapshot.last_trip.as_ref().map(ToString::to_string),
-            last_error: snapshot.last_error.as_ref().map(|error| ShownError {
+            last_error: snapshot.last_error.as_ref().map(|error| ErrorView {
                 text: error.text.clone(),
                 ago: secs(snapshot.now.since(error.at)),
             }),
-            totals: Totals {
-                primary: calls(&totals.primary),
-                backup: calls(&totals.backup),
+            totals: TotalsView {
+                primary: calls_view(&totals.primary),
+                backup: calls_view(&totals.backup),
                 refused: totals.refused,
                 failed_over: totals.failed_over,
                 readiness_waits: totals.readiness.waits,
                 readiness_wait: secs(totals.readiness.total),
                 readiness_errors: totals.readiness.errors,
             },
-            // A policy of a user's own can't be written.
+            // A custom policy has no written form.
             config: serde_json::to_vec(&config).is_ok().then_some(config),
             history,
             events,
-            checks: checks.iter().map(|check| shown_check(check, snapshot)).collect(),
+            checks: checks.iter().map(|check| check_view(check, snapshot)).collect(),
         }
     }
 }
 
-fn calls(calls: &crate::breaker::CallTotals) -> Calls {
-    Calls {
+fn calls_view(calls: &CallTotals) -> CallsView {
+    CallsView {
         calls: calls.calls,
         succeeded: calls.succeeded,
         failed: calls.failed,
@@ -275,8 +292,8 @@ fn calls(calls: &crate::breaker::CallTotals) -> Calls {
     }
 }
 
-fn shown_check(check: &Check, snapshot: &Snapshot) -> ShownCheck {
-    ShownCheck {
+fn check_view(check: &Check, snapshot: &Snapshot) -> CheckView {
+    CheckView {
         ago: secs(snapshot.now.since(check.at)),
         latency: secs(check.latency),
         failure: check.failure.as_ref().map(ToString::to_string),
