@@ -48,7 +48,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// The mode that is set, why, and until when.
+/// A mode that is set, why, and until when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ActiveMode {
     pub(super) mode: Mode,

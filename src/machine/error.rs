@@ -78,6 +78,7 @@ impl ConfigError {
         }
     }
 
+    /// Checks that a duration is above 0, and at most 365 days.
     pub(crate) fn check_duration(field: impl Into<Cow<'static, str>>, duration: Duration) -> Result<(), Self> {
         if duration.is_zero() || duration > YEAR {
             return Err(Self::out_of_range(
@@ -89,6 +90,7 @@ impl ConfigError {
         Ok(())
     }
 
+    /// Checks that a rate is above 0, and at most 1.
     pub(crate) fn check_rate(field: impl Into<Cow<'static, str>>, rate: f64) -> Result<(), Self> {
         if !(rate > 0.0 && rate <= 1.0) {
             return Err(Self::out_of_range(field, rate, "a rate above 0 and up to 1"));

@@ -25,8 +25,8 @@
 //! This module is public only with the feature `unstable-machine`, and **exempt from semantic
 //! versioning**: any release may change it. It is the inside of the breaker, so a new policy,
 //! setting or kind of ending changes it, and the promise of the rest of the crate must not stand in
-//! the way of that. The types that the rest of the crate shows (policies, settings, states,
-//! transitions) are stable under their paths there.
+//! the way of that. The types that the rest of the crate shows (policies, states, transitions) are
+//! stable under their paths there.
 //!
 //! # The four kinds of methods
 //!
@@ -142,7 +142,7 @@ pub use self::{
 };
 use self::{control::ActiveMode, latency::estimator::LatencyEstimator, state::Phase};
 
-/// The state machine of one breaker.
+/// A state machine that decides for one breaker.
 ///
 /// The [module](self) says which methods there are, in which order to call them, and what their
 /// caller owes.

@@ -1,4 +1,7 @@
 //! The settings of a machine, and their check.
+//!
+//! Each setting checks itself. What two of them say together is checked here: a policy that goes by
+//! slow calls needs a `slow_after`. A machine only ever has settings that passed.
 
 use super::{
     completion::CancelledCalls,
@@ -8,7 +11,7 @@ use super::{
     recovery::{Recovery, open_duration::OpenDuration},
 };
 
-/// The settings that a machine decides by.
+/// A machine's settings: what it decides by.
 ///
 /// ```
 /// use std::time::Duration;

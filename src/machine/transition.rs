@@ -1,4 +1,8 @@
 //! What changed at a breaker, for observers, logs, metrics and the console.
+//!
+//! The machine notes a [`Transition`] for each change, and the driver takes it. All that show
+//! transitions use the words of [`Transition::target`] and [`Transition::cause`], which are defined
+//! here and nowhere else.
 
 use std::{fmt, sync::Arc, time::Duration};
 

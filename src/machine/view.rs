@@ -87,6 +87,7 @@ impl Machine {
         self.mode.mode != Mode::Disabled
     }
 
+    /// Returns whether the breaker itself decides.
     pub(crate) fn is_automatic(&self) -> bool {
         self.mode.mode == Mode::Automatic
     }

@@ -61,7 +61,7 @@ pub(in crate::machine) struct LatencyEstimator {
     estimate: Option<Estimate>,
 }
 
-/// The call at which the estimator has to be asked next.
+/// A description of the call that has to ask the estimator next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::machine) enum NextSample {
     /// The first call from this moment on.

@@ -64,7 +64,7 @@ pub struct BucketView {
     pub silent_for: Option<Duration>,
 }
 
-/// The number of calls, by kind.
+/// A number of calls, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sums {
     pub(super) calls: u64,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::{counts::Counts, reason::TripReason};
 use crate::machine::error::ConfigError;
 
-/// The default trip policy: bad calls have outnumbered good ones by more than chance would give.
+/// A trip policy, the default: it trips once bad calls have outnumbered good ones by more than
+/// chance would give.
 ///
 /// A CUSUM (Page, *Continuous inspection schemes*, 1954) over single calls. With θ the tolerated
 /// rate of bad calls, a bad call puts a = (1 − θ)/θ into a bucket and a good one takes 1 out, never

@@ -164,6 +164,7 @@ impl Policy {
         }
     }
 
+    /// Returns the single policies, of which there is at least one.
     pub(crate) fn rules(&self) -> &[Rule] {
         match &self.0 {
             Rules::Single(rule) => slice::from_ref(rule),

@@ -1,9 +1,12 @@
 //! The two policies that go by a rate over a sliding window: of failures, and of slow calls.
+//!
+//! Both trip when their rate reaches a threshold, but not before the window holds enough calls for
+//! a rate to mean anything. A window of no calls has no rate, and never trips.
 
 use super::{counts::Counts, reason::TripReason, window::SlidingWindow};
 use crate::machine::error::ConfigError;
 
-/// The settings that the two rate policies share.
+/// A rate policy's settings, which both of them share.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Rate {
     pub(crate) threshold: f64,

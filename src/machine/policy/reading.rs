@@ -1,4 +1,7 @@
-//! A policy beside what it is asked about, for people to look at: snapshots, metrics, the console.
+//! A policy beside what it is asked about, for snapshots, metrics and the console.
+//!
+//! A [`PolicyReading`] is a copy: it shows how near a closed breaker is to a trip, and decides
+//! nothing.
 
 use super::{
     Policy, Rule,

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::machine::{completion::Assessment, time::Timestamp};
 
-/// The states of all policies of a closed breaker, and what they share.
+/// A closed breaker's memory: the states of all its policies, and what they share.
 #[derive(Clone, Debug)]
 pub(in crate::machine) struct PolicyStates {
     sums: Sums,
@@ -29,7 +29,7 @@ struct PolicyState {
     statistics: Statistics,
 }
 
-/// The statistics that a policy needs beside the sums since the breaker closed.
+/// A policy's statistics, beside the sums since the breaker closed.
 #[derive(Clone, Debug)]
 enum Statistics {
     Nothing,
@@ -167,7 +167,7 @@ impl PolicyState {
         }
     }
 
-    /// See [`PolicyStates::batch_until`].
+    /// Returns until when this policy allows a batch: see [`PolicyStates::batch_until`].
     fn batch_until(&self, now: Timestamp) -> Option<Timestamp> {
         match (&self.rule, &self.statistics) {
             // A user's own has to be asked after each outcome.

@@ -54,8 +54,8 @@ impl SlidingWindow {
     }
 }
 
-/// The memory behind a [`SlidingWindow`]. Recording is O(1); a gap of any length costs at most one
-/// pass over the slices.
+/// A memory of the calls in a [`SlidingWindow`]. Recording is O(1); a gap of any length costs at
+/// most one pass over the slices.
 #[derive(Clone, Debug)]
 pub(super) enum Window {
     Calls(CallWindow),
@@ -127,7 +127,7 @@ impl Window {
     }
 }
 
-/// The last calls, one by one.
+/// A window of calls: the last ones, one by one.
 #[derive(Clone, Debug)]
 pub(super) struct CallWindow {
     capacity: usize,
@@ -192,8 +192,8 @@ impl CallWindow {
     }
 }
 
-/// The sums of the last slices of time. Time is cut into numbered slices; slice `n` lives in place
-/// `n % SLICES` until slice `n + SLICES` needs it.
+/// A window of time: the sums of its slices. Time is cut into numbered slices; slice `n` lives in
+/// place `n % SLICES` until slice `n + SLICES` needs it.
 #[derive(Clone, Debug)]
 pub(super) struct TimeWindow {
     slice_nanos: u64,

@@ -24,7 +24,7 @@ const SIGMAS: f64 = 2.0;
 const NO_VERDICT_CALLS: u64 = 10;
 const NO_VERDICT_FOR: Duration = Duration::from_secs(1);
 
-/// The half-open state: how far access has returned.
+/// A half-open state: how far access has returned.
 #[derive(Clone, Debug)]
 pub(in crate::machine) struct HalfOpen {
     evidence: Evidence,

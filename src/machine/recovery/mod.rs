@@ -40,7 +40,7 @@ pub struct Recovery {
     misplaced: Option<&'static str>,
 }
 
-/// One of the two ways in which access returns.
+/// A way in which access returns: there are two.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Form {
     Gradual(Gradual),
@@ -51,7 +51,7 @@ pub(crate) enum Form {
 /// evidence of a relapse is enough than once the breaker is closed.
 const PROBATION: u32 = 8;
 
-/// The settings of a gradual recovery.
+/// A gradual recovery's settings.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Gradual {
     pub(crate) stages: Vec<u8>,

@@ -5,7 +5,7 @@
 
 use crate::machine::time::Timestamp;
 
-/// The reservations that are neither claimed nor lapsed.
+/// A list of the reservations that are neither claimed nor lapsed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reservations {
     open: Vec<Reservation>,
