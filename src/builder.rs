@@ -7,7 +7,7 @@ use std::{
 use crate::{
     Outcome,
     backup::{Backup, Reject, Wait},
-    breaker::Blueprint,
+    breaker::BreakerFactory,
     classify::ErrorsAsFailures,
     clock::{Clock, TokioClock},
     config::Config,
@@ -51,7 +51,7 @@ pub(crate) struct Parts<B, C, K> {
     pub(crate) classify: C,
     #[cfg_attr(not(feature = "keyed"), allow(dead_code, reason = "there are no keys"))]
     pub(crate) keys: K,
-    pub(crate) blueprint: Blueprint,
+    pub(crate) blueprint: BreakerFactory,
     pub(crate) config: Config,
     pub(crate) seed: u64,
     pub(crate) registry: Option<Registry>,
@@ -235,7 +235,7 @@ impl<B, C, K> Builder<B, C, K> {
             on_open: self.on_open,
             classify: self.classify,
             keys: self.keys,
-            blueprint: Blueprint {
+            blueprint: BreakerFactory {
                 auto,
                 clock: clock.unwrap_or_else(|| Arc::new(TokioClock::new())),
                 observers: Arc::new(Observers::new(observers)),

@@ -87,7 +87,6 @@ mod registry;
 pub mod replay;
 mod respond;
 mod service;
-mod sync;
 #[cfg(feature = "tower-http")]
 pub mod tower_http;
 mod waiting_task;

@@ -12,7 +12,7 @@ use tower::Service;
 
 use crate::{
     backup::{OnOpen, Reject},
-    breaker::{Breaker, Permit, Refused},
+    breaker::{Breaker, Permit, Refused, SlowPath},
     classify::{Classify, ErrorsAsFailures},
     future::CallFuture,
     machine::Outcome,
@@ -236,7 +236,7 @@ where
         let acquired = match self.promise.take() {
             Some(promise) => Ok(promise),
             None if B::WAITS => Ok(self.breaker.acquire_promised()),
-            None if ready == Readiness::Ready => match self.breaker.pass() {
+            None if ready == Readiness::Ready => match self.breaker.admit() {
                 // The way of most calls: the permit goes straight to its place.
                 Ok(permit) => {
                     return CallFuture::<S, Req, B, C>::primary(
@@ -247,9 +247,9 @@ where
                         classify,
                     );
                 }
-                Err(stopped) => self.breaker.acquire_stopped(stopped, B::HAS_BACKUP),
+                Err(slow) => self.breaker.acquire_slow(slow, B::HAS_BACKUP),
             },
-            None => match self.breaker.refuse(None, B::HAS_BACKUP) {
+            None => match self.breaker.refuse(SlowPath::default(), B::HAS_BACKUP) {
                 // The way of all calls while the breaker is open.
                 Ok(refused) => {
                     self.readiness = ready;

@@ -53,7 +53,7 @@ impl WaitingTask {
     pub(crate) fn poll_look(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.since.get_or_insert_with(|| self.breaker.now());
         self.look = Handle::try_current().is_ok().then(|| {
-            let after = self.breaker.next_look().unwrap_or(LATEST_LOOK);
+            let after = self.breaker.next_evaluation().unwrap_or(LATEST_LOOK);
             Box::pin(sleep(after.clamp(SOONEST_LOOK, LATEST_LOOK)))
         });
         match &mut self.look {

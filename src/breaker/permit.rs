@@ -1,12 +1,12 @@
 use std::{fmt, mem::forget, sync::Arc, time::Duration};
 
 use super::{
-    Handle,
-    lanes::{Lanes, TimedPass},
-    last_error::LastError,
-    pass::Pass,
-    shared::{Core, GOOD, Watched},
-    trail::Trail,
+    calls::Deadline,
+    fast_path::{FastPermit, Shards, TimedFastPermit},
+    shard_handle::ShardHandle,
+    snapshot::LastError,
+    state::{GOOD, LockedState},
+    timeline::CallTimeline,
 };
 use crate::{
     call_record::Moment,
@@ -38,59 +38,69 @@ pub struct Permit {
 }
 
 enum Call {
-    /// One of a healthy primary.
-    Passed(Pass),
-    Timed {
-        handle: Arc<Handle>,
-        pass: TimedPass,
+    /// A call to a healthy primary, on the fast path.
+    Fast(FastPermit),
+    /// The same, where it is timed.
+    FastTimed {
+        handle: Arc<ShardHandle>,
+        permit: TimedFastPermit,
     },
     // Boxed, so that the permit of a healthy call stays small.
     Primary {
-        handle: Arc<Handle>,
+        handle: Arc<ShardHandle>,
         held: Box<Held>,
     },
     /// One to the backup, while all are refused.
-    Diverted(Pass),
+    Diverted(FastPermit),
     Backup {
-        handle: Arc<Handle>,
+        handle: Arc<ShardHandle>,
         started: Timestamp,
     },
 }
 
 struct Held {
     ticket: Ticket,
-    watch: Watched,
+    deadline: Deadline,
     /// Where somebody wants to be told of each call.
-    trail: Option<Trail>,
+    timeline: Option<CallTimeline>,
 }
 
 impl Permit {
     #[inline(always)]
-    pub(super) fn passed(pass: Pass) -> Self {
-        Self::of(Call::Passed(pass))
+    pub(super) fn fast(permit: FastPermit) -> Self {
+        Self::of(Call::Fast(permit))
     }
 
     #[inline(always)]
-    pub(super) fn timed(handle: Arc<Handle>, pass: TimedPass) -> Self {
-        Self::of(Call::Timed { handle, pass })
+    pub(super) fn timed(handle: Arc<ShardHandle>, permit: TimedFastPermit) -> Self {
+        Self::of(Call::FastTimed { handle, permit })
     }
 
-    pub(super) fn primary(handle: Arc<Handle>, ticket: Ticket, watch: Watched, trail: Option<Trail>) -> Self {
-        let held = Box::new(Held { ticket, watch, trail });
+    pub(super) fn primary(
+        handle: Arc<ShardHandle>,
+        ticket: Ticket,
+        deadline: Deadline,
+        timeline: Option<CallTimeline>,
+    ) -> Self {
+        let held = Box::new(Held {
+            ticket,
+            deadline,
+            timeline,
+        });
         Self::of(Call::Primary { handle, held })
     }
 
     #[inline(always)]
-    pub(super) fn diverted(pass: Pass) -> Self {
-        Self::of(Call::Diverted(pass))
+    pub(super) fn diverted(permit: FastPermit) -> Self {
+        Self::of(Call::Diverted(permit))
     }
 
-    pub(super) fn backup(handle: Arc<Handle>, started: Timestamp) -> Self {
+    pub(super) fn backup(handle: Arc<ShardHandle>, started: Timestamp) -> Self {
         Self::of(Call::Backup { handle, started })
     }
 
     /// A permit that records nothing, for a call that goes nowhere.
-    pub(crate) const OF_NOTHING: Self = Self { call: None };
+    pub(crate) const UNTRACKED: Self = Self { call: None };
 
     #[inline(always)]
     fn of(call: Call) -> Self {
@@ -99,14 +109,14 @@ impl Permit {
 
     /// Takes the permit of a healthy call that isn't timed; others stay where they are.
     #[inline(always)]
-    pub(crate) fn take_passed(place: &mut Option<Self>) -> Option<Self> {
+    pub(crate) fn take_fast(place: &mut Option<Self>) -> Option<Self> {
         let pass = |place: &_| match place {
             Some(Self {
-                call: Some(Call::Passed(pass)),
-            }) => Some(pass.clone()),
+                call: Some(Call::Fast(permit)),
+            }) => Some(permit.clone()),
             _ => None,
         };
-        Self::take_by_words(place, pass).map(Self::passed)
+        Self::take_by_words(place, pass).map(Self::fast)
     }
 
     /// Takes the permit of a call to the backup that isn't timed; others stay where they are. (In one with the other, they cost each other what this is for.)
@@ -114,8 +124,8 @@ impl Permit {
     pub(crate) fn take_diverted(place: &mut Option<Self>) -> Option<Self> {
         let pass = |place: &_| match place {
             Some(Self {
-                call: Some(Call::Diverted(pass)),
-            }) => Some(pass.clone()),
+                call: Some(Call::Diverted(permit)),
+            }) => Some(permit.clone()),
             _ => None,
         };
         Self::take_by_words(place, pass).map(Self::diverted)
@@ -123,7 +133,10 @@ impl Permit {
 
     /// [`Option::take`] takes 16 bytes together, and waits for what was just written in words.
     #[inline(always)]
-    fn take_by_words(place: &mut Option<Self>, pass: impl FnOnce(&Option<Self>) -> Option<Pass>) -> Option<Pass> {
+    fn take_by_words(
+        place: &mut Option<Self>,
+        pass: impl FnOnce(&Option<Self>) -> Option<FastPermit>,
+    ) -> Option<FastPermit> {
         let pass = pass(place)?;
         // What is left there has been copied, and ends nothing.
         forget(place.take());
@@ -131,7 +144,7 @@ impl Permit {
     }
 
     /// `None` for a call that goes nowhere, or whose breaker nobody holds any more.
-    pub(crate) fn handle(&self) -> Option<Arc<Handle>> {
+    pub(crate) fn handle(&self) -> Option<Arc<ShardHandle>> {
         self.call.as_ref()?.handle()
     }
 
@@ -178,9 +191,9 @@ impl Permit {
     /// In half-open, an answer that then goes on for as long as a probe is given counts as good: a stream may never end.
     pub fn answered(&mut self) {
         if let Some((handle, held)) = self.stop() {
-            let answered = held.change(handle, Core::answer);
-            if let (Some(trail), Some(answered)) = (&mut held.trail, answered) {
-                trail.answer(answered);
+            let answered = held.change(handle, LockedState::answer);
+            if let (Some(timeline), Some(answered)) = (&mut held.timeline, answered) {
+                timeline.answer(answered);
             }
         }
     }
@@ -192,10 +205,10 @@ impl Permit {
             return;
         }
         if let Some(handle) = self.handle() {
-            let inner = &handle.inner;
+            let shared = &handle.shared;
             // A user's code, so not under the lock.
-            let error = Box::new(LastError::new(error, inner.now()));
-            let old = inner.update(|core, _, _| core.last_error.replace(error));
+            let error = Box::new(LastError::new(error, shared.now()));
+            let old = shared.update(|state, _, _| state.last_error.replace(error));
             drop(old);
         }
     }
@@ -205,8 +218,8 @@ impl Permit {
     pub fn retry_after(&mut self, pause: Duration) {
         if let Some((handle, held)) = self.stop() {
             handle
-                .inner
-                .update(|core, _, now| core.machine.asked_for_pause(&held.ticket, pause, now));
+                .shared
+                .update(|state, _, now| state.machine.asked_for_pause(&held.ticket, pause, now));
         }
     }
 
@@ -223,7 +236,7 @@ impl Permit {
         let Some(Call::Primary { handle, held }) = &self.call else {
             return false;
         };
-        held.ticket.is_expected() && held.ticket.generation() == handle.inner.shared.generation()
+        held.ticket.is_expected() && held.ticket.generation() == handle.shared.generation()
     }
 
     /// The primary was ready when first asked: the call has started when it was let through.
@@ -236,9 +249,9 @@ impl Permit {
     /// The primary wasn't ready when first asked: the call waits from here on.
     pub(crate) fn wait(&mut self) {
         if let Some(Call::Primary { handle, held }) = &mut self.call {
-            held.change(handle, |core, ticket, watch, lanes, now| {
+            held.change(handle, |state, ticket, deadline, shards, now| {
                 ticket.wait();
-                core.watch_anew(ticket, watch, lanes, now)
+                state.watch_anew(ticket, deadline, shards, now)
             });
         }
     }
@@ -251,20 +264,25 @@ impl Permit {
     }
 
     /// What is held of a call to the primary, now that somebody has to look at it, though it may have passed.
-    fn stop(&mut self) -> Option<(&Handle, &mut Held)> {
+    fn stop(&mut self) -> Option<(&ShardHandle, &mut Held)> {
         let call = self.call.as_mut()?;
-        let held = |(ticket, watch)| {
-            let trail = None;
-            Box::new(Held { ticket, watch, trail })
+        let held = |(ticket, deadline)| {
+            let timeline = None;
+            Box::new(Held {
+                ticket,
+                deadline,
+                timeline,
+            })
         };
         match call {
-            Call::Passed(pass) => {
-                let handle = pass.breaker()?.handle().clone();
-                let held = held(handle.stopped(pass));
+            Call::Fast(permit) => {
+                let handle = permit.breaker()?.handle().clone();
+                let held = held((permit.ticket(), Deadline::None));
+                permit.end_slow();
                 *call = Call::Primary { handle, held };
             }
-            Call::Timed { handle, pass } => {
-                let held = held(handle.stopped_timed(pass));
+            Call::FastTimed { handle, permit } => {
+                let held = held(handle.take_over(permit));
                 *call = Call::Primary {
                     handle: handle.clone(),
                     held,
@@ -280,10 +298,10 @@ impl Permit {
 }
 
 impl Call {
-    fn handle(&self) -> Option<Arc<Handle>> {
+    fn handle(&self) -> Option<Arc<ShardHandle>> {
         match self {
-            Self::Passed(pass) | Self::Diverted(pass) => Some(pass.breaker()?.handle().clone()),
-            Self::Timed { handle, .. } | Self::Primary { handle, .. } | Self::Backup { handle, .. } => {
+            Self::Fast(permit) | Self::Diverted(permit) => Some(permit.breaker()?.handle().clone()),
+            Self::FastTimed { handle, .. } | Self::Primary { handle, .. } | Self::Backup { handle, .. } => {
                 Some(handle.clone())
             }
         }
@@ -292,27 +310,29 @@ impl Call {
     #[inline(always)]
     fn end(self, ending: Ending) {
         match self {
-            Self::Passed(pass) if ending == GOOD && pass.end_good() => {}
-            Self::Diverted(pass) if ending == GOOD && pass.end_backed_up() => {}
-            Self::Timed { handle, pass } if ending == GOOD => handle.end_timed(pass),
-            call => call.end_at_lock(ending),
+            Self::Fast(permit) if ending == GOOD && permit.end_good() => {}
+            Self::Diverted(permit) if ending == GOOD => permit.end_diverted(),
+            Self::FastTimed { handle, permit } if ending == GOOD => handle.end_timed(&permit),
+            call => call.end_slow(ending),
         }
     }
 
     #[inline(never)]
-    fn end_at_lock(self, ending: Ending) {
+    fn end_slow(self, ending: Ending) {
         match self {
-            Self::Passed(pass) => {
-                if let Some(breaker) = pass.breaker() {
-                    breaker.handle().end_stopped(&pass, ending);
+            Self::Fast(permit) => {
+                if let Some(breaker) = permit.breaker() {
+                    breaker.handle().end_slow(&permit, ending);
                 }
+                permit.end_slow();
             }
-            Self::Diverted(pass) => {
-                if let Some(breaker) = pass.breaker() {
+            Self::Diverted(permit) => {
+                if let Some(breaker) = permit.breaker() {
                     breaker.handle().end_backup(None, ending);
                 }
+                permit.end_slow();
             }
-            Self::Timed { handle, pass } => handle.end_stopped_timed(&pass, ending, None),
+            Self::FastTimed { handle, permit } => handle.end_timed_slow(&permit, ending),
             Self::Primary { handle, held } => held.end(&handle, ending),
             Self::Backup { handle, started } => handle.end_backup(Some(started), ending),
         }
@@ -321,43 +341,47 @@ impl Call {
 
 impl Held {
     #[inline(never)]
-    fn start(&mut self, handle: &Handle) {
+    fn start(&mut self, handle: &ShardHandle) {
         if self.ticket.has_started() {
             return;
         }
-        let started = self.change(handle, |core, ticket, watch, lanes, now| {
+        let started = self.change(handle, |state, ticket, deadline, shards, now| {
             // A promise that has run out is kept all the same, and its outcome is stale.
-            core.machine.redeem(ticket, now);
+            state.machine.redeem(ticket, now);
             ticket.start(now);
-            core.watch_anew(ticket, watch, lanes, now)
+            state.watch_anew(ticket, deadline, shards, now)
         });
         if let Some(started) = started {
             // A promise that is never used was no call.
-            self.trail
-                .get_or_insert_with(|| Trail::new(started, true))
+            self.timeline
+                .get_or_insert_with(|| CallTimeline::new(started, true))
                 .start(started);
         }
     }
 
     fn change(
         &mut self,
-        handle: &Handle,
-        step: impl FnOnce(&mut Core, &mut Ticket, Watched, &Lanes, Timestamp) -> Watched,
+        handle: &ShardHandle,
+        step: impl FnOnce(&mut LockedState, &mut Ticket, Deadline, &Shards, Timestamp) -> Deadline,
     ) -> Option<Moment> {
-        let (ticket, watch) = (&mut self.ticket, self.watch);
+        let (ticket, deadline) = (&mut self.ticket, self.deadline);
         let (changed, moment) = handle
-            .inner
-            .step(|core, lanes, now| step(core, ticket, watch, lanes, now));
-        self.watch = changed;
+            .shared
+            .step(|state, shards, now| step(state, ticket, deadline, shards, now));
+        self.deadline = changed;
         moment
     }
 
-    fn end(self, handle: &Handle, ending: Ending) {
-        let Self { ticket, watch, trail } = self;
-        let inner = &handle.inner;
-        let ((), ended) = inner.step(|core, lanes, now| core.settle(ticket, watch, ending, lanes, now));
-        if let (Some(trail), Some(ended)) = (trail, ended) {
-            inner.tell_call(&trail.record(inner.name.clone(), ending.into(), ended));
+    fn end(self, handle: &ShardHandle, ending: Ending) {
+        let Self {
+            ticket,
+            deadline,
+            timeline,
+        } = self;
+        let shared = &handle.shared;
+        let ((), ended) = shared.step(|state, shards, now| state.settle(ticket, deadline, ending, shards, now));
+        if let (Some(timeline), Some(ended)) = (timeline, ended) {
+            shared.notify_call(&timeline.record(shared.name.clone(), ending.into(), ended));
         }
     }
 }
@@ -376,7 +400,7 @@ impl fmt::Debug for Permit {
         f.debug_struct("Permit")
             .field(
                 "breaker",
-                &self.handle().map_or("".into(), |handle| handle.inner.name.clone()),
+                &self.handle().map_or("".into(), |handle| handle.shared.name.clone()),
             )
             .field("backup", &self.is_backup())
             .finish_non_exhaustive()

@@ -10,7 +10,7 @@ use papaya::HashSet;
 
 use super::{entry::Entry, name};
 use crate::{
-    breaker::{Blueprint, Breaker},
+    breaker::{Breaker, BreakerFactory},
     config::Config,
     machine::{ConfigError, Settings, Timestamp},
     registry::Registry,
@@ -24,7 +24,7 @@ pub(super) struct Store<K> {
     pub(super) overflow: Breaker,
     /// Those of the configuration, for all that have no others.
     settings: Arc<Settings>,
-    plan: Blueprint,
+    plan: BreakerFactory,
     seed: u64,
     registry: Option<Registry>,
     found: HashSet<Entry<K>>,
@@ -34,7 +34,7 @@ pub(super) struct Store<K> {
 
 /// What a store is made from.
 pub(super) struct Plan {
-    pub(super) breakers: Blueprint,
+    pub(super) breakers: BreakerFactory,
     pub(super) config: Config,
     pub(super) seed: u64,
     pub(super) registry: Option<Registry>,

@@ -19,7 +19,7 @@
 //! # }
 //! ```
 
-mod calm;
+mod batch;
 mod control;
 mod cooldown;
 mod evidence;
@@ -44,7 +44,7 @@ mod yardstick;
 use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::{
-    calm::{Calm, GoodCalls, Refusing},
+    batch::{BatchWindow, RejectWindow, SuccessBatch},
     cooldown::Chance,
     group::Seat,
     time::Rough,

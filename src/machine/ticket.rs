@@ -119,7 +119,7 @@ impl Ticket {
         }
     }
 
-    /// The ticket of a call that started while the machine was [calm](super::Machine::calm), and had none.
+    /// The ticket of a call that started while the machine was [calm](super::Machine::batch_window), and had none.
     pub(crate) fn passed(generation: u64, started: Option<Timestamp>, slow_after: Option<Duration>) -> Self {
         Self {
             start: started.map_or(Start::Untimed, Start::At),

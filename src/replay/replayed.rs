@@ -9,7 +9,7 @@ use super::{
     verdict::{Verdict, Verdicts},
 };
 use crate::{
-    breaker::{Blueprint, Breaker, Permit},
+    breaker::{Breaker, BreakerFactory, Permit},
     call_record::CallOutcome,
     config::Config,
     event::{Event, Events, Observer, Observers},
@@ -60,10 +60,10 @@ impl<'a> Replayed<'a> {
     ) -> Result<Self, ConfigError> {
         let clock = TraceClock::default();
         let observers: Vec<Box<dyn Observer>> = vec![Box::new(StepByStep)];
-        let plan = Blueprint {
+        let plan = BreakerFactory {
             clock: Arc::new(clock.clone()),
             observers: Arc::new(Observers::new(observers)),
-            ..Blueprint::new(SlowAfter::Learned)
+            ..BreakerFactory::new(SlowAfter::Learned)
         };
         let breaker = plan.breaker(config, seed)?;
         Ok(Self {
@@ -83,7 +83,7 @@ impl<'a> Replayed<'a> {
         self.clock.set(step.at);
         let admitted = match step.event {
             StepEvent::Look => {
-                self.breaker.look();
+                self.breaker.evaluate();
                 None
             }
             StepEvent::Admit(index) => Some((index, self.admit(index))),

@@ -1,6 +1,24 @@
-use std::time::Duration;
+//! What there is to see of a breaker: its state, its totals, and the primary's last error.
 
-use crate::machine::{Ending, Judgement, Outcome, Settled};
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::machine::{Ending, Judgement, Outcome, Settled, Timestamp, View};
+
+/// What there is to see of a breaker. Looking changes nothing.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The breaker's name.
+    pub name: Arc<str>,
+    /// State, share, mode, counts: what it decides by, and what it has decided.
+    pub view: View,
+    /// What it has seen since it was made.
+    pub totals: Totals,
+    /// Calls to the primary that have been started and haven't ended.
+    pub in_flight: u64,
+    /// The last error of the primary, where somebody [notes](crate::Permit::note_error) them: `http::ByStatus` does, and [`ShowErrors`](crate::ShowErrors).
+    pub last_error: Option<LastError>,
+}
 
 /// What a breaker has seen since it was made. These only grow: `reset` leaves them alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +74,16 @@ pub struct ReadinessTotals {
     pub errors: u64,
 }
 
+/// The last error of the primary that somebody has [noted](crate::Permit::note_error).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LastError {
+    /// What it said, in its first 200 bytes.
+    pub text: Arc<str>,
+    /// When that was, by the breaker's clock.
+    pub at: Timestamp,
+}
+
 impl CallTotals {
     /// The mean latency; `None` where nothing has come back yet.
     #[must_use]
@@ -97,5 +125,15 @@ impl CallTotals {
             self.latency = self.latency.saturating_add(latency);
             self.timed += 1;
         }
+    }
+}
+
+impl LastError {
+    pub(super) fn new(error: &dyn fmt::Display, at: Timestamp) -> Self {
+        const LONGEST: usize = 200;
+        let mut text = error.to_string();
+        let end = (0..=LONGEST.min(text.len())).rfind(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+        Self { text: text.into(), at }
     }
 }

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use super::{Breaker, inner::Inner, kept::KeptLanes};
+use super::{breaker::Breaker, fast_path::PooledShards, shared::SharedBreaker};
 use crate::{
     clock::Clock,
     config::Config,
@@ -11,7 +11,7 @@ use crate::{
 
 /// What breakers are made by: all that those of one layer have in common.
 #[derive(Clone)]
-pub(crate) struct Blueprint {
+pub(crate) struct BreakerFactory {
     /// What [`SlowAfter::Auto`] stands for.
     pub(crate) auto: SlowAfter,
     pub(crate) clock: Arc<dyn Clock>,
@@ -19,9 +19,9 @@ pub(crate) struct Blueprint {
     pub(crate) group: Option<Group>,
 }
 
-impl Blueprint {
+impl BreakerFactory {
     /// With tokio's clock, and nobody to tell.
-    #[cfg(feature = "replay")]
+    #[cfg(any(test, feature = "replay"))]
     pub(crate) fn new(auto: SlowAfter) -> Self {
         Self {
             auto,
@@ -35,7 +35,7 @@ impl Blueprint {
     pub(crate) fn breaker(&self, config: Config, seed: u64) -> Result<Breaker, ConfigError> {
         config.check()?;
         let Config { name, settings } = config;
-        self.with_lanes(name, Arc::new(settings), seed, KeptLanes::take())
+        self.with_shards(name, Arc::new(settings), seed, PooledShards::take())
     }
 
     /// One that takes less memory, for as many of them as there may be keys: its calls share one lock.
@@ -46,29 +46,29 @@ impl Blueprint {
         settings: Arc<Settings>,
         seed: u64,
     ) -> Result<Breaker, ConfigError> {
-        self.with_lanes(name, settings, seed, KeptLanes::none())
+        self.with_shards(name, settings, seed, PooledShards::disabled())
     }
 
-    fn with_lanes(
+    fn with_shards(
         &self,
         name: Arc<str>,
         settings: Arc<Settings>,
         seed: u64,
-        lanes: KeptLanes,
+        shards: PooledShards,
     ) -> Result<Breaker, ConfigError> {
         let machine = Machine::with_auto_as(self.auto, settings, seed)?;
         let member = self.group.as_ref().map(Group::join);
-        let inner = Inner::new(self, name, machine, member, lanes);
-        if let Some(member) = &inner.member {
-            member.is_judged_as(Arc::downgrade(&inner) as _);
+        let shared = SharedBreaker::new(self, name, machine, member, shards);
+        if let Some(member) = &shared.member {
+            member.is_judged_as(Arc::downgrade(&shared) as _);
         }
-        Ok(Breaker::new(&inner))
+        Ok(Breaker::new(&shared))
     }
 }
 
-impl fmt::Debug for Blueprint {
+impl fmt::Debug for BreakerFactory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Blueprint")
+        f.debug_struct("BreakerFactory")
             .field("auto", &self.auto)
             .field("group", &self.group)
             .finish_non_exhaustive()

@@ -4,13 +4,13 @@ use crate::call_record::{CallOutcome, CallRecord, Moment};
 
 /// What is kept of a call on its way, where somebody wants to be told of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Trail {
+pub(super) struct CallTimeline {
     admitted: Moment,
     started: Option<Moment>,
     answered: Option<Moment>,
 }
 
-impl Trail {
+impl CallTimeline {
     pub(super) fn new(admitted: Moment, has_started: bool) -> Self {
         Self {
             admitted,

@@ -5,7 +5,7 @@ use super::{Judgement, Machine, Mode, Phase, Settled, Timestamp, yardstick::Next
 /// As long as this holds, a good call that comes back in time changes nothing but counts, and may be told later: see
 /// [`Machine::good_calls`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Calm {
+pub(crate) struct BatchWindow {
     pub(crate) generation: u64,
     /// A call that takes longer has to be told at once.
     pub(crate) slow_after: Option<Duration>,
@@ -19,7 +19,7 @@ pub(crate) struct Calm {
 
 /// Calls of a healthy primary, told together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct GoodCalls {
+pub(crate) struct SuccessBatch {
     pub(crate) generation: u64,
     /// How many have started.
     pub(crate) started: u64,
@@ -27,13 +27,11 @@ pub(crate) struct GoodCalls {
     pub(crate) good: u64,
     /// When the last one did.
     pub(crate) last: Timestamp,
-    /// Whether it was known how long each took.
-    pub(crate) timed: bool,
 }
 
 /// As long as this holds, a refused call changes nothing but counts, and may be told later: see [`Machine::refused_calls`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refusing {
+pub(crate) struct RejectWindow {
     /// From then on each call has to be told at once.
     pub(crate) until: Timestamp,
     /// When callers are told to come back; `None` where only an operator can tell.
@@ -43,7 +41,7 @@ pub(crate) struct Refusing {
 /// What needn't be told at once.
 impl Machine {
     /// Whether good calls may be told later, and until when. Anything else, told in between, is told after them.
-    pub(crate) fn calm(&self) -> Option<Calm> {
+    pub(crate) fn batch_window(&self) -> Option<BatchWindow> {
         let Phase::Closed { tallies, quiet_until } = &self.phase else {
             return None;
         };
@@ -52,7 +50,7 @@ impl Machine {
         }
         let calm_until = tallies.calm_until(self.latest)?;
         let next_pick = self.is_learning().then(|| self.yardstick.next_pick());
-        Some(Calm {
+        Some(BatchWindow {
             generation: self.generation,
             slow_after: self.slow_after(),
             is_timed: self.is_learning() || calm_until < Timestamp::END,
@@ -73,25 +71,25 @@ impl Machine {
     }
 
     /// Where it is open: until when refused calls may be told later, and what their callers are told.
-    pub(crate) fn refusing(&self) -> Option<Refusing> {
+    pub(crate) fn reject_window(&self) -> Option<RejectWindow> {
         let Phase::Open(cooldown) = &self.phase else {
             return None;
         };
         Some(if self.mode.mode == Mode::ForcedOpen {
             let reverts_at = self.mode.reverts_at;
-            Refusing {
+            RejectWindow {
                 until: reverts_at.unwrap_or(Timestamp::END),
                 retry_at: reverts_at,
             }
         } else {
-            Refusing {
+            RejectWindow {
                 until: cooldown.refuses_until(),
                 retry_at: Some(cooldown.until()),
             }
         })
     }
 
-    /// Tells of calls that were [refused](Self::refusing).
+    /// Tells of calls that were [refused](Self::reject_window).
     pub(crate) fn refused_calls(&mut self, calls: u64) {
         if let Phase::Open(cooldown) = &mut self.phase {
             cooldown.refused(u32::try_from(calls).unwrap_or(u32::MAX));
@@ -109,8 +107,8 @@ impl Machine {
         Settled::Counted(good)
     }
 
-    /// Tells of good calls that started and came back while [calm](Self::calm).
-    pub(crate) fn good_calls(&mut self, calls: GoodCalls) {
+    /// Tells of good calls that started and came back while [calm](Self::batch_window).
+    pub(crate) fn good_calls(&mut self, calls: SuccessBatch) {
         self.latest = self.latest.max(calls.last);
         if self.is_learning() {
             self.yardstick.pass(u32::try_from(calls.started).unwrap_or(u32::MAX));

@@ -1,18 +1,18 @@
 //! What threads share: from std, or from loom, which tries every order of events.
 
 #[cfg(breaker_loom)]
-pub(crate) use self::modelled::{thread_number, thread_number_if_known};
+pub(in crate::breaker) use self::modelled::{shards_needed, thread_number, thread_number_if_known};
 #[cfg(not(breaker_loom))]
-pub(crate) use self::real::{thread_number, thread_number_if_known};
+pub(in crate::breaker) use self::real::{shards_needed, thread_number, thread_number_if_known};
 #[cfg(breaker_loom)]
-pub(crate) use loom::sync::{
+pub(in crate::breaker) use loom::sync::{
     Mutex,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
 #[cfg(not(breaker_loom))]
-pub(crate) use std::sync::{
+pub(in crate::breaker) use std::sync::{
     Mutex,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
 
 #[cfg(not(breaker_loom))]
@@ -20,7 +20,9 @@ mod real {
     use std::{
         cell::Cell,
         collections::BTreeSet,
-        sync::{Mutex, PoisonError},
+        num::NonZero,
+        sync::{Mutex, OnceLock, PoisonError},
+        thread::available_parallelism,
     };
 
     thread_local! {
@@ -77,6 +79,17 @@ mod real {
             NUMBER.set(ENDING);
             ALL.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
         }
+    }
+
+    /// Returns as many as there are processors, but a power of 2, and no more than are worth their memory.
+    pub(crate) fn shards_needed() -> usize {
+        static SHARDS: OnceLock<usize> = OnceLock::new();
+        *SHARDS.get_or_init(|| {
+            available_parallelism()
+                .map_or(1, NonZero::get)
+                .next_power_of_two()
+                .min(16)
+        })
     }
 
     #[cfg(test)]
@@ -141,4 +154,8 @@ mod modelled {
     }
 
     pub(crate) use self::thread_number as thread_number_if_known;
+
+    pub(crate) fn shards_needed() -> usize {
+        2
+    }
 }

@@ -1,0 +1,378 @@
+//! The handle of one breaker: how it is read, and how calls are admitted.
+
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    task::Waker,
+    time::Duration,
+};
+
+use super::{
+    fast_path::{
+        Admission, FastPermit, FastRefusal, PooledShards, Shards, SlowPath, index_among_others, thread_number,
+        thread_number_if_known,
+    },
+    permit::Permit,
+    shard_handle::{Refused, ShardHandle},
+    shared::SharedBreaker,
+    snapshot::Snapshot,
+    state::LockedState,
+};
+use crate::{
+    call_record::CallOutcome,
+    config::Config,
+    error::CircuitOpen,
+    event::Events,
+    machine::{State, Timestamp},
+};
+
+/// The handle of one breaker: look at it, steer it, or use it without Tower. A cheap clone of the one that the layer holds.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_breaker::{CircuitBreakerLayer, State};
+///
+/// # fn main() -> Result<(), tower_breaker::ConfigError> {
+/// let layer = CircuitBreakerLayer::builder().name("payments").build()?;
+/// let breaker = layer.breaker().clone();
+///
+/// breaker.force_open("the database is being moved", Duration::from_secs(600));
+/// assert_eq!(breaker.state(), State::Open);
+/// assert!(breaker.try_acquire().is_err());
+///
+/// breaker.reset("moved");
+/// assert_eq!(breaker.state(), State::Closed);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Breaker {
+    /// One for each shard; their number is a power of 2.
+    handles: Arc<[Arc<ShardHandle>]>,
+    shards: PooledShards,
+}
+
+/// A handle that doesn't keep the breaker alive.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakBreaker {
+    handles: Weak<[Arc<ShardHandle>]>,
+}
+
+impl Breaker {
+    pub(super) fn new(shared: &Arc<SharedBreaker>) -> Self {
+        let breaker = Self {
+            handles: ShardHandle::for_each_shard(shared),
+            shards: shared.shards.clone(),
+        };
+        breaker.shards.attach(breaker.downgrade());
+        breaker
+    }
+
+    #[inline]
+    pub(super) fn shared(&self) -> &SharedBreaker {
+        &self.handles[0].shared
+    }
+
+    /// Returns the handle for the calling thread.
+    #[inline(always)]
+    pub(super) fn handle(&self) -> &Arc<ShardHandle> {
+        self.handles
+            .get(thread_number_if_known())
+            .unwrap_or_else(|| self.handle_among_others())
+    }
+
+    #[inline(never)]
+    fn handle_among_others(&self) -> &Arc<ShardHandle> {
+        &self.handles[index_among_others(thread_number(), self.handles.len())]
+    }
+
+    /// The name that it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared().name
+    }
+
+    /// The right to make one call now.
+    ///
+    /// # Errors
+    ///
+    /// [`CircuitOpen`] where the breaker refuses the call; it says when to come back.
+    #[inline]
+    pub fn try_acquire(&self) -> Result<Permit, CircuitOpen> {
+        self.acquire(false).map_err(|refused| refused.open)
+    }
+
+    /// Where the calls go now.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let now = self.now();
+        self.shared().count(now, |state, _| state.machine.state(now))
+    }
+
+    /// Everything there is to see.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let now = self.now();
+        self.shared().count(now, |state, shards| Snapshot {
+            name: self.shared().name.clone(),
+            view: state.machine.view(now),
+            totals: state.totals(shards),
+            in_flight: state.in_flight(shards),
+            last_error: state.last_error.as_deref().cloned(),
+        })
+    }
+
+    /// The events from here on, as a stream: of the last [`Events::CAPACITY`] that haven't been read, none is lost.
+    #[must_use]
+    pub fn subscribe(&self) -> Events {
+        self.shared().listeners.subscribe()
+    }
+
+    /// What it decides by.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.shared().read(|state| Config {
+            name: self.shared().name.clone(),
+            settings: state.machine.settings().clone(),
+        })
+    }
+
+    /// A permit for a call, which goes to the backup, if there is one, where the primary may not have it.
+    #[inline]
+    pub(crate) fn acquire(&self, has_backup: bool) -> Result<Permit, Refused> {
+        self.admit().or_else(|slow| self.acquire_slow(slow, has_backup))
+    }
+
+    /// Returns a permit on the fast path, or what [`acquire_slow`](Self::acquire_slow) takes.
+    #[inline(always)]
+    pub(crate) fn admit(&self) -> Result<Permit, SlowPath> {
+        match self.shards.start() {
+            Admission::Fast(word) => Ok(Permit::fast(FastPermit::new(&self.shards, word))),
+            Admission::FastTimed(word) => self.handle().start_timed(word),
+            Admission::Slow => Err(SlowPath::default()),
+        }
+    }
+
+    /// Returns a permit for a call that can't take the fast path; it goes to the backup, if there is one, where the primary
+    /// may not have it.
+    #[inline(never)]
+    pub(crate) fn acquire_slow(&self, slow: SlowPath, has_backup: bool) -> Result<Permit, Refused> {
+        match self.refuse(slow, has_backup) {
+            Ok(refused) => Err(refused.by(self)),
+            Err(now) => self.handle().acquire(now, has_backup),
+        }
+    }
+
+    /// Like [`acquire_slow`](Self::acquire_slow), but for a call that has to wait for the primary's readiness first.
+    pub(crate) fn acquire_waiting(&self, has_backup: bool) -> Result<Permit, Refused> {
+        match self.refuse(SlowPath::default(), has_backup) {
+            Ok(refused) => Err(refused.by(self)),
+            Err(now) => self.acquire_waiting_at(now, has_backup),
+        }
+    }
+
+    pub(crate) fn acquire_waiting_at(&self, now: Timestamp, has_backup: bool) -> Result<Permit, Refused> {
+        self.handle().acquire_waiting(now, has_backup)
+    }
+
+    /// Refuses a call on the fast path; returns what the clock said where it has to take the lock.
+    #[inline(always)]
+    pub(crate) fn refuse(&self, slow: SlowPath, has_backup: bool) -> Result<FastRefusal, Timestamp> {
+        let now = slow.now.unwrap_or_else(|| self.now());
+        self.shards.refuse(has_backup, now).ok_or(now)
+    }
+
+    /// A permit for a call that was promised when the breaker was closed: it is honoured, though its outcome may be stale.
+    pub(crate) fn acquire_promised(&self) -> Permit {
+        self.admit().unwrap_or_else(|slow| {
+            let now = slow.now.unwrap_or_else(|| self.now());
+            self.handle().acquire_promised(now)
+        })
+    }
+
+    /// A permit for a call that may be made within the time that a promise holds. None is needed where all calls flow.
+    pub(crate) fn promise(&self) -> Result<Option<Permit>, CircuitOpen> {
+        self.handle().promise()
+    }
+
+    /// Whether the machine still stands by this permit: no trip or manual change since, and no promise run out.
+    pub(crate) fn honours(&self, permit: &Permit) -> bool {
+        let now = self.now();
+        permit
+            .ticket()
+            .is_some_and(|ticket| self.shared().read(|state| state.machine.holds(ticket, now)))
+    }
+
+    /// Whether it is closed, by its own decision.
+    #[cfg(feature = "console")]
+    pub(crate) fn is_healthy(&self) -> bool {
+        let now = self.now();
+        self.shared().read(|state| state.machine.is_healthy(now))
+    }
+
+    /// Whether nothing would be lost with it.
+    #[cfg(feature = "keyed")]
+    pub(crate) fn is_dispensable(&self) -> bool {
+        let now = self.now();
+        self.shared().count(now, |state, shards| {
+            state.machine.is_healthy(now) && state.in_flight(shards) == 0
+        })
+    }
+
+    /// Gives it up, and says so. Its memory may be kept for a while.
+    #[cfg(feature = "keyed")]
+    pub(crate) fn evict(&self) {
+        self.update(|state, _, _| state.machine.evict());
+        self.shared().listeners.end();
+        if let Some(member) = &self.shared().member {
+            member.leave();
+        }
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakBreaker {
+        WeakBreaker {
+            handles: Arc::downgrade(&self.handles),
+        }
+    }
+
+    /// Whether trials are kept for [`acquire_for_trial`](Self::acquire_for_trial): as many have to let go as keep them.
+    pub(crate) fn keep_trials(&self, keep: bool) {
+        self.update(|state, _, _| state.machine.keep_trials(keep));
+    }
+
+    /// A permit for a call of the trial, where there is one to be made, by somebody who isn't a caller.
+    pub(crate) fn acquire_for_trial(&self) -> Option<Permit> {
+        self.handle().acquire_for_trial()
+    }
+
+    /// Brings the breaker up to date: what is overdue is found, and evidence that has lasted long enough trips.
+    pub(crate) fn evaluate(&self) {
+        self.update(|state, _, now| state.machine.reconsider(now));
+    }
+
+    /// Whether all calls go to the primary, as far as can be told without asking what the time is.
+    #[inline]
+    pub(crate) fn seems_flowing(&self) -> bool {
+        self.shards.all_flow().unwrap_or_else(|| self.is_flowing())
+    }
+
+    /// Whether all calls go to the primary, so that its readiness is worth waiting for.
+    pub(crate) fn is_flowing(&self) -> bool {
+        self.update(|state, _, now| {
+            state.machine.reconsider(now);
+            state.is_flowing(now)
+        })
+    }
+
+    /// A call goes elsewhere because the primary's readiness failed.
+    pub(crate) fn divert(&self, has_backup: bool) -> Refused {
+        self.handle().divert(has_backup)
+    }
+
+    pub(crate) fn readiness_failed(&self) {
+        let (counts, moment) = self.shared().step(|state, _, now| state.readiness_failed(now));
+        if let Some(moment) = moment {
+            let outcome = if counts {
+                CallOutcome::Failure
+            } else {
+                CallOutcome::Refused
+            };
+            self.shared().notify_at_once(moment, counts, outcome);
+        }
+    }
+
+    /// The primary's readiness failed, whatever else that leads to.
+    pub(crate) fn note_readiness_error(&self) {
+        self.update(|state, _, _| state.totals.readiness.errors += 1);
+    }
+
+    pub(crate) fn waited_since(&self, since: Timestamp) {
+        self.update(|state, _, now| state.waited(now.since(since)));
+    }
+
+    /// In how long there may be something to decide though nothing happens.
+    pub(crate) fn next_evaluation(&self) -> Option<Duration> {
+        let now = self.now();
+        let next = self.shared().count(now, LockedState::next_decision)?;
+        Some(next.since(now))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared().now()
+    }
+
+    pub(crate) fn wake_at_change(&self, place: &mut Option<u64>, waker: &Waker) -> bool {
+        self.shared().waiters.register(place, waker)
+    }
+
+    pub(crate) fn stop_waking(&self, place: u64) {
+        self.shared().waiters.forget(place);
+    }
+
+    pub(super) fn update<R>(&self, change: impl FnOnce(&mut LockedState, &Shards, Timestamp) -> R) -> R {
+        self.shared().update(change)
+    }
+}
+
+impl FastRefusal {
+    /// Returns what the caller is told by the breaker that refused the call.
+    #[inline(always)]
+    pub(crate) fn open(&self, breaker: &Breaker) -> CircuitOpen {
+        let name = breaker.shared().name_in_errors.clone();
+        CircuitOpen::until(name, self.retry_at, self.now)
+    }
+
+    /// Returns the permit for what takes the primary's place. To be called once, or the call never ends.
+    #[inline(always)]
+    pub(crate) fn permit(&self, breaker: &Breaker) -> Permit {
+        if !self.diverts {
+            Permit::UNTRACKED
+        } else if self.is_timed {
+            // The permit holds the breaker instead of its block.
+            breaker.shards.count_slow_end();
+            Permit::backup(breaker.handle().clone(), self.now)
+        } else {
+            Permit::diverted(FastPermit::new(&breaker.shards, self.word))
+        }
+    }
+
+    fn by(&self, breaker: &Breaker) -> Refused {
+        Refused {
+            open: self.open(breaker),
+            permit: self.permit(breaker),
+        }
+    }
+}
+
+impl WeakBreaker {
+    pub(crate) fn upgrade(&self) -> Option<Breaker> {
+        self.handles.upgrade().map(|handles| Breaker {
+            shards: handles[0].shared.shards.clone(),
+            handles,
+        })
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.handles.strong_count() > 0
+    }
+}
+
+impl fmt::Debug for Breaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Snapshot {
+            name,
+            view,
+            totals,
+            in_flight,
+            last_error: _,
+        } = self.snapshot();
+        f.debug_struct("Breaker")
+            .field("name", &name)
+            .field("state", &view.state)
+            .field("mode", &view.mode.mode)
+            .field("share", &view.share)
+            .field("in_flight", &in_flight)
+            .field("totals", &totals)
+            .finish()
+    }
+}

@@ -1,0 +1,193 @@
+//! A handle to the breaker for each shard, and what the calls of that shard do under the lock.
+//!
+//! Permits that need more than the shards hold a handle. Each shard has its own, so that threads don't contend on one
+//! reference count.
+
+use std::sync::Arc;
+
+use super::{
+    calls::Deadline,
+    fast_path::{FastPermit, GateWord, SlowEnd, SlowPath, TimedFastPermit},
+    permit::Permit,
+    shared::SharedBreaker,
+    state::{GOOD, LockedState},
+    timeline::CallTimeline,
+};
+use crate::{
+    call_record::{BackupRecord, CallOutcome, Moment},
+    error::CircuitOpen,
+    machine::{Ending, Refusal, Ticket, Timestamp},
+};
+
+/// A handle to the breaker for the calls of one shard.
+#[repr(align(64))]
+pub(crate) struct ShardHandle {
+    pub(super) shared: Arc<SharedBreaker>,
+    shard: usize,
+}
+
+/// A refused call: what its caller is told, and the permit for what takes the primary's place.
+pub(crate) struct Refused {
+    pub(crate) open: CircuitOpen,
+    pub(crate) permit: Permit,
+}
+
+impl ShardHandle {
+    pub(super) fn for_each_shard(shared: &Arc<SharedBreaker>) -> Arc<[Arc<Self>]> {
+        let handle = |shard| {
+            Arc::new(Self {
+                shared: shared.clone(),
+                shard,
+            })
+        };
+        (0..shared.shards.count()).map(handle).collect()
+    }
+
+    /// Returns a permit on the fast path for a call that is timed.
+    #[inline(always)]
+    pub(super) fn start_timed(self: &Arc<Self>, word: GateWord) -> Result<Permit, SlowPath> {
+        let shared = &self.shared;
+        let permit = shared.shards.start_timed(word, self.shard, &*shared.clock)?;
+        Ok(Permit::timed(self.clone(), permit))
+    }
+
+    #[inline(never)]
+    pub(super) fn acquire(self: &Arc<Self>, now: Timestamp, has_backup: bool) -> Result<Permit, Refused> {
+        self.acquire_at(now, has_backup, LockedState::admit)
+    }
+
+    #[inline(never)]
+    pub(super) fn acquire_waiting(self: &Arc<Self>, now: Timestamp, has_backup: bool) -> Result<Permit, Refused> {
+        self.acquire_at(now, has_backup, LockedState::admit_waiting)
+    }
+
+    pub(super) fn acquire_promised(self: &Arc<Self>, now: Timestamp) -> Permit {
+        let (call, moment) = self.shared.step_at(now, |state, shards, now| {
+            let ticket = state.admit_promised(now);
+            state.watched(ticket, shards, now)
+        });
+        self.permit(call, moment)
+    }
+
+    /// Returns a permit for a call of the trial, where there is one to be made.
+    pub(super) fn acquire_for_trial(self: &Arc<Self>) -> Option<Permit> {
+        let (admitted, moment) = self.shared.step(|state, shards, now| {
+            let ticket = state.admit_to_trial(now)?;
+            Some(state.watched(ticket, shards, now))
+        });
+        Some(self.permit(admitted?, moment))
+    }
+
+    pub(super) fn promise(self: &Arc<Self>) -> Result<Option<Permit>, CircuitOpen> {
+        self.shared
+            .update(|state, _, now| state.promise(now))
+            .map(|ticket| ticket.map(|ticket| self.permit((ticket, Deadline::None), None)))
+            .map_err(|refusal| self.shared.circuit_open(refusal))
+    }
+
+    pub(super) fn divert(self: &Arc<Self>, has_backup: bool) -> Refused {
+        let (refusal, now) = self.shared.update(|state, _, now| {
+            state.totals.refused += 1;
+            state.totals.backup.calls += u64::from(has_backup);
+            (state.machine.refusal(now), now)
+        });
+        self.refused(refusal, has_backup, now)
+    }
+
+    /// Returns the permit of a call to the backup with what failed on the primary.
+    pub(crate) fn failed_over_permit(self: &Arc<Self>) -> Permit {
+        let started = self.shared.update(|state, _, now| {
+            state.totals.backup.calls += 1;
+            state.totals.failed_over += 1;
+            now
+        });
+        Permit::backup(self.clone(), started)
+    }
+
+    /// Returns a refusal under the lock. A backup's calls are counted; a rejection is no call.
+    fn refused(self: &Arc<Self>, refusal: Refusal, has_backup: bool, now: Timestamp) -> Refused {
+        Refused {
+            open: self.shared.circuit_open(refusal),
+            permit: if has_backup {
+                Permit::backup(self.clone(), now)
+            } else {
+                Permit::UNTRACKED
+            },
+        }
+    }
+
+    fn acquire_at(
+        self: &Arc<Self>,
+        now: Timestamp,
+        has_backup: bool,
+        admit: impl FnOnce(&mut LockedState, Timestamp) -> Result<Ticket, Refusal>,
+    ) -> Result<Permit, Refused> {
+        let (admitted, moment) = self.shared.step_at(now, |state, shards, now| match admit(state, now) {
+            Ok(ticket) => Ok(state.watched(ticket, shards, now)),
+            Err(refusal) => {
+                state.totals.backup.calls += u64::from(has_backup);
+                Err(refusal)
+            }
+        });
+        match admitted {
+            Ok(call) => Ok(self.permit(call, moment)),
+            Err(refusal) => {
+                if let Some(moment) = moment {
+                    self.shared.notify_at_once(moment, false, CallOutcome::Refused);
+                }
+                Err(self.refused(refusal, has_backup, now))
+            }
+        }
+    }
+
+    fn permit(self: &Arc<Self>, (ticket, deadline): (Ticket, Deadline), admitted: Option<Moment>) -> Permit {
+        let timeline = admitted.map(|moment| CallTimeline::new(moment, ticket.has_started()));
+        Permit::primary(self.clone(), ticket, deadline, timeline)
+    }
+
+    /// Returns the ticket of a timed call on the fast path, and where it is watched.
+    pub(super) fn take_over(&self, permit: &TimedFastPermit) -> (Ticket, Deadline) {
+        self.shared.shards.count_slow_end();
+        (permit.ticket(), permit.deadline(self.shard))
+    }
+
+    /// Ends a good call that was timed on the fast path.
+    #[inline(never)]
+    pub(super) fn end_timed(&self, permit: &TimedFastPermit) {
+        let shared = &self.shared;
+        if let Err(SlowEnd { now, deadline }) = shared.shards.finish_timed(self.shard, permit, &*shared.clock) {
+            shared.shards.count_slow_end();
+            shared.update_at(now, |state, shards, now| {
+                state.settle(permit.ticket(), deadline, GOOD, shards, now);
+            });
+        }
+    }
+
+    /// Ends a timed call of the fast path under the lock.
+    #[inline(never)]
+    pub(super) fn end_timed_slow(&self, permit: &TimedFastPermit, ending: Ending) {
+        let (ticket, deadline) = self.take_over(permit);
+        self.shared
+            .update(|state, shards, now| state.settle(ticket, deadline, ending, shards, now));
+    }
+
+    /// Ends a call of the fast path under the lock.
+    pub(super) fn end_slow(&self, permit: &FastPermit, ending: Ending) {
+        self.shared.update(|state, shards, now| {
+            state.settle(permit.ticket(), Deadline::None, ending, shards, now);
+        });
+    }
+
+    /// Ends a call to the backup. Where an observer wants each, each is timed.
+    pub(super) fn end_backup(&self, started: Option<Timestamp>, ending: Ending) {
+        let shared = &self.shared;
+        let latency = shared.update(|state, _, now| state.end_backup(ending, started, now));
+        if let Some(latency) = latency.filter(|_| shared.listeners.wants_calls()) {
+            shared.listeners.tell_backup_call(&BackupRecord {
+                breaker: shared.name.clone(),
+                outcome: ending.into(),
+                latency,
+            });
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! What the breaker's lock protects: the machine, the deadlines of calls that took the slow path, and the totals.
+//!
+//! Each step of a call goes through [`LockedState::step`] in one order: take what the shards have counted, find overdue calls,
+//! change, publish what the fast path goes by. What has changed is announced once the lock is released.
+
+use std::{mem::take, sync::Arc, time::Duration};
+
+use super::{
+    deadlines::{DeadlineWheel, Overdue},
+    fast_path::{ShardReader, Shards},
+    snapshot::{LastError, Totals},
+};
+use crate::{
+    call_record::Moment,
+    group::Member,
+    machine::{
+        BatchWindow, Ending, Machine, Outcome, Refusal, RejectWindow, SuccessBatch, Ticket, Timestamp, Transition,
+    },
+};
+
+/// What the breaker's lock protects.
+#[derive(Debug)]
+pub(super) struct LockedState {
+    pub(super) machine: Machine,
+    /// Calls under the lock with no answer yet: they are slow when their time is up.
+    pub(super) unanswered: DeadlineWheel,
+    /// In half-open, calls whose answer goes on and on: they are good when their time is up.
+    pub(super) streaming: DeadlineWheel,
+    /// The generation that the watched calls belong to.
+    pub(super) watched: u64,
+    pub(super) totals: Totals,
+    pub(super) last_error: Option<Box<LastError>>,
+    reader: ShardReader,
+    member: Option<Arc<Member>>,
+    /// Whether an observer wants each call, so that none may take the fast path.
+    is_traced: bool,
+    /// Calls that were let through under the lock.
+    started: u64,
+    /// Calls that have ended, wherever they were let through.
+    pub(super) ended: u64,
+    /// Good ones of them that the machine hasn't been told of, because reading must not decide.
+    undecided: u64,
+    sequence: u64,
+    /// The last step that was given a number.
+    step: u64,
+}
+
+/// What a step leaves to be announced, once the lock is released.
+#[derive(Debug)]
+pub(super) struct Announcement {
+    /// The number of the first of the changes.
+    pub(super) sequence: u64,
+    /// Each with its generation.
+    pub(super) changes: Vec<(u64, Transition)>,
+    /// Something was found, and it was no call's step.
+    pub(super) evaluation: Option<Moment>,
+}
+
+pub(super) const GOOD: Ending = Ending::Finished(Outcome::Success);
+
+impl LockedState {
+    pub(super) fn new(mut machine: Machine, is_traced: bool, member: Option<Arc<Member>>, shards: &Shards) -> Self {
+        if let Some(member) = &member {
+            machine.join(member.clone());
+        }
+        let is_small = !shards.is_enabled();
+        let watched = machine.generation();
+        let mut reader = ShardReader::new(shards);
+        reader.begin_generation(shards, watched);
+        let mut state = Self {
+            machine,
+            unanswered: DeadlineWheel::new(is_small),
+            streaming: DeadlineWheel::new(is_small),
+            watched,
+            totals: Totals::default(),
+            last_error: None,
+            reader,
+            member,
+            is_traced,
+            started: 0,
+            ended: 0,
+            undecided: 0,
+            sequence: 0,
+            step: 0,
+        };
+        state.publish(shards, Timestamp::START);
+        state
+    }
+
+    /// Brings everything to `now`, changes it, and publishes what the fast path goes by.
+    #[inline]
+    pub(super) fn step<R>(
+        &mut self,
+        shards: &Shards,
+        now: Timestamp,
+        change: impl FnOnce(&mut Self) -> R,
+    ) -> (R, Option<Announcement>) {
+        let last_step = self.step;
+        self.take_counts(shards, now);
+        let undecided = take(&mut self.undecided);
+        self.record_late(undecided, self.machine.generation(), shards, now);
+        let found = self.find_overdue(shards, now);
+        let result = change(self);
+        self.drop_stale_deadlines(shards);
+        self.publish(shards, now);
+        (result, self.announcement(found, last_step, now))
+    }
+
+    /// Gives the step that is being taken its place in the order of all.
+    pub(super) fn moment(&mut self, now: Timestamp) -> Moment {
+        self.step += 1;
+        Moment {
+            at: now,
+            step: self.step,
+        }
+    }
+
+    #[inline]
+    pub(super) fn admit(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
+        self.machine.reconsider(now);
+        let admitted = self.machine.admit(now);
+        match &admitted {
+            Ok(ticket) => self.note_start(ticket),
+            Err(_) if self.is_panicking() => {
+                self.started += 1;
+                return Ok(Ticket::stranger(now));
+            }
+            Err(_) => self.totals.refused += 1,
+        }
+        admitted
+    }
+
+    /// As [`admit`](Self::admit), for a call that needs a primary that is ready: most often it is, at the first poll.
+    #[inline]
+    pub(super) fn admit_waiting(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
+        let mut ticket = self.admit(now)?;
+        if self.is_traced {
+            // When it really starts is a step of its own, to be told of.
+            ticket.wait();
+        } else {
+            ticket.expect();
+        }
+        Ok(ticket)
+    }
+
+    /// Whether all calls go to the primary: it is healthy, or too few of its group are.
+    pub(super) fn is_flowing(&mut self, now: Timestamp) -> bool {
+        self.machine.is_flowing(now) || self.is_panicking()
+    }
+
+    fn is_panicking(&self) -> bool {
+        self.machine.is_automatic() && self.member.as_ref().is_some_and(|member| member.is_panicking())
+    }
+
+    /// Returns until when every call is refused, and no call takes the lock.
+    fn reject_window(&self) -> Option<RejectWindow> {
+        let window = self.machine.reject_window()?;
+        (!self.may_panic()).then_some(RejectWindow {
+            // An observer wants each call.
+            until: if self.is_traced { Timestamp::START } else { window.until },
+            ..window
+        })
+    }
+
+    /// Returns whether some calls are refused, whatever the others of its group are like.
+    fn is_partial(&self) -> bool {
+        self.machine.is_half_open() && !self.may_panic()
+    }
+
+    fn may_panic(&self) -> bool {
+        self.member.as_ref().is_some_and(|member| member.may_panic())
+    }
+
+    pub(super) fn admit_to_trial(&mut self, now: Timestamp) -> Option<Ticket> {
+        let admitted = self.machine.admit_to_trial(now);
+        admitted.inspect(|ticket| self.note_start(ticket))
+    }
+
+    /// `None` where no promise is needed. A promise isn't watched: it is no call yet, and runs out in the machine.
+    pub(super) fn promise(&mut self, now: Timestamp) -> Result<Option<Ticket>, Refusal> {
+        if self.is_flowing(now) {
+            return Ok(None);
+        }
+        let promised = self.machine.promise(now);
+        promised.inspect(|ticket| self.note_start(ticket)).map(Some)
+    }
+
+    /// A call that goes to the primary even where the machine would rather not have it.
+    pub(super) fn admit_promised(&mut self, now: Timestamp) -> Ticket {
+        let ticket = self.machine.admit(now).unwrap_or_else(|_| Ticket::stranger(now));
+        self.note_start(&ticket);
+        ticket
+    }
+
+    fn note_start(&mut self, ticket: &Ticket) {
+        self.started += 1;
+        self.totals.primary.calls += u64::from(ticket.is_recorded());
+    }
+
+    pub(super) fn totals(&self, shards: &Shards) -> Totals {
+        let (mut totals, calls) = (self.totals, self.reader.calls(shards));
+        let primary = &mut totals.primary;
+        primary.calls += calls.started;
+        primary.timed += calls.timed;
+        primary.latency = primary.latency.saturating_add(Duration::from_nanos(calls.latency));
+        totals
+    }
+
+    /// Returns how many calls to the primary have started and haven't ended.
+    pub(super) fn in_flight(&self, shards: &Shards) -> u64 {
+        // The shards' starts are read after their ends.
+        self.started + self.reader.calls(shards).started - self.ended
+    }
+
+    /// Takes what the shards have counted, before anything else is decided.
+    pub(super) fn take_counts(&mut self, shards: &Shards, now: Timestamp) {
+        let refused = self.reader.take_refused(shards);
+        let calls = refused.rejected + refused.diverted;
+        self.totals.refused += calls;
+        self.totals.backup.calls += refused.diverted;
+        self.totals.backup.succeeded += refused.backed_up;
+        self.machine.refused_calls(calls);
+        let good = self.reader.take_good(shards, self.machine.generation());
+        self.ended += good.current;
+        self.count_stale(good.stale);
+        match self.reader.batch(good.current, shards, now) {
+            Some(batch) => {
+                self.totals.primary.succeeded += batch.good;
+                if batch.started > 0 || batch.good > 0 {
+                    self.machine.good_calls(batch);
+                }
+            }
+            // They were counted late, and may decide something: that waits for a step.
+            None => self.undecided += good.current,
+        }
+    }
+
+    fn count_stale(&mut self, stale: u64) {
+        self.ended += stale;
+        self.totals.primary.stale += stale;
+    }
+
+    /// Records good calls that have come back after all that has been decided so far.
+    fn record_late(&mut self, good: u64, generation: u64, shards: &Shards, now: Timestamp) {
+        for _ in 0..good {
+            let settled = self.machine.good_call(generation, now);
+            self.totals.primary.note(settled, GOOD);
+            self.drop_stale_deadlines(shards);
+        }
+    }
+
+    /// Returns until when calls may take the fast path, and when there may be something to decide otherwise.
+    fn batch_window(&self, shards: &Shards) -> Option<(BatchWindow, Option<Timestamp>)> {
+        if self.is_traced || !shards.is_enabled() {
+            return None;
+        }
+        let window = self.machine.batch_window()?;
+        if window.slow_after.is_some_and(|slow_after| slow_after < SHORTEST) {
+            return None;
+        }
+        let next_evaluation = self.next_evaluation();
+        let window = BatchWindow {
+            // There may be calls in flight from before, which had to end in time.
+            is_timed: window.is_timed || next_evaluation.is_some() || self.reader.may_watch(),
+            ..window
+        };
+        Some((window, next_evaluation))
+    }
+
+    /// Opens the gate where good calls may be reported in batches, and closes it where they may not.
+    fn publish(&mut self, shards: &Shards, now: Timestamp) {
+        let mut window = self.batch_window(shards);
+        let open_for = window.as_ref().map(|(window, _)| window);
+        if let Some((last, stale)) = self.reader.close_unless(open_for, shards, now) {
+            self.ended += last.good;
+            self.count_stale(stale);
+            self.machine.good_calls(SuccessBatch { good: 0, ..last });
+            self.record_late(last.good, last.generation, shards, last.last);
+            window = self.batch_window(shards);
+        }
+        let refusing = self.reject_window();
+        self.reader
+            .refuse_if(refusing, self.is_partial(), self.machine.generation(), shards, now);
+        if let Some((window, next_evaluation)) = window {
+            self.reader.open(window, next_evaluation, shards, now);
+        }
+    }
+
+    /// The primary's `poll_ready` failed, with no call to blame. Whether the breaker would have let a call through.
+    pub(super) fn readiness_failed(&mut self, now: Timestamp) -> bool {
+        self.machine.reconsider(now);
+        let admitted = self.machine.admit(now);
+        let counts = admitted.is_ok();
+        if let Ok(ticket) = admitted {
+            self.machine.settle(ticket, Ending::Finished(Outcome::Failure), now);
+        }
+        counts
+    }
+
+    pub(super) fn waited(&mut self, waited: Duration) {
+        self.totals.readiness.waits += 1;
+        self.totals.readiness.total = self.totals.readiness.total.saturating_add(waited);
+    }
+
+    /// Returns when there may be something to decide though nothing happens: calls become overdue, or evidence has lasted long
+    /// enough.
+    pub(super) fn next_decision(&self, shards: &Shards) -> Option<Timestamp> {
+        [self.next_evaluation(), shards.next_due()].into_iter().flatten().min()
+    }
+
+    /// Like [`next_decision`](Self::next_decision), but for all that doesn't come from the shards.
+    fn next_evaluation(&self) -> Option<Timestamp> {
+        let dues = [
+            self.unanswered.next_due(),
+            self.streaming.next_due(),
+            self.machine.ripe_at(),
+        ];
+        dues.into_iter().flatten().min()
+    }
+
+    /// Counts the calls that are overdue; returns whether there were any.
+    fn find_overdue(&mut self, shards: &Shards, now: Timestamp) -> bool {
+        let mut found = false;
+        while let Some(overdue) = self.next_overdue(shards, now) {
+            found = true;
+            for _ in 0..overdue.calls {
+                self.totals.primary.slow += u64::from(self.machine.overdue(overdue.since, now));
+                if self.drop_stale_deadlines(shards) {
+                    return true;
+                }
+            }
+        }
+        while let Some(streaming) = self.streaming.next_overdue(now) {
+            found = true;
+            for _ in 0..streaming.calls {
+                self.machine.lasting(now);
+            }
+        }
+        found
+    }
+
+    /// Takes out the calls that have been overdue for longest, wherever they are watched.
+    fn next_overdue(&mut self, shards: &Shards, now: Timestamp) -> Option<Overdue> {
+        let here = self.unanswered.overdue_since(now);
+        match self.reader.overdue_since(shards, now) {
+            // Unless they have just ended.
+            Some(since) if here.is_none_or(|here| since < here) => self
+                .reader
+                .next_overdue(shards, now)
+                .or_else(|| self.unanswered.next_overdue(now)),
+            _ => self.unanswered.next_overdue(now),
+        }
+    }
+
+    /// Forgets the deadlines of calls that were admitted before a trip: they are of no interest after it.
+    pub(super) fn drop_stale_deadlines(&mut self, shards: &Shards) -> bool {
+        let stale = self.watched != self.machine.generation();
+        if stale {
+            self.unanswered.clear();
+            self.streaming.clear();
+            self.watched = self.machine.generation();
+            self.reader.begin_generation(shards, self.watched);
+        }
+        stale
+    }
+
+    /// Returns what there is to announce, if anything.
+    fn announcement(&mut self, found: bool, last_step: u64, now: Timestamp) -> Option<Announcement> {
+        if !found && !self.machine.has_changed() {
+            return None;
+        }
+        let changes = self.machine.take_changes();
+        let sequence = self.sequence;
+        self.sequence += changes.len() as u64;
+        Some(Announcement {
+            sequence,
+            changes,
+            evaluation: (self.step == last_step).then(|| self.moment(now)),
+        })
+    }
+}
+
+/// Buckets for a shorter time limit would pass by faster than threads do.
+const SHORTEST: Duration = Duration::from_millis(1);
