@@ -8,7 +8,10 @@
 //! it with its ticket's, to call a primary that is ready with no lock. A thread that sees an old generation makes its call
 //! with a ticket that is stale, as if it had been a little earlier.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::{
+    ops::DerefMut,
+    sync::{Arc, PoisonError},
+};
 
 use super::{
     factory::BreakerFactory,
@@ -171,7 +174,7 @@ impl SharedBreaker {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, LockedState> {
+    fn lock(&self) -> impl DerefMut<Target = LockedState> {
         // A panic under the lock can come from a user's code only, which the machine isolates; its state is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

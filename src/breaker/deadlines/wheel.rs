@@ -83,6 +83,7 @@ impl DeadlineWheel {
     }
 
     /// Adds a call that starts at `now` to exactly this bucket; returns `false` where the ring has no place for it.
+    #[inline]
     #[must_use = "a call that isn't watched is never overdue"]
     pub(in crate::breaker) fn watch_in(&mut self, bucket: Bucket, now: Timestamp) -> bool {
         let ring = match self.rings.iter().position(|ring| ring.shift == bucket.shift) {
@@ -99,16 +100,14 @@ impl DeadlineWheel {
     }
 
     /// Takes a call out that has ended; returns `false` where it was overdue before.
+    #[inline]
     pub(in crate::breaker) fn finish(&mut self, bucket: Bucket) -> bool {
         let Some(index) = self.rings.iter().position(|ring| ring.shift == bucket.shift) else {
             return true; // It was forgotten: stale.
         };
         let on_time = self.rings[index].finish(bucket.number);
         if (self.rings.len() > 1 || self.is_small) && self.rings[index].unfinished == 0 {
-            self.rings.remove(index);
-            if self.is_small {
-                self.rings.shrink_to_fit();
-            }
+            self.end_ring(index);
         }
         on_time
     }
@@ -140,6 +139,15 @@ impl DeadlineWheel {
         self.rings.clear();
     }
 
+    #[cold]
+    fn end_ring(&mut self, index: usize) {
+        self.rings.remove(index);
+        if self.is_small {
+            self.rings.shrink_to_fit();
+        }
+    }
+
+    #[cold]
     fn begin_ring(&mut self, shift: u8, now: Timestamp) -> &mut Ring {
         self.rings.retain(|ring| ring.unfinished > 0);
         let index = self.rings.len();
@@ -160,8 +168,7 @@ struct Ring {
     noted: u64,
     /// Those, and the calls that were taken out as overdue and haven't ended.
     unfinished: u64,
-    /// Empty until there are any.
-    calls: Vec<u32>,
+    calls: Box<[u32; BUCKETS as usize]>,
 }
 
 impl Ring {
@@ -171,7 +178,7 @@ impl Ring {
             first: now.as_nanos() >> shift,
             noted: 0,
             unfinished: 0,
-            calls: Vec::new(),
+            calls: Box::new([0; BUCKETS as usize]),
         }
     }
 
@@ -221,36 +228,41 @@ impl Ring {
         Bucket { number, ..bucket }
     }
 
+    #[inline]
     fn watch_in(&mut self, bucket: u64, now: Timestamp) -> bool {
         self.catch_up(now);
-        // Buckets that are empty and over make place for later ones.
-        while bucket > self.last()
-            && self.first < now.as_nanos() >> self.shift
-            && self.calls[Self::place(self.first)] == 0
-        {
-            self.first += 1;
-        }
-        let has_place = (self.first..=self.last()).contains(&bucket);
+        let has_place = bucket.wrapping_sub(self.first) < BUCKETS || self.make_place_for(bucket, now);
         if has_place {
             self.add(bucket);
         }
         has_place
     }
 
+    /// Gives up the places of buckets that are empty and over; returns whether that was enough for a later one.
+    #[cold]
+    fn make_place_for(&mut self, bucket: u64, now: Timestamp) -> bool {
+        while self.first < now.as_nanos() >> self.shift && self.calls[Self::place(self.first)] == 0 {
+            self.first += 1;
+        }
+        (self.first..=self.last()).contains(&bucket)
+    }
+
     /// While there are no calls, nothing before `now` is of interest any more.
+    #[inline]
     fn catch_up(&mut self, now: Timestamp) {
         if self.is_empty() {
             self.first = self.first.max(now.as_nanos() >> self.shift);
         }
-        self.calls.resize(BUCKETS as usize, 0);
     }
 
+    #[inline]
     fn add(&mut self, bucket: u64) {
         self.calls[Self::place(bucket)] += 1;
         self.noted += 1;
         self.unfinished += 1;
     }
 
+    #[inline]
     fn finish(&mut self, bucket: u64) -> bool {
         self.unfinished -= 1;
         let on_time = bucket >= self.first;

@@ -101,7 +101,7 @@ impl GateWord {
     #[inline]
     pub(super) fn bucket(self, due: Timestamp) -> Option<Bucket> {
         let shift = (self.0 >> SHIFT) as u8;
-        (shift > 0 && due != Timestamp::END).then(|| Bucket::due(due, shift & 63))
+        (shift > 0).then(|| Bucket::due(due, shift & 63))
     }
 
     /// Returns whether all calls go to the primary, or not all do; `None` where the lock has to be asked.

@@ -176,7 +176,7 @@ impl Shard {
         self.begin_generation(0);
     }
 
-    #[inline]
+    #[inline(always)]
     fn with_deadlines<R>(&self, act: impl FnOnce(&mut ShardDeadlines) -> R) -> R {
         act(&mut self.deadlines.lock().unwrap_or_else(PoisonError::into_inner))
     }

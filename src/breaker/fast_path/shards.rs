@@ -8,7 +8,7 @@
 //! [`refused`](Shards::refused) and [`is_drained`](Shards::is_drained) read the ends before the starts, so that an end is
 //! never seen without its start. The owner is behind a lock, on a cache line that the fast path doesn't touch.
 
-use std::sync::PoisonError;
+use std::{ops::DerefMut, sync::PoisonError};
 
 use super::{
     gate::{Gate, GateWord},
@@ -337,7 +337,7 @@ impl Shards {
         ended == begun
     }
 
-    fn lock_owner(&self) -> impl std::ops::DerefMut<Target = Option<WeakBreaker>> {
+    fn lock_owner(&self) -> impl DerefMut<Target = Option<WeakBreaker>> {
         self.owner.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
