@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     fast_path::{
-        Admission, FastPermit, FastRefusal, PooledShards, Shards, SlowPath, index_among_others, thread_number,
+        Admission, FastPermit, FastRefusal, PooledShards, SlowPath, index_among_others, thread_number,
         thread_number_if_known,
     },
     permit::Permit,
@@ -106,18 +106,18 @@ impl Breaker {
     #[must_use]
     pub fn state(&self) -> State {
         let now = self.now();
-        self.shared().count(now, |state, _| state.machine.state(now))
+        self.shared().count(now, |state| state.machine.state(now))
     }
 
     /// Everything there is to see.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let now = self.now();
-        self.shared().count(now, |state, shards| Snapshot {
+        self.shared().count(now, |state| Snapshot {
             name: self.shared().name.clone(),
             view: state.machine.view(now),
-            totals: state.totals(shards),
-            in_flight: state.in_flight(shards),
+            totals: state.totals,
+            in_flight: state.in_flight(),
             last_error: state.last_error.as_deref().cloned(),
         })
     }
@@ -214,15 +214,14 @@ impl Breaker {
     #[cfg(feature = "keyed")]
     pub(crate) fn is_dispensable(&self) -> bool {
         let now = self.now();
-        self.shared().count(now, |state, shards| {
-            state.machine.is_healthy(now) && state.in_flight(shards) == 0
-        })
+        self.shared()
+            .count(now, |state| state.machine.is_healthy(now) && state.in_flight() == 0)
     }
 
     /// Gives it up, and says so. Its memory may be kept for a while.
     #[cfg(feature = "keyed")]
     pub(crate) fn evict(&self) {
-        self.update(|state, _, _| state.machine.evict());
+        self.update(|state, _| state.machine.evict());
         self.shared().listeners.end();
         if let Some(member) = &self.shared().member {
             member.leave();
@@ -237,7 +236,7 @@ impl Breaker {
 
     /// Whether trials are kept for [`acquire_for_trial`](Self::acquire_for_trial): as many have to let go as keep them.
     pub(crate) fn keep_trials(&self, keep: bool) {
-        self.update(|state, _, _| state.machine.keep_trials(keep));
+        self.update(|state, _| state.machine.keep_trials(keep));
     }
 
     /// A permit for a call of the trial, where there is one to be made, by somebody who isn't a caller.
@@ -247,7 +246,7 @@ impl Breaker {
 
     /// Brings the breaker up to date: what is overdue is found, and evidence that has lasted long enough trips.
     pub(crate) fn evaluate(&self) {
-        self.update(|state, _, now| state.machine.reconsider(now));
+        self.update(|state, now| state.machine.reconsider(now));
     }
 
     /// Whether all calls go to the primary, as far as can be told without asking what the time is.
@@ -258,7 +257,7 @@ impl Breaker {
 
     /// Whether all calls go to the primary, so that its readiness is worth waiting for.
     pub(crate) fn is_flowing(&self) -> bool {
-        self.update(|state, _, now| {
+        self.update(|state, now| {
             state.machine.reconsider(now);
             state.is_flowing(now)
         })
@@ -270,7 +269,7 @@ impl Breaker {
     }
 
     pub(crate) fn readiness_failed(&self) {
-        let (counts, moment) = self.shared().step(|state, _, now| state.readiness_failed(now));
+        let (counts, moment) = self.shared().step(|state, now| state.readiness_failed(now));
         if let Some(moment) = moment {
             let outcome = if counts {
                 CallOutcome::Failure
@@ -283,11 +282,11 @@ impl Breaker {
 
     /// The primary's readiness failed, whatever else that leads to.
     pub(crate) fn note_readiness_error(&self) {
-        self.update(|state, _, _| state.totals.readiness.errors += 1);
+        self.update(|state, _| state.totals.readiness.errors += 1);
     }
 
     pub(crate) fn waited_since(&self, since: Timestamp) {
-        self.update(|state, _, now| state.waited(now.since(since)));
+        self.update(|state, now| state.waited(now.since(since)));
     }
 
     /// In how long there may be something to decide though nothing happens.
@@ -309,7 +308,7 @@ impl Breaker {
         self.shared().waiters.forget(place);
     }
 
-    pub(super) fn update<R>(&self, change: impl FnOnce(&mut LockedState, &Shards, Timestamp) -> R) -> R {
+    pub(super) fn update<R>(&self, change: impl FnOnce(&mut LockedState, Timestamp) -> R) -> R {
         self.shared().update(change)
     }
 }
@@ -332,7 +331,7 @@ impl FastRefusal {
             breaker.shards.count_slow_end();
             Permit::backup(breaker.handle().clone(), self.now)
         } else {
-            Permit::diverted(FastPermit::new(&breaker.shards, self.word))
+            Permit::diverted(FastPermit::diverted(&breaker.shards))
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{deadlines::Bucket, fast_path::Shards, state::LockedState};
+use super::{deadlines::Bucket, state::LockedState};
 use crate::machine::{Ending, Outcome, Ticket, Timestamp};
 
 /// Where a call's deadline is kept.
@@ -22,13 +22,13 @@ pub(super) enum Deadline {
 
 impl LockedState {
     /// Returns the ticket, and where its call is watched.
-    pub(super) fn watched(&mut self, ticket: Ticket, shards: &Shards, now: Timestamp) -> (Ticket, Deadline) {
-        let deadline = self.watch(&ticket, shards, now);
+    pub(super) fn watched(&mut self, ticket: Ticket, now: Timestamp) -> (Ticket, Deadline) {
+        let deadline = self.watch(&ticket, now);
         (ticket, deadline)
     }
 
-    fn watch(&mut self, ticket: &Ticket, shards: &Shards, now: Timestamp) -> Deadline {
-        self.drop_stale_deadlines(shards);
+    fn watch(&mut self, ticket: &Ticket, now: Timestamp) -> Deadline {
+        self.drop_stale_deadlines();
         match ticket.due(now).filter(|_| self.counts(ticket)) {
             Some(due) => Deadline::Unanswered(self.unanswered.watch(now, due)),
             None => Deadline::None,
@@ -40,13 +40,13 @@ impl LockedState {
     }
 
     /// Ends the watch of a call; returns whether that was before its time was up.
-    fn finish(&mut self, ticket: &Ticket, deadline: Deadline, shards: &Shards) -> bool {
+    fn finish(&mut self, ticket: &Ticket, deadline: Deadline) -> bool {
         if !self.machine.is_current(ticket) {
             return true; // It isn't watched any more, and another may be in its place.
         }
         match deadline {
             Deadline::None => true,
-            Deadline::InShard { shard, bucket } => shards.finish_watch(shard, ticket.generation(), bucket),
+            Deadline::InShard { shard, bucket } => self.reader.finish(shard, ticket.generation(), bucket),
             Deadline::Unanswered(bucket) => self.unanswered.finish(bucket),
             Deadline::Streaming(bucket) => self.streaming.finish(bucket),
             Deadline::Passed => false,
@@ -54,33 +54,21 @@ impl LockedState {
     }
 
     /// Watches a call on whose start something has changed.
-    pub(super) fn watch_anew(
-        &mut self,
-        ticket: &Ticket,
-        deadline: Deadline,
-        shards: &Shards,
-        now: Timestamp,
-    ) -> Deadline {
-        if self.finish(ticket, deadline, shards) {
-            self.watch(ticket, shards, now)
+    pub(super) fn watch_anew(&mut self, ticket: &Ticket, deadline: Deadline, now: Timestamp) -> Deadline {
+        if self.finish(ticket, deadline) {
+            self.watch(ticket, now)
         } else {
             Deadline::Passed
         }
     }
 
     /// Notes that the call's answer is in, though the call goes on.
-    pub(super) fn answer(
-        &mut self,
-        ticket: &mut Ticket,
-        deadline: Deadline,
-        shards: &Shards,
-        now: Timestamp,
-    ) -> Deadline {
+    pub(super) fn answer(&mut self, ticket: &mut Ticket, deadline: Deadline, now: Timestamp) -> Deadline {
         ticket.answer(now);
-        if !self.finish(ticket, deadline, shards) {
+        if !self.finish(ticket, deadline) {
             return Deadline::Passed;
         }
-        self.drop_stale_deadlines(shards);
+        self.drop_stale_deadlines();
         match ticket.lasting_at(now).filter(|_| self.counts(ticket)) {
             Some(due) => Deadline::Streaming(self.streaming.watch(now, due)),
             None => Deadline::None,
@@ -88,17 +76,10 @@ impl LockedState {
     }
 
     /// Records the end of a call to the primary.
-    pub(super) fn settle(
-        &mut self,
-        ticket: Ticket,
-        deadline: Deadline,
-        ending: Ending,
-        shards: &Shards,
-        now: Timestamp,
-    ) {
+    pub(super) fn settle(&mut self, ticket: Ticket, deadline: Deadline, ending: Ending, now: Timestamp) {
         self.ended += 1;
         let was_good = matches!(deadline, Deadline::Streaming(_));
-        let on_time = self.finish(&ticket, deadline, shards);
+        let on_time = self.finish(&ticket, deadline);
         if !ticket.is_recorded() {
             return;
         }

@@ -44,14 +44,14 @@ impl Breaker {
     ///
     /// To stop all calls until told otherwise, see [`force_open`](Self::force_open).
     pub fn trip(&self, reason: TripReason) -> bool {
-        self.update(|state, _, now| state.machine.trip_for(reason, now))
+        self.update(|state, now| state.machine.trip_for(reason, now))
     }
 
     /// Closes the breaker and forgets everything it decides by, a manual mode and what it has learned of the latency included, from any
     /// state. The [`Totals`](crate::Totals) go on.
     pub fn reset(&self, reason: impl Into<Arc<str>>) {
         let reason = reason.into();
-        self.update(|state, _, now| state.machine.reset(reason, now));
+        self.update(|state, now| state.machine.reset(reason, now));
     }
 
     /// Goes on under another configuration; state, counts and what was learned of the latency are kept, and so is the name.
@@ -63,7 +63,7 @@ impl Breaker {
     /// The first setting that is out of range or contradicts another; nothing has changed then.
     pub fn reconfigure(&self, config: Config) -> Result<(), ConfigError> {
         config.check()?;
-        self.update(|state, _, now| state.machine.reconfigure(config.settings, now))
+        self.update(|state, now| state.machine.reconfigure(config.settings, now))
     }
 
     /// As if by hand, if the generation is still this one. Whether it was.
@@ -90,7 +90,7 @@ impl Breaker {
 
     #[cfg(feature = "console")]
     fn update_at<R>(&self, generation: u64, change: impl FnOnce(&mut Machine, Timestamp) -> R) -> Option<R> {
-        self.update(|state, _, now| {
+        self.update(|state, now| {
             // What is due by now comes first.
             state.machine.reconsider(now);
             let is_same = state.machine.generation() == generation;
@@ -99,6 +99,6 @@ impl Breaker {
     }
 
     fn set_mode(&self, mode: Mode, reason: Arc<str>, ttl: Option<Duration>) {
-        self.update(|state, _, now| state.machine.set_mode(mode, reason, ttl, now));
+        self.update(|state, now| state.machine.set_mode(mode, reason, ttl, now));
     }
 }

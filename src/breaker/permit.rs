@@ -2,7 +2,7 @@ use std::{fmt, mem::forget, sync::Arc, time::Duration};
 
 use super::{
     calls::Deadline,
-    fast_path::{FastPermit, Shards, TimedFastPermit},
+    fast_path::{FastPermit, TimedFastPermit},
     shard_handle::ShardHandle,
     snapshot::LastError,
     state::{GOOD, LockedState},
@@ -208,7 +208,7 @@ impl Permit {
             let shared = &handle.shared;
             // A user's code, so not under the lock.
             let error = Box::new(LastError::new(error, shared.now()));
-            let old = shared.update(|state, _, _| state.last_error.replace(error));
+            let old = shared.update(|state, _| state.last_error.replace(error));
             drop(old);
         }
     }
@@ -219,7 +219,7 @@ impl Permit {
         if let Some((handle, held)) = self.stop() {
             handle
                 .shared
-                .update(|state, _, now| state.machine.asked_for_pause(&held.ticket, pause, now));
+                .update(|state, now| state.machine.asked_for_pause(&held.ticket, pause, now));
         }
     }
 
@@ -249,9 +249,9 @@ impl Permit {
     /// The primary wasn't ready when first asked: the call waits from here on.
     pub(crate) fn wait(&mut self) {
         if let Some(Call::Primary { handle, held }) = &mut self.call {
-            held.change(handle, |state, ticket, deadline, shards, now| {
+            held.change(handle, |state, ticket, deadline, now| {
                 ticket.wait();
-                state.watch_anew(ticket, deadline, shards, now)
+                state.watch_anew(ticket, deadline, now)
             });
         }
     }
@@ -345,11 +345,11 @@ impl Held {
         if self.ticket.has_started() {
             return;
         }
-        let started = self.change(handle, |state, ticket, deadline, shards, now| {
+        let started = self.change(handle, |state, ticket, deadline, now| {
             // A promise that has run out is kept all the same, and its outcome is stale.
             state.machine.redeem(ticket, now);
             ticket.start(now);
-            state.watch_anew(ticket, deadline, shards, now)
+            state.watch_anew(ticket, deadline, now)
         });
         if let Some(started) = started {
             // A promise that is never used was no call.
@@ -362,12 +362,10 @@ impl Held {
     fn change(
         &mut self,
         handle: &ShardHandle,
-        step: impl FnOnce(&mut LockedState, &mut Ticket, Deadline, &Shards, Timestamp) -> Deadline,
+        step: impl FnOnce(&mut LockedState, &mut Ticket, Deadline, Timestamp) -> Deadline,
     ) -> Option<Moment> {
         let (ticket, deadline) = (&mut self.ticket, self.deadline);
-        let (changed, moment) = handle
-            .shared
-            .step(|state, shards, now| step(state, ticket, deadline, shards, now));
+        let (changed, moment) = handle.shared.step(|state, now| step(state, ticket, deadline, now));
         self.deadline = changed;
         moment
     }
@@ -379,7 +377,7 @@ impl Held {
             timeline,
         } = self;
         let shared = &handle.shared;
-        let ((), ended) = shared.step(|state, shards, now| state.settle(ticket, deadline, ending, shards, now));
+        let ((), ended) = shared.step(|state, now| state.settle(ticket, deadline, ending, now));
         if let (Some(timeline), Some(ended)) = (timeline, ended) {
             shared.notify_call(&timeline.record(shared.name.clone(), ending.into(), ended));
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{
     calls::Deadline,
-    fast_path::{FastPermit, GateWord, SlowEnd, SlowPath, TimedFastPermit},
+    fast_path::{FastPermit, GateWord, SlowPath, TimedFastPermit},
     permit::Permit,
     shared::SharedBreaker,
     state::{GOOD, LockedState},
@@ -62,31 +62,31 @@ impl ShardHandle {
     }
 
     pub(super) fn acquire_promised(self: &Arc<Self>, now: Timestamp) -> Permit {
-        let (call, moment) = self.shared.step_at(now, |state, shards, now| {
+        let (call, moment) = self.shared.step_at(now, |state, now| {
             let ticket = state.admit_promised(now);
-            state.watched(ticket, shards, now)
+            state.watched(ticket, now)
         });
         self.permit(call, moment)
     }
 
     /// Returns a permit for a call of the trial, where there is one to be made.
     pub(super) fn acquire_for_trial(self: &Arc<Self>) -> Option<Permit> {
-        let (admitted, moment) = self.shared.step(|state, shards, now| {
+        let (admitted, moment) = self.shared.step(|state, now| {
             let ticket = state.admit_to_trial(now)?;
-            Some(state.watched(ticket, shards, now))
+            Some(state.watched(ticket, now))
         });
         Some(self.permit(admitted?, moment))
     }
 
     pub(super) fn promise(self: &Arc<Self>) -> Result<Option<Permit>, CircuitOpen> {
         self.shared
-            .update(|state, _, now| state.promise(now))
+            .update(|state, now| state.promise(now))
             .map(|ticket| ticket.map(|ticket| self.permit((ticket, Deadline::None), None)))
             .map_err(|refusal| self.shared.circuit_open(refusal))
     }
 
     pub(super) fn divert(self: &Arc<Self>, has_backup: bool) -> Refused {
-        let (refusal, now) = self.shared.update(|state, _, now| {
+        let (refusal, now) = self.shared.update(|state, now| {
             state.totals.refused += 1;
             state.totals.backup.calls += u64::from(has_backup);
             (state.machine.refusal(now), now)
@@ -96,7 +96,7 @@ impl ShardHandle {
 
     /// Returns the permit of a call to the backup with what failed on the primary.
     pub(crate) fn failed_over_permit(self: &Arc<Self>) -> Permit {
-        let started = self.shared.update(|state, _, now| {
+        let started = self.shared.update(|state, now| {
             state.totals.backup.calls += 1;
             state.totals.failed_over += 1;
             now
@@ -122,8 +122,8 @@ impl ShardHandle {
         has_backup: bool,
         admit: impl FnOnce(&mut LockedState, Timestamp) -> Result<Ticket, Refusal>,
     ) -> Result<Permit, Refused> {
-        let (admitted, moment) = self.shared.step_at(now, |state, shards, now| match admit(state, now) {
-            Ok(ticket) => Ok(state.watched(ticket, shards, now)),
+        let (admitted, moment) = self.shared.step_at(now, |state, now| match admit(state, now) {
+            Ok(ticket) => Ok(state.watched(ticket, now)),
             Err(refusal) => {
                 state.totals.backup.calls += u64::from(has_backup);
                 Err(refusal)
@@ -155,10 +155,10 @@ impl ShardHandle {
     #[inline(never)]
     pub(super) fn end_timed(&self, permit: &TimedFastPermit) {
         let shared = &self.shared;
-        if let Err(SlowEnd { now, deadline }) = shared.shards.finish_timed(self.shard, permit, &*shared.clock) {
+        if let Err((now, deadline)) = shared.shards.finish_timed(self.shard, permit, &*shared.clock) {
             shared.shards.count_slow_end();
-            shared.update_at(now, |state, shards, now| {
-                state.settle(permit.ticket(), deadline, GOOD, shards, now);
+            shared.update_at(now, |state, now| {
+                state.settle(permit.ticket(), deadline, GOOD, now);
             });
         }
     }
@@ -168,20 +168,20 @@ impl ShardHandle {
     pub(super) fn end_timed_slow(&self, permit: &TimedFastPermit, ending: Ending) {
         let (ticket, deadline) = self.take_over(permit);
         self.shared
-            .update(|state, shards, now| state.settle(ticket, deadline, ending, shards, now));
+            .update(|state, now| state.settle(ticket, deadline, ending, now));
     }
 
     /// Ends a call of the fast path under the lock.
     pub(super) fn end_slow(&self, permit: &FastPermit, ending: Ending) {
-        self.shared.update(|state, shards, now| {
-            state.settle(permit.ticket(), Deadline::None, ending, shards, now);
+        self.shared.update(|state, now| {
+            state.settle(permit.ticket(), Deadline::None, ending, now);
         });
     }
 
     /// Ends a call to the backup. Where an observer wants each, each is timed.
     pub(super) fn end_backup(&self, started: Option<Timestamp>, ending: Ending) {
         let shared = &self.shared;
-        let latency = shared.update(|state, _, now| state.end_backup(ending, started, now));
+        let latency = shared.update(|state, now| state.end_backup(ending, started, now));
         if let Some(latency) = latency.filter(|_| shared.listeners.wants_calls()) {
             shared.listeners.tell_backup_call(&BackupRecord {
                 breaker: shared.name.clone(),

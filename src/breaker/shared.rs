@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     factory::BreakerFactory,
-    fast_path::{AtomicU64, Mutex, Ordering, PooledShards, Shards},
+    fast_path::{AtomicU64, Mutex, Ordering, PooledShards},
     state::{Announcement, LockedState},
     timeline::CallTimeline,
     waiters::Waiters,
@@ -53,7 +53,7 @@ impl SharedBreaker {
         shards: PooledShards,
     ) -> Arc<Self> {
         let listeners = Listeners::new(factory.observers.clone());
-        let state = LockedState::new(machine, listeners.wants_calls(), member.clone(), &shards);
+        let state = LockedState::new(machine, listeners.wants_calls(), member.clone(), shards.clone());
         Arc::new(Self {
             name_in_errors: BreakerName::new(&name),
             name,
@@ -86,26 +86,21 @@ impl SharedBreaker {
     }
 
     /// Reads what the lock protects, once the shards' counts have been taken.
-    pub(super) fn count<R>(&self, now: Timestamp, read: impl FnOnce(&LockedState, &Shards) -> R) -> R {
+    pub(super) fn count<R>(&self, now: Timestamp, read: impl FnOnce(&LockedState) -> R) -> R {
         let mut state = self.lock();
-        state.take_counts(&self.shards, now);
-        read(&state, &self.shards)
+        state.take_counts(now);
+        read(&state)
     }
 
     /// Changes what the lock protects, then, with the lock released, notifies whoever observes it.
-    pub(super) fn update<R>(&self, change: impl FnOnce(&mut LockedState, &Shards, Timestamp) -> R) -> R {
+    pub(super) fn update<R>(&self, change: impl FnOnce(&mut LockedState, Timestamp) -> R) -> R {
         self.update_at(self.now(), change)
     }
 
     #[inline]
-    pub(super) fn update_at<R>(
-        &self,
-        now: Timestamp,
-        change: impl FnOnce(&mut LockedState, &Shards, Timestamp) -> R,
-    ) -> R {
-        let shards = &*self.shards;
+    pub(super) fn update_at<R>(&self, now: Timestamp, change: impl FnOnce(&mut LockedState, Timestamp) -> R) -> R {
         let mut state = self.lock();
-        let (result, announcement) = state.step(shards, now, |state| change(state, shards, now));
+        let (result, announcement) = state.step(now, |state| change(state, now));
         self.generation.store(state.watched, Ordering::Release);
         drop(state);
         if let Some(announcement) = announcement {
@@ -118,22 +113,19 @@ impl SharedBreaker {
     }
 
     /// Like [`update`](Self::update), but for a step of a call; also returns when it was, where an observer wants calls.
-    pub(super) fn step<R>(
-        &self,
-        change: impl FnOnce(&mut LockedState, &Shards, Timestamp) -> R,
-    ) -> (R, Option<Moment>) {
+    pub(super) fn step<R>(&self, change: impl FnOnce(&mut LockedState, Timestamp) -> R) -> (R, Option<Moment>) {
         self.step_at(self.now(), change)
     }
 
     pub(super) fn step_at<R>(
         &self,
         now: Timestamp,
-        change: impl FnOnce(&mut LockedState, &Shards, Timestamp) -> R,
+        change: impl FnOnce(&mut LockedState, Timestamp) -> R,
     ) -> (R, Option<Moment>) {
         let traced = self.listeners.wants_calls();
-        self.update_at(now, |state, shards, now| {
+        self.update_at(now, |state, now| {
             let moment = traced.then(|| state.moment(now));
-            (change(state, shards, now), moment)
+            (change(state, now), moment)
         })
     }
 
@@ -188,7 +180,7 @@ impl Drop for SharedBreaker {
 
 impl Judged for SharedBreaker {
     fn tally(&self) -> Tally {
-        self.count(self.now(), |state, _| {
+        self.count(self.now(), |state| {
             let calls = state.totals.primary;
             Tally {
                 failed: calls.failed,
@@ -198,7 +190,7 @@ impl Judged for SharedBreaker {
     }
 
     fn trip_as_outlier(&self, reason: TripReason) {
-        self.update(|state, _, now| state.machine.trip_if_group_allows(reason, now));
+        self.update(|state, now| state.machine.trip_if_group_allows(reason, now));
     }
 }
 
@@ -218,12 +210,10 @@ mod tests {
         let machine = Machine::new(Settings::default(), 0).unwrap();
         let shared = SharedBreaker::new(&factory, "a".into(), machine, None, PooledShards::take());
         let now = Timestamp::START + Duration::from_secs(1);
-        let panicked = catch_unwind(AssertUnwindSafe(|| {
-            shared.update_at(now, |_, _, _| panic!("on purpose"))
-        }));
+        let panicked = catch_unwind(AssertUnwindSafe(|| shared.update_at(now, |_, _| panic!("on purpose"))));
         assert!(panicked.is_err() && shared.state.is_poisoned());
         assert_eq!(shared.read(|state| state.machine.state(now)), State::Closed);
-        let admitted = shared.update_at(now, |state, _, now| state.admit(now));
+        let admitted = shared.update_at(now, |state, now| state.admit(now));
         assert!(admitted.is_ok());
     }
 }

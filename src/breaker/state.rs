@@ -7,7 +7,7 @@ use std::{mem::take, sync::Arc, time::Duration};
 
 use super::{
     deadlines::{DeadlineWheel, Overdue},
-    fast_path::{ShardReader, Shards},
+    fast_path::{Counts, PooledShards, ShardReader},
     snapshot::{LastError, Totals},
 };
 use crate::{
@@ -30,13 +30,13 @@ pub(super) struct LockedState {
     pub(super) watched: u64,
     pub(super) totals: Totals,
     pub(super) last_error: Option<Box<LastError>>,
-    reader: ShardReader,
+    pub(super) reader: ShardReader,
     member: Option<Arc<Member>>,
     /// Whether an observer wants each call, so that none may take the fast path.
     is_traced: bool,
-    /// Calls that were let through under the lock.
+    /// Calls that were let through.
     started: u64,
-    /// Calls that have ended, wherever they were let through.
+    /// Calls that have ended.
     pub(super) ended: u64,
     /// Good ones of them that the machine hasn't been told of, because reading must not decide.
     undecided: u64,
@@ -59,14 +59,17 @@ pub(super) struct Announcement {
 pub(super) const GOOD: Ending = Ending::Finished(Outcome::Success);
 
 impl LockedState {
-    pub(super) fn new(mut machine: Machine, is_traced: bool, member: Option<Arc<Member>>, shards: &Shards) -> Self {
+    pub(super) fn new(
+        mut machine: Machine,
+        is_traced: bool,
+        member: Option<Arc<Member>>,
+        shards: PooledShards,
+    ) -> Self {
         if let Some(member) = &member {
             machine.join(member.clone());
         }
         let is_small = !shards.is_enabled();
         let watched = machine.generation();
-        let mut reader = ShardReader::new(shards);
-        reader.begin_generation(shards, watched);
         let mut state = Self {
             machine,
             unanswered: DeadlineWheel::new(is_small),
@@ -74,7 +77,7 @@ impl LockedState {
             watched,
             totals: Totals::default(),
             last_error: None,
-            reader,
+            reader: ShardReader::new(shards, watched),
             member,
             is_traced,
             started: 0,
@@ -83,26 +86,21 @@ impl LockedState {
             sequence: 0,
             step: 0,
         };
-        state.publish(shards, Timestamp::START);
+        state.publish(Timestamp::START);
         state
     }
 
     /// Brings everything to `now`, changes it, and publishes what the fast path goes by.
     #[inline]
-    pub(super) fn step<R>(
-        &mut self,
-        shards: &Shards,
-        now: Timestamp,
-        change: impl FnOnce(&mut Self) -> R,
-    ) -> (R, Option<Announcement>) {
+    pub(super) fn step<R>(&mut self, now: Timestamp, change: impl FnOnce(&mut Self) -> R) -> (R, Option<Announcement>) {
         let last_step = self.step;
-        self.take_counts(shards, now);
+        self.take_counts(now);
         let undecided = take(&mut self.undecided);
-        self.record_late(undecided, self.machine.generation(), shards, now);
-        let found = self.find_overdue(shards, now);
+        self.record_late(undecided, self.machine.generation(), now);
+        let found = self.find_overdue(now);
         let result = change(self);
-        self.drop_stale_deadlines(shards);
-        self.publish(shards, now);
+        self.drop_stale_deadlines();
+        self.publish(now);
         (result, self.announcement(found, last_step, now))
     }
 
@@ -197,61 +195,58 @@ impl LockedState {
         self.totals.primary.calls += u64::from(ticket.is_recorded());
     }
 
-    pub(super) fn totals(&self, shards: &Shards) -> Totals {
-        let (mut totals, calls) = (self.totals, self.reader.calls(shards));
-        let primary = &mut totals.primary;
-        primary.calls += calls.started;
-        primary.timed += calls.timed;
-        primary.latency = primary.latency.saturating_add(Duration::from_nanos(calls.latency));
-        totals
-    }
-
     /// Returns how many calls to the primary have started and haven't ended.
-    pub(super) fn in_flight(&self, shards: &Shards) -> u64 {
-        // The shards' starts are read after their ends.
-        self.started + self.reader.calls(shards).started - self.ended
+    pub(super) fn in_flight(&self) -> u64 {
+        self.started - self.ended
     }
 
     /// Takes what the shards have counted, before anything else is decided.
-    pub(super) fn take_counts(&mut self, shards: &Shards, now: Timestamp) {
-        let refused = self.reader.take_refused(shards);
-        let calls = refused.rejected + refused.diverted;
-        self.totals.refused += calls;
-        self.totals.backup.calls += refused.diverted;
-        self.totals.backup.succeeded += refused.backed_up;
-        self.machine.refused_calls(calls);
-        let good = self.reader.take_good(shards, self.machine.generation());
-        self.ended += good.current;
-        self.count_stale(good.stale);
-        match self.reader.batch(good.current, shards, now) {
-            Some(batch) => {
-                self.totals.primary.succeeded += batch.good;
-                if batch.started > 0 || batch.good > 0 {
-                    self.machine.good_calls(batch);
+    pub(super) fn take_counts(&mut self, now: Timestamp) {
+        let generation = self.machine.generation();
+        let (new, good) = self.take_new(generation);
+        match self.reader.open_for() {
+            Some(window) => {
+                self.totals.primary.succeeded += good;
+                if new.started > 0 || good > 0 {
+                    self.machine.good_calls(self.reader.batch(&new, &window, now));
                 }
             }
             // They were counted late, and may decide something: that waits for a step.
-            None => self.undecided += good.current,
+            None => self.undecided += good,
         }
     }
 
-    fn count_stale(&mut self, stale: u64) {
-        self.ended += stale;
-        self.totals.primary.stale += stale;
+    /// Adds what the shards have counted to the totals; also returns the number of good calls of this generation.
+    fn take_new(&mut self, generation: u64) -> (Counts, u64) {
+        let new = self.reader.take();
+        let (good, stale) = new.good_of(generation);
+        self.started += new.started;
+        self.ended += good + stale;
+        let refused = new.rejected + new.diverted;
+        self.machine.refused_calls(refused);
+        let Totals { primary, backup, .. } = &mut self.totals;
+        primary.calls += new.started;
+        primary.stale += stale;
+        primary.timed += new.timed;
+        primary.latency = primary.latency.saturating_add(Duration::from_nanos(new.latency));
+        backup.calls += new.diverted;
+        backup.succeeded += new.backed_up;
+        self.totals.refused += refused;
+        (new, good)
     }
 
     /// Records good calls that have come back after all that has been decided so far.
-    fn record_late(&mut self, good: u64, generation: u64, shards: &Shards, now: Timestamp) {
+    fn record_late(&mut self, good: u64, generation: u64, now: Timestamp) {
         for _ in 0..good {
             let settled = self.machine.good_call(generation, now);
             self.totals.primary.note(settled, GOOD);
-            self.drop_stale_deadlines(shards);
+            self.drop_stale_deadlines();
         }
     }
 
     /// Returns until when calls may take the fast path, and when there may be something to decide otherwise.
-    fn batch_window(&self, shards: &Shards) -> Option<(BatchWindow, Option<Timestamp>)> {
-        if self.is_traced || !shards.is_enabled() {
+    fn batch_window(&self) -> Option<(BatchWindow, Option<Timestamp>)> {
+        if self.is_traced || !self.reader.is_enabled() {
             return None;
         }
         let window = self.machine.batch_window()?;
@@ -268,21 +263,22 @@ impl LockedState {
     }
 
     /// Opens the gate where good calls may be reported in batches, and closes it where they may not.
-    fn publish(&mut self, shards: &Shards, now: Timestamp) {
-        let mut window = self.batch_window(shards);
+    fn publish(&mut self, now: Timestamp) {
+        let mut window = self.batch_window();
         let open_for = window.as_ref().map(|(window, _)| window);
-        if let Some((last, stale)) = self.reader.close_unless(open_for, shards, now) {
-            self.ended += last.good;
-            self.count_stale(stale);
+        if let Some(was) = self.reader.close_unless(open_for) {
+            // What was counted until that very moment.
+            let (new, good) = self.take_new(was.generation);
+            let last = self.reader.batch(&new, &was, now);
             self.machine.good_calls(SuccessBatch { good: 0, ..last });
-            self.record_late(last.good, last.generation, shards, last.last);
-            window = self.batch_window(shards);
+            self.record_late(good, was.generation, last.last);
+            window = self.batch_window();
         }
         let refusing = self.reject_window();
         self.reader
-            .refuse_if(refusing, self.is_partial(), self.machine.generation(), shards, now);
+            .refuse_if(refusing, self.is_partial(), self.machine.generation(), now);
         if let Some((window, next_evaluation)) = window {
-            self.reader.open(window, next_evaluation, shards, now);
+            self.reader.open(window, next_evaluation, now);
         }
     }
 
@@ -304,8 +300,11 @@ impl LockedState {
 
     /// Returns when there may be something to decide though nothing happens: calls become overdue, or evidence has lasted long
     /// enough.
-    pub(super) fn next_decision(&self, shards: &Shards) -> Option<Timestamp> {
-        [self.next_evaluation(), shards.next_due()].into_iter().flatten().min()
+    pub(super) fn next_decision(&self) -> Option<Timestamp> {
+        [self.next_evaluation(), self.reader.next_due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Like [`next_decision`](Self::next_decision), but for all that doesn't come from the shards.
@@ -319,13 +318,13 @@ impl LockedState {
     }
 
     /// Counts the calls that are overdue; returns whether there were any.
-    fn find_overdue(&mut self, shards: &Shards, now: Timestamp) -> bool {
+    fn find_overdue(&mut self, now: Timestamp) -> bool {
         let mut found = false;
-        while let Some(overdue) = self.next_overdue(shards, now) {
+        while let Some(overdue) = self.next_overdue(now) {
             found = true;
             for _ in 0..overdue.calls {
                 self.totals.primary.slow += u64::from(self.machine.overdue(overdue.since, now));
-                if self.drop_stale_deadlines(shards) {
+                if self.drop_stale_deadlines() {
                     return true;
                 }
             }
@@ -340,26 +339,23 @@ impl LockedState {
     }
 
     /// Takes out the calls that have been overdue for longest, wherever they are watched.
-    fn next_overdue(&mut self, shards: &Shards, now: Timestamp) -> Option<Overdue> {
+    fn next_overdue(&mut self, now: Timestamp) -> Option<Overdue> {
         let here = self.unanswered.overdue_since(now);
-        match self.reader.overdue_since(shards, now) {
-            // Unless they have just ended.
-            Some(since) if here.is_none_or(|here| since < here) => self
-                .reader
-                .next_overdue(shards, now)
-                .or_else(|| self.unanswered.next_overdue(now)),
-            _ => self.unanswered.next_overdue(now),
-        }
+        let there = self.reader.overdue_since(now);
+        let is_there = there.is_some_and(|there| here.is_none_or(|here| there < here));
+        // Where they have just ended, those under the lock are next.
+        let overdue = is_there.then(|| self.reader.next_overdue(now)).flatten();
+        overdue.or_else(|| here.and_then(|_| self.unanswered.next_overdue(now)))
     }
 
     /// Forgets the deadlines of calls that were admitted before a trip: they are of no interest after it.
-    pub(super) fn drop_stale_deadlines(&mut self, shards: &Shards) -> bool {
+    pub(super) fn drop_stale_deadlines(&mut self) -> bool {
         let stale = self.watched != self.machine.generation();
         if stale {
             self.unanswered.clear();
             self.streaming.clear();
             self.watched = self.machine.generation();
-            self.reader.begin_generation(shards, self.watched);
+            self.reader.begin_generation(self.watched);
         }
         stale
     }

@@ -20,7 +20,6 @@ pub(crate) struct BatchWindow {
 /// Calls of a healthy primary, told together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SuccessBatch {
-    pub(crate) generation: u64,
     /// How many have started.
     pub(crate) started: u64,
     /// How many have come back.

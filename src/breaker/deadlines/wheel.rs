@@ -12,7 +12,7 @@ use crate::machine::Timestamp;
 
 /// A timing wheel: the calls in flight, counted by when they are overdue.
 #[derive(Debug, Default)]
-pub(in crate::breaker) struct DeadlineWheel {
+pub(crate) struct DeadlineWheel {
     /// No two have the same `shift`.
     rings: Vec<Ring>,
     is_small: bool,
@@ -20,17 +20,17 @@ pub(in crate::breaker) struct DeadlineWheel {
 
 /// A bucket of time in which calls are due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::breaker) struct Bucket {
+pub(crate) struct Bucket {
     /// It lasts 2^`shift` nanoseconds.
-    pub(in crate::breaker) shift: u8,
+    pub(crate) shift: u8,
     number: u64,
 }
 
 /// Calls that have become overdue, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::breaker) struct Overdue {
-    pub(in crate::breaker) calls: u32,
-    pub(in crate::breaker) since: Timestamp,
+pub(crate) struct Overdue {
+    pub(crate) calls: u32,
+    pub(crate) since: Timestamp,
 }
 
 /// How many buckets a ring has.
@@ -42,7 +42,7 @@ const FINEST: u64 = 64;
 impl Bucket {
     /// Returns the bucket in which a call is due, of those that last 2^`shift` nanoseconds.
     #[inline]
-    pub(in crate::breaker) fn due(due: Timestamp, shift: u8) -> Self {
+    pub(crate) fn due(due: Timestamp, shift: u8) -> Self {
         let due = due.as_nanos();
         let full = due >> shift;
         Self {
@@ -52,19 +52,19 @@ impl Bucket {
     }
 
     /// Returns the `shift` of the buckets that suit a time limit: 32 to 63 of them make up the limit.
-    pub(in crate::breaker) fn shift_for(limit: Duration) -> u8 {
+    pub(crate) fn shift_for(limit: Duration) -> u8 {
         (Timestamp::from(limit).as_nanos() / 32).max(1).ilog2() as u8
     }
 
     /// Returns whether buckets of this `shift` are neither too fine nor too coarse for a time limit.
-    pub(in crate::breaker) fn suits(shift: u8, limit: Duration) -> bool {
+    pub(crate) fn suits(shift: u8, limit: Duration) -> bool {
         (COARSEST..=FINEST).contains(&(Timestamp::from(limit).as_nanos() >> shift))
     }
 }
 
 impl DeadlineWheel {
     /// With `is_small`, makes a wheel that keeps no memory while no call is in flight, and takes its time for that.
-    pub(in crate::breaker) fn new(is_small: bool) -> Self {
+    pub(crate) fn new(is_small: bool) -> Self {
         Self {
             is_small,
             ..Self::default()
@@ -73,7 +73,7 @@ impl DeadlineWheel {
 
     /// Adds a call that starts at `now` and is overdue after `due`, to buckets that suit its time limit.
     #[must_use = "a call that is never finished is overdue in the end"]
-    pub(in crate::breaker) fn watch(&mut self, now: Timestamp, due: Timestamp) -> Bucket {
+    pub(crate) fn watch(&mut self, now: Timestamp, due: Timestamp) -> Bucket {
         let limit = due.since(now);
         let ring = match self.rings.iter().position(|ring| ring.fits(limit)) {
             Some(index) => &mut self.rings[index],
@@ -85,7 +85,7 @@ impl DeadlineWheel {
     /// Adds a call that starts at `now` to exactly this bucket; returns `false` where the ring has no place for it.
     #[inline]
     #[must_use = "a call that isn't watched is never overdue"]
-    pub(in crate::breaker) fn watch_in(&mut self, bucket: Bucket, now: Timestamp) -> bool {
+    pub(crate) fn watch_in(&mut self, bucket: Bucket, now: Timestamp) -> bool {
         let ring = match self.rings.iter().position(|ring| ring.shift == bucket.shift) {
             Some(index) => &mut self.rings[index],
             None => self.begin_ring(bucket.shift, now),
@@ -95,13 +95,13 @@ impl DeadlineWheel {
 
     /// Returns when the next calls will be overdue, if they are still in flight then.
     #[inline]
-    pub(in crate::breaker) fn next_due(&self) -> Option<Timestamp> {
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.rings.iter().filter_map(Ring::next_due).min()
     }
 
     /// Takes a call out that has ended; returns `false` where it was overdue before.
     #[inline]
-    pub(in crate::breaker) fn finish(&mut self, bucket: Bucket) -> bool {
+    pub(crate) fn finish(&mut self, bucket: Bucket) -> bool {
         let Some(index) = self.rings.iter().position(|ring| ring.shift == bucket.shift) else {
             return true; // It was forgotten: stale.
         };
@@ -114,7 +114,7 @@ impl DeadlineWheel {
 
     /// Returns since when the next calls are overdue, if they are at `now`.
     #[inline]
-    pub(in crate::breaker) fn overdue_since(&mut self, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn overdue_since(&mut self, now: Timestamp) -> Option<Timestamp> {
         // Most often there are none, and that is seen at once.
         if self.rings.iter().any(|ring| ring.lags_behind(now)) {
             self.rings.iter_mut().filter_map(|ring| ring.overdue_since(now)).min()
@@ -124,18 +124,15 @@ impl DeadlineWheel {
     }
 
     /// Takes out the next calls that are overdue at `now`, in the order in which they became so, whatever their ring.
-    pub(in crate::breaker) fn next_overdue(&mut self, now: Timestamp) -> Option<Overdue> {
-        let overdue = self.rings.iter_mut();
-        let overdue = overdue.filter_map(|ring| Some((ring.overdue_since(now)?, ring)));
-        let (since, ring) = overdue.min_by_key(|(since, _)| *since)?;
-        Some(Overdue {
-            calls: ring.take_first(),
-            since,
-        })
+    pub(crate) fn next_overdue(&mut self, now: Timestamp) -> Option<Overdue> {
+        let since = self.overdue_since(now)?;
+        let mut rings = self.rings.iter_mut();
+        let calls = rings.find_map(|ring| (ring.overdue_since(now) == Some(since)).then(|| ring.take_first()))?;
+        Some(Overdue { calls, since })
     }
 
     /// Forgets all calls.
-    pub(in crate::breaker) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.rings.clear();
     }
 

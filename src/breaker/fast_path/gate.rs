@@ -40,7 +40,7 @@ pub(super) struct Gate {
 
 /// What the gate says: `generation << 16 | shift << 8 | flags`. The word that admitted a call is its ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::breaker) struct GateWord(u64);
+pub(crate) struct GateWord(u64);
 
 /// Calls pass, as far as nothing out of the ordinary happens.
 const OPEN: u64 = 1;
@@ -87,7 +87,7 @@ impl GateWord {
     }
 
     #[inline]
-    pub(in crate::breaker) fn generation(self) -> u64 {
+    pub(crate) fn generation(self) -> u64 {
         self.0 >> GENERATION
     }
 

@@ -15,6 +15,6 @@ pub(super) use self::{
     permit::{FastPermit, TimedFastPermit},
     pool::PooledShards,
     reader::ShardReader,
-    shards::{Admission, Shards, SlowEnd, index_among_others},
+    shards::{Admission, Counts, index_among_others},
     sync::{AtomicU64, Mutex, Ordering, thread_number, thread_number_if_known},
 };

@@ -14,14 +14,14 @@ use crate::{
 ///
 /// The block isn't given to another breaker until each permit has ended, by one of the three `end` methods.
 #[derive(Clone, Debug)]
-pub(in crate::breaker) struct FastPermit {
+pub(crate) struct FastPermit {
     shards: PooledShards,
     word: GateWord,
 }
 
 /// A permit of a timed call on the fast path. Its owner also holds the breaker.
 #[derive(Debug)]
-pub(in crate::breaker) struct TimedFastPermit {
+pub(crate) struct TimedFastPermit {
     pub(super) word: GateWord,
     pub(super) started: Timestamp,
     /// When the call is slow; [`Timestamp::END`] where it needn't end in time.
@@ -30,50 +30,56 @@ pub(in crate::breaker) struct TimedFastPermit {
 
 impl FastPermit {
     #[inline(always)]
-    pub(in crate::breaker) fn new(shards: &PooledShards, word: GateWord) -> Self {
+    pub(crate) fn new(shards: &PooledShards, word: GateWord) -> Self {
         Self {
             shards: shards.clone(),
             word,
         }
     }
 
+    /// A permit of a call that is diverted to the backup: its end needs no word.
+    #[inline(always)]
+    pub(crate) fn diverted(shards: &PooledShards) -> Self {
+        Self::new(shards, GateWord::CLOSED)
+    }
+
     /// Ends the call as good; returns `false` where it has to end under the lock.
     #[inline(always)]
-    pub(in crate::breaker) fn end_good(&self) -> bool {
+    pub(crate) fn end_good(&self) -> bool {
         self.shards.finish(self.word)
     }
 
     /// Ends the call, which was diverted to the backup, as good.
     #[inline(always)]
-    pub(in crate::breaker) fn end_diverted(&self) {
+    pub(crate) fn end_diverted(&self) {
         self.shards.finish_diverted();
     }
 
     /// Ends the permit: the call ends under the lock, or is held in another way from here on.
-    pub(in crate::breaker) fn end_slow(&self) {
+    pub(crate) fn end_slow(&self) {
         self.shards.count_slow_end();
     }
 
     /// Returns the ticket that the call would have got under the lock.
-    pub(in crate::breaker) fn ticket(&self) -> Ticket {
+    pub(crate) fn ticket(&self) -> Ticket {
         Ticket::passed(self.word.generation(), None, None)
     }
 
     /// Returns the breaker that admitted the call, if it is still held.
-    pub(in crate::breaker) fn breaker(&self) -> Option<Breaker> {
+    pub(crate) fn breaker(&self) -> Option<Breaker> {
         self.shards.owner()
     }
 }
 
 impl TimedFastPermit {
     /// Returns the ticket that the call would have got under the lock.
-    pub(in crate::breaker) fn ticket(&self) -> Ticket {
+    pub(crate) fn ticket(&self) -> Ticket {
         let slow_after = self.bucket().map(|_| self.due.since(self.started));
         Ticket::passed(self.word.generation(), Some(self.started), slow_after)
     }
 
     /// Returns where the call is watched that started in this `shard`.
-    pub(in crate::breaker) fn deadline(&self, shard: usize) -> Deadline {
+    pub(crate) fn deadline(&self, shard: usize) -> Deadline {
         match self.bucket() {
             Some(bucket) => Deadline::InShard { shard, bucket },
             None => Deadline::None,

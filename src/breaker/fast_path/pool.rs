@@ -19,7 +19,7 @@ use super::{
 
 /// A block of shards that outlives its breaker.
 #[derive(Clone, Debug)]
-pub(in crate::breaker) struct PooledShards(Block);
+pub(crate) struct PooledShards(Block);
 
 #[cfg(not(breaker_loom))]
 type Block = &'static Shards;
@@ -40,7 +40,7 @@ loom::lazy_static! {
 const ASKED: usize = 4;
 
 impl PooledShards {
-    pub(in crate::breaker) fn take() -> Self {
+    pub(crate) fn take() -> Self {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..ASKED.min(pool.len()) {
             match pool.pop_front() {
@@ -55,7 +55,7 @@ impl PooledShards {
 
     /// Returns the block of all breakers that have no fast path.
     #[cfg(feature = "keyed")]
-    pub(in crate::breaker) fn disabled() -> Self {
+    pub(crate) fn disabled() -> Self {
         #[cfg(not(breaker_loom))]
         {
             static DISABLED: std::sync::OnceLock<Shards> = std::sync::OnceLock::new();
@@ -66,7 +66,7 @@ impl PooledShards {
     }
 
     /// Leaves the block to the next breaker, once its calls have ended.
-    pub(in crate::breaker) fn give_back(&self) {
+    pub(crate) fn give_back(&self) {
         if !self.is_enabled() {
             return;
         }

@@ -5,7 +5,7 @@
 //! # Memory ordering
 //!
 //! See [`Gate`] and [`Counter`](super::counter::Counter) for the pairs. What is particular here is the order of reads:
-//! [`refused`](Shards::refused) and [`is_drained`](Shards::is_drained) read the ends before the starts, so that an end is
+//! [`counts`](Shards::counts) and [`is_drained`](Shards::is_drained) read the ends before the starts, so that an end is
 //! never seen without its start. The owner is behind a lock, on a cache line that the fast path doesn't touch.
 
 use std::{ops::DerefMut, sync::PoisonError};
@@ -17,7 +17,7 @@ use super::{
     sync::{Mutex, thread_number, thread_number_if_known},
 };
 use crate::{
-    breaker::{Breaker, WeakBreaker, calls::Deadline, deadlines::Bucket},
+    breaker::{Breaker, WeakBreaker, calls::Deadline},
     clock::Clock,
     machine::Timestamp,
 };
@@ -25,7 +25,7 @@ use crate::{
 /// A block of shards behind one gate. It belongs to one breaker at a time, and to the next one only once it has drained.
 #[derive(Debug)]
 #[repr(align(128))]
-pub(in crate::breaker) struct Shards {
+pub(crate) struct Shards {
     pub(super) gate: Gate,
     /// Their number is a power of 2.
     pub(super) each: Box<[Shard]>,
@@ -48,7 +48,7 @@ struct Here<'a> {
 }
 
 /// How a call is admitted.
-pub(in crate::breaker) enum Admission {
+pub(crate) enum Admission {
     /// On the fast path: it is counted.
     Fast(GateWord),
     /// On the fast path, unless the clock says otherwise.
@@ -64,40 +64,52 @@ pub(crate) struct SlowPath {
     pub(crate) now: Option<Timestamp>,
 }
 
-/// A timed call ends on the slow path.
-pub(in crate::breaker) struct SlowEnd {
-    pub(in crate::breaker) now: Timestamp,
-    pub(in crate::breaker) deadline: Deadline,
-}
-
 /// A refusal on the fast path.
 pub(crate) struct FastRefusal {
-    pub(in crate::breaker) word: GateWord,
-    pub(in crate::breaker) now: Timestamp,
+    pub(crate) now: Timestamp,
     /// When the caller is told to come back; [`Timestamp::END`] where only an operator can tell.
-    pub(in crate::breaker) retry_at: Timestamp,
+    pub(crate) retry_at: Timestamp,
     /// Whether the call goes to a backup.
-    pub(in crate::breaker) diverts: bool,
+    pub(crate) diverts: bool,
     /// Whether that call is one to time.
-    pub(in crate::breaker) is_timed: bool,
+    pub(crate) is_timed: bool,
 }
 
-/// Counts of calls that took the fast path, since the block was made.
+/// What has been counted in all shards, since the block was made or since it was last taken.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::breaker) struct FastCalls {
-    pub(in crate::breaker) started: u64,
-    pub(in crate::breaker) timed: u64,
-    /// In nanoseconds; it wraps.
-    pub(in crate::breaker) latency: u64,
+pub(crate) struct Counts {
+    pub(crate) started: u64,
+    /// Good calls that came back, by the parity of their generation.
+    pub(crate) good: [u64; 2],
+    /// Good calls that were timed, and their latency in nanoseconds.
+    pub(crate) timed: u64,
+    pub(crate) latency: u64,
+    /// Calls that were refused with no backup, that went to a backup, and of these, those that came back good.
+    pub(crate) rejected: u64,
+    pub(crate) diverted: u64,
+    pub(crate) backed_up: u64,
 }
 
-/// Counts of calls that were refused on the fast path, since the block was made.
-#[derive(Clone, Copy, Debug, Default)]
-pub(in crate::breaker) struct RefusedCalls {
-    pub(in crate::breaker) rejected: u64,
-    pub(in crate::breaker) diverted: u64,
-    /// Diverted calls that came back good, and weren't timed.
-    pub(in crate::breaker) backed_up: u64,
+impl Counts {
+    /// Returns what has been counted since `before`.
+    pub(super) fn since(&self, before: &Self) -> Self {
+        Self {
+            started: self.started - before.started,
+            good: [0, 1].map(|parity| self.good[parity] - before.good[parity]),
+            timed: self.timed - before.timed,
+            // A clock that jumped may have added more than fits.
+            latency: self.latency.wrapping_sub(before.latency),
+            rejected: self.rejected - before.rejected,
+            diverted: self.diverted - before.diverted,
+            backed_up: self.backed_up - before.backed_up,
+        }
+    }
+
+    /// Returns how many good calls were of this generation, and how many of another.
+    pub(crate) fn good_of(&self, generation: u64) -> (u64, u64) {
+        let parity = (generation & 1) as usize;
+        (self.good[parity], self.good[1 - parity])
+    }
 }
 
 impl Shards {
@@ -110,11 +122,11 @@ impl Shards {
         }
     }
 
-    pub(in crate::breaker) fn is_enabled(&self) -> bool {
+    pub(crate) fn is_enabled(&self) -> bool {
         self.is_enabled
     }
 
-    pub(in crate::breaker) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.each.len()
     }
 
@@ -140,13 +152,13 @@ impl Shards {
 
     /// Returns whether all calls go to the primary, or not all do; `None` where the lock has to be asked.
     #[inline]
-    pub(in crate::breaker) fn all_flow(&self) -> Option<bool> {
+    pub(crate) fn all_flow(&self) -> Option<bool> {
         self.gate.word().all_flow()
     }
 
     /// Admits a call that isn't timed, and counts it; or says how else to go on.
     #[inline(always)]
-    pub(in crate::breaker) fn start(&self) -> Admission {
+    pub(crate) fn start(&self) -> Admission {
         let word = self.gate.word();
         if !word.is_open() {
             return Admission::Slow;
@@ -161,7 +173,7 @@ impl Shards {
 
     /// Like [`start`](Self::start), but for a timed call, whose deadline goes to the wheel of this `shard`.
     #[inline(never)]
-    pub(in crate::breaker) fn start_timed(
+    pub(crate) fn start_timed(
         &self,
         word: GateWord,
         shard: usize,
@@ -198,20 +210,20 @@ impl Shards {
         is_in_force
     }
 
-    /// Like [`finish`](Self::finish), but for a timed call that started in this `shard`.
+    /// Like [`finish`](Self::finish), but for a timed call that started in this `shard`. Where the lock has to be taken,
+    /// returns what the clock said, and where the call is still watched.
     #[inline(always)]
-    pub(in crate::breaker) fn finish_timed(
+    pub(crate) fn finish_timed(
         &self,
         shard: usize,
         permit: &TimedFastPermit,
         clock: &dyn Clock,
-    ) -> Result<(), SlowEnd> {
+    ) -> Result<(), (Timestamp, Deadline)> {
         let now = clock.now().into();
         let word = permit.word;
         // The lock's holder finds overdue calls first, so until then the call has to be watched.
         if self.gate.needs_evaluation(now) || now > permit.due || self.gate.word() != word {
-            let deadline = permit.deadline(shard);
-            return Err(SlowEnd { now, deadline });
+            return Err((now, permit.deadline(shard)));
         }
         if let Some(bucket) = permit.bucket() {
             let deadline = match self.each[shard].finish(word.generation(), bucket) {
@@ -220,7 +232,7 @@ impl Shards {
                 Finished::Forgotten => Some(Deadline::None),
             };
             if let Some(deadline) = deadline {
-                return Err(SlowEnd { now, deadline });
+                return Err((now, deadline));
             }
         }
         let latency = now.as_nanos().saturating_sub(permit.started.as_nanos());
@@ -231,7 +243,7 @@ impl Shards {
 
     /// Refuses a call, and counts it, while all are refused.
     #[inline(always)]
-    pub(in crate::breaker) fn refuse(&self, diverts: bool, now: Timestamp) -> Option<FastRefusal> {
+    pub(crate) fn refuse(&self, diverts: bool, now: Timestamp) -> Option<FastRefusal> {
         let word = self.gate.word();
         if !word.is_refusing() || self.gate.needs_evaluation(now) {
             return None;
@@ -240,7 +252,6 @@ impl Shards {
         let count = if diverts { &shard.diverted } else { &shard.rejected };
         count.add(1, is_own);
         Some(FastRefusal {
-            word,
             now,
             diverts,
             retry_at: self.gate.retry_at(),
@@ -256,44 +267,35 @@ impl Shards {
     }
 
     /// Counts that a call which was counted at its start doesn't end on the fast path, and holds the block no more.
-    pub(in crate::breaker) fn count_slow_end(&self) {
+    pub(crate) fn count_slow_end(&self) {
         self.here().shard.count_slow_end();
     }
 
-    /// Of [`calls`](Self::calls), returns only how many started.
-    pub(super) fn started(&self) -> u64 {
-        self.each.iter().map(|shard| shard.started.get()).sum()
-    }
-
-    pub(super) fn calls(&self) -> FastCalls {
-        self.each.iter().fold(FastCalls::default(), |all, shard| FastCalls {
-            started: all.started + shard.started.get(),
-            timed: all.timed + shard.timed.get(),
-            latency: all.latency.wrapping_add(shard.latency.get()),
-        })
-    }
-
-    pub(super) fn refused(&self) -> RefusedCalls {
-        let sum = |count: fn(&Shard) -> u64| self.each.iter().map(count).sum();
-        RefusedCalls {
-            backed_up: sum(|shard| shard.backed_up.get()),
-            rejected: sum(|shard| shard.rejected.get()),
-            diverted: sum(|shard| shard.diverted.get()),
+    pub(super) fn counts(&self) -> Counts {
+        let mut all = Counts::default();
+        // The ends before the starts.
+        for shard in &self.each {
+            all.good[0] += shard.good[0].get();
+            all.good[1] += shard.good[1].get();
+            all.timed += shard.timed.get();
+            all.latency = all.latency.wrapping_add(shard.latency.get());
+            all.backed_up += shard.backed_up.get();
         }
+        for shard in &self.each {
+            all.started += shard.started.get();
+            all.rejected += shard.rejected.get();
+            all.diverted += shard.diverted.get();
+        }
+        all
     }
 
-    /// Returns how many good calls have been counted, by parity.
-    pub(super) fn good(&self) -> [u64; 2] {
-        [0, 1].map(|parity: usize| self.each.iter().map(|shard| shard.good[parity].get()).sum())
-    }
-
-    /// Ends the watch of a call that started in this `shard`; returns `false` where it was overdue.
-    pub(in crate::breaker) fn finish_watch(&self, shard: usize, generation: u64, bucket: Bucket) -> bool {
-        self.each[shard].finish(generation, bucket) != Finished::Overdue
+    /// Returns when the last good call that was timed came back.
+    pub(super) fn last_good(&self) -> Option<Timestamp> {
+        self.each.iter().map(Shard::last_good).max()
     }
 
     /// Returns when the next calls will be overdue, if they are still in flight then.
-    pub(in crate::breaker) fn next_due(&self) -> Option<Timestamp> {
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.each.iter().filter_map(Shard::next_due).min()
     }
 
@@ -306,7 +308,7 @@ impl Shards {
         overdue.min_by_key(|(since, _)| *since)
     }
 
-    pub(in crate::breaker) fn begin_generation(&self, generation: u64) {
+    pub(crate) fn begin_generation(&self, generation: u64) {
         if self.is_enabled {
             self.each.iter().for_each(|shard| shard.begin_generation(generation));
         }
@@ -317,7 +319,7 @@ impl Shards {
         self.lock_owner().as_ref()?.upgrade()
     }
 
-    pub(in crate::breaker) fn attach(&self, owner: WeakBreaker) {
+    pub(crate) fn attach(&self, owner: WeakBreaker) {
         if self.is_enabled {
             *self.lock_owner() = Some(owner);
         }
@@ -343,6 +345,6 @@ impl Shards {
 }
 
 /// Returns which of `count` shards threads of this number share, where there are more threads than shards.
-pub(in crate::breaker) fn index_among_others(number: usize, count: usize) -> usize {
+pub(crate) fn index_among_others(number: usize, count: usize) -> usize {
     number & (count - 1)
 }

@@ -1,16 +1,16 @@
 //! What threads share: from std, or from loom, which tries every order of events.
 
 #[cfg(breaker_loom)]
-pub(in crate::breaker) use self::modelled::{shards_needed, thread_number, thread_number_if_known};
+pub(crate) use self::modelled::{shards_needed, thread_number, thread_number_if_known};
 #[cfg(not(breaker_loom))]
-pub(in crate::breaker) use self::real::{shards_needed, thread_number, thread_number_if_known};
+pub(crate) use self::real::{shards_needed, thread_number, thread_number_if_known};
 #[cfg(breaker_loom)]
-pub(in crate::breaker) use loom::sync::{
+pub(crate) use loom::sync::{
     Mutex,
     atomic::{AtomicU64, Ordering},
 };
 #[cfg(not(breaker_loom))]
-pub(in crate::breaker) use std::sync::{
+pub(crate) use std::sync::{
     Mutex,
     atomic::{AtomicU64, Ordering},
 };
