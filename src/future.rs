@@ -154,7 +154,7 @@ where
                 StateProj::Diverted { future } => {
                     let result = ready!(failing_on_panic(this.permit, || B::poll(future, cx)));
                     // The way of most calls to a backup: as above.
-                    if let Some(permit) = Permit::take_diverted(this.permit) {
+                    if let Some(permit) = Permit::take_fast(this.permit) {
                         return Poll::Ready(classified::<C, Req, _, _>(this.classify, result, permit));
                     }
                     result

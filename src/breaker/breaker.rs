@@ -331,7 +331,7 @@ impl FastRefusal {
             breaker.shards.count_slow_end();
             Permit::backup(breaker.handle().clone(), self.now)
         } else {
-            Permit::diverted(FastPermit::diverted(&breaker.shards))
+            Permit::fast(FastPermit::diverted(&breaker.shards))
         }
     }
 

@@ -203,7 +203,8 @@ impl LockedState {
     /// Takes what the shards have counted, before anything else is decided.
     pub(super) fn take_counts(&mut self, now: Timestamp) {
         let generation = self.machine.generation();
-        let (new, good) = self.take_new(generation);
+        let new = self.reader.take();
+        let good = self.add(&new, generation);
         match self.reader.open_for() {
             Some(window) => {
                 self.totals.primary.succeeded += good;
@@ -216,9 +217,8 @@ impl LockedState {
         }
     }
 
-    /// Adds what the shards have counted to the totals; also returns the number of good calls of this generation.
-    fn take_new(&mut self, generation: u64) -> (Counts, u64) {
-        let new = self.reader.take();
+    /// Adds what the shards have counted to the totals; returns the number of good calls of this generation.
+    fn add(&mut self, new: &Counts, generation: u64) -> u64 {
         let (good, stale) = new.good_of(generation);
         self.started += new.started;
         self.ended += good + stale;
@@ -232,7 +232,7 @@ impl LockedState {
         backup.calls += new.diverted;
         backup.succeeded += new.backed_up;
         self.totals.refused += refused;
-        (new, good)
+        good
     }
 
     /// Records good calls that have come back after all that has been decided so far.
@@ -268,7 +268,8 @@ impl LockedState {
         let open_for = window.as_ref().map(|(window, _)| window);
         if let Some(was) = self.reader.close_unless(open_for) {
             // What was counted until that very moment.
-            let (new, good) = self.take_new(was.generation);
+            let new = self.reader.take();
+            let good = self.add(&new, was.generation);
             let last = self.reader.batch(&new, &was, now);
             self.machine.good_calls(SuccessBatch { good: 0, ..last });
             self.record_late(good, was.generation, last.last);

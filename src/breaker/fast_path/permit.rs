@@ -12,7 +12,7 @@ use crate::{
 
 /// A permit of a call on the fast path that isn't timed: the block that counts it, and the word that admitted it.
 ///
-/// The block isn't given to another breaker until each permit has ended, by one of the three `end` methods.
+/// The block isn't given to another breaker until each permit has ended, by one of the two `end` methods.
 #[derive(Clone, Debug)]
 pub(crate) struct FastPermit {
     shards: PooledShards,
@@ -43,16 +43,20 @@ impl FastPermit {
         Self::new(shards, GateWord::CLOSED)
     }
 
+    /// Returns whether the call goes to the backup, because all are refused.
+    #[inline(always)]
+    pub(crate) fn is_diverted(&self) -> bool {
+        !self.word.is_open()
+    }
+
     /// Ends the call as good; returns `false` where it has to end under the lock.
     #[inline(always)]
     pub(crate) fn end_good(&self) -> bool {
+        if self.is_diverted() {
+            self.shards.finish_diverted();
+            return true;
+        }
         self.shards.finish(self.word)
-    }
-
-    /// Ends the call, which was diverted to the backup, as good.
-    #[inline(always)]
-    pub(crate) fn end_diverted(&self) {
-        self.shards.finish_diverted();
     }
 
     /// Ends the permit: the call ends under the lock, or is held in another way from here on.

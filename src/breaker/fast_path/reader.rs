@@ -45,8 +45,18 @@ impl ShardReader {
 
     /// Takes what has been counted since this was last asked.
     pub(crate) fn take(&mut self) -> Counts {
-        let all = self.shards.counts();
-        all.since(&replace(&mut self.taken, all))
+        let (all, taken) = (self.shards.counts(), &mut self.taken);
+        // Word by word: to copy them together is to wait for what was just written in words.
+        let take = |taken: &mut u64, all: u64| all.wrapping_sub(replace(taken, all));
+        Counts {
+            started: take(&mut taken.started, all.started),
+            good: [0, 1].map(|parity| take(&mut taken.good[parity], all.good[parity])),
+            timed: take(&mut taken.timed, all.timed),
+            latency: take(&mut taken.latency, all.latency),
+            rejected: take(&mut taken.rejected, all.rejected),
+            diverted: take(&mut taken.diverted, all.diverted),
+            backed_up: take(&mut taken.backed_up, all.backed_up),
+        }
     }
 
     /// Returns what calls go by on the fast path while the gate is open.

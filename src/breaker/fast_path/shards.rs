@@ -91,20 +91,6 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Returns what has been counted since `before`.
-    pub(super) fn since(&self, before: &Self) -> Self {
-        Self {
-            started: self.started - before.started,
-            good: [0, 1].map(|parity| self.good[parity] - before.good[parity]),
-            timed: self.timed - before.timed,
-            // A clock that jumped may have added more than fits.
-            latency: self.latency.wrapping_sub(before.latency),
-            rejected: self.rejected - before.rejected,
-            diverted: self.diverted - before.diverted,
-            backed_up: self.backed_up - before.backed_up,
-        }
-    }
-
     /// Returns how many good calls were of this generation, and how many of another.
     pub(crate) fn good_of(&self, generation: u64) -> (u64, u64) {
         let parity = (generation & 1) as usize;
@@ -271,6 +257,7 @@ impl Shards {
         self.here().shard.count_slow_end();
     }
 
+    #[inline]
     pub(super) fn counts(&self) -> Counts {
         let mut all = Counts::default();
         // The ends before the starts.
