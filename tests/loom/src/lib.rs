@@ -9,8 +9,10 @@ mod answering;
 mod backup;
 mod counts;
 mod half_open;
+mod in_flight;
 mod overdue;
 mod refused;
+mod reuse;
 mod stale;
 mod waiting;
 
