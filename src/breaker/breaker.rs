@@ -26,7 +26,8 @@ use crate::{
     machine::{State, Timestamp},
 };
 
-/// The handle of one breaker: look at it, steer it, or use it without Tower. A cheap clone of the one that the layer holds.
+/// A handle to one breaker: it reads it, operates it, and uses it without Tower. It is a cheap
+/// clone of the layer's handle.
 ///
 /// ```
 /// use std::time::Duration;
@@ -86,30 +87,30 @@ impl Breaker {
         &self.handles[index_among_others(thread_number(), self.handles.len())]
     }
 
-    /// The name that it was given.
+    /// Returns the breaker's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.shared().name
     }
 
-    /// The right to make one call now.
+    /// Returns a permit to make one call now.
     ///
     /// # Errors
     ///
-    /// [`CircuitOpen`] where the breaker refuses the call; it says when to come back.
+    /// Returns [`CircuitOpen`] where the breaker refuses the call; it says when to come back.
     #[inline]
     pub fn try_acquire(&self) -> Result<Permit, CircuitOpen> {
         self.acquire(false).map_err(|refused| refused.open)
     }
 
-    /// Where the calls go now.
+    /// Returns the state, which decides where calls go now.
     #[must_use]
     pub fn state(&self) -> State {
         let now = self.now();
         self.shared().count(now, |state| state.machine.state(now))
     }
 
-    /// Everything there is to see.
+    /// Returns everything there is to see of the breaker.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let now = self.now();
@@ -122,13 +123,14 @@ impl Breaker {
         })
     }
 
-    /// The events from here on, as a stream: of the last [`Events::CAPACITY`] that haven't been read, none is lost.
+    /// Subscribes to events from now on. The stream buffers up to [`Events::CAPACITY`] unread
+    /// events; after that the oldest are dropped.
     #[must_use]
     pub fn subscribe(&self) -> Events {
         self.shared().listeners.subscribe()
     }
 
-    /// What it decides by.
+    /// Returns the configuration that the breaker decides by.
     #[must_use]
     pub fn config(&self) -> Config {
         self.shared().read(|state| Config {
@@ -137,7 +139,8 @@ impl Breaker {
         })
     }
 
-    /// A permit for a call, which goes to the backup, if there is one, where the primary may not have it.
+    /// Returns a permit for a call. Where the primary may not have the call, it goes to the backup,
+    /// if there is one.
     #[inline]
     pub(crate) fn acquire(&self, has_backup: bool) -> Result<Permit, Refused> {
         self.admit().or_else(|slow| self.acquire_slow(slow, has_backup))
@@ -153,8 +156,8 @@ impl Breaker {
         }
     }
 
-    /// Returns a permit for a call that can't take the fast path; it goes to the backup, if there is one, where the primary
-    /// may not have it.
+    /// Returns a permit for a call that can't take the fast path; it goes to the backup, if there
+    /// is one, where the primary may not have it.
     #[inline(never)]
     pub(crate) fn acquire_slow(&self, slow: SlowPath, has_backup: bool) -> Result<Permit, Refused> {
         match self.refuse(slow, has_backup) {
@@ -163,7 +166,8 @@ impl Breaker {
         }
     }
 
-    /// Like [`acquire_slow`](Self::acquire_slow), but for a call that has to wait for the primary's readiness first.
+    /// Like [`acquire_slow`](Self::acquire_slow), but for a call that has to wait for the primary's
+    /// readiness first.
     pub(crate) fn acquire_waiting(&self, has_backup: bool) -> Result<Permit, Refused> {
         match self.refuse(SlowPath::default(), has_backup) {
             Ok(refused) => Err(refused.by(self)),
@@ -182,7 +186,8 @@ impl Breaker {
         self.shards.refuse(has_backup, now).ok_or(now)
     }
 
-    /// A permit for a call that was promised when the breaker was closed: it is honoured, though its outcome may be stale.
+    /// Returns a permit for a call that was promised when the breaker was closed. The promise is
+    /// kept, though the outcome may be stale.
     pub(crate) fn acquire_promised(&self) -> Permit {
         self.admit().unwrap_or_else(|slow| {
             let now = slow.now.unwrap_or_else(|| self.now());
@@ -190,12 +195,14 @@ impl Breaker {
         })
     }
 
-    /// A permit for a call that may be made within the time that a promise holds. None is needed where all calls flow.
+    /// Returns a permit for a call that may be made while a promise holds; `None` where all calls
+    /// flow, and none is needed.
     pub(crate) fn promise(&self) -> Result<Option<Permit>, CircuitOpen> {
         self.handle().promise()
     }
 
-    /// Whether the machine still stands by this permit: no trip or manual change since, and no promise run out.
+    /// Returns whether this permit is still valid: no trip or manual change since, and no promise
+    /// that has run out.
     pub(crate) fn honours(&self, permit: &Permit) -> bool {
         let now = self.now();
         permit
@@ -203,14 +210,14 @@ impl Breaker {
             .is_some_and(|ticket| self.shared().read(|state| state.machine.holds(ticket, now)))
     }
 
-    /// Whether it is closed, by its own decision.
+    /// Returns whether the breaker is closed by its own decision.
     #[cfg(feature = "console")]
     pub(crate) fn is_healthy(&self) -> bool {
         let now = self.now();
         self.shared().read(|state| state.machine.is_healthy(now))
     }
 
-    /// Whether nothing would be lost with it.
+    /// Returns whether nothing would be lost with the breaker.
     #[cfg(feature = "keyed")]
     pub(crate) fn is_dispensable(&self) -> bool {
         let now = self.now();
@@ -218,7 +225,7 @@ impl Breaker {
             .count(now, |state| state.machine.is_healthy(now) && state.in_flight() == 0)
     }
 
-    /// Gives it up, and says so. Its memory may be kept for a while.
+    /// Evicts the breaker and notifies its observers. Its memory may be kept for a while.
     #[cfg(feature = "keyed")]
     pub(crate) fn evict(&self) {
         self.update(|state, _| state.machine.evict());
@@ -234,28 +241,31 @@ impl Breaker {
         }
     }
 
-    /// Whether trials are kept for [`acquire_for_trial`](Self::acquire_for_trial): as many have to let go as keep them.
+    /// Reserves half-open trials for [`acquire_for_trial`](Self::acquire_for_trial), or undoes one
+    /// reservation. Reservations nest.
     pub(crate) fn keep_trials(&self, keep: bool) {
         self.update(|state, _| state.machine.keep_trials(keep));
     }
 
-    /// A permit for a call of the trial, where there is one to be made, by somebody who isn't a caller.
+    /// Returns a permit for a trial call that no caller makes, where there is one to be made.
     pub(crate) fn acquire_for_trial(&self) -> Option<Permit> {
         self.handle().acquire_for_trial()
     }
 
-    /// Brings the breaker up to date: what is overdue is found, and evidence that has lasted long enough trips.
+    /// Brings the breaker up to date: counts overdue calls, and trips on evidence that has lasted
+    /// long enough.
     pub(crate) fn evaluate(&self) {
         self.update(|state, now| state.machine.reconsider(now));
     }
 
-    /// Whether all calls go to the primary, as far as can be told without asking what the time is.
+    /// Returns whether all calls go to the primary, without reading the clock where that can be
+    /// told.
     #[inline]
     pub(crate) fn seems_flowing(&self) -> bool {
         self.shards.all_flow().unwrap_or_else(|| self.is_flowing())
     }
 
-    /// Whether all calls go to the primary, so that its readiness is worth waiting for.
+    /// Returns whether all calls go to the primary, so that its readiness is worth waiting for.
     pub(crate) fn is_flowing(&self) -> bool {
         self.update(|state, now| {
             state.machine.reconsider(now);
@@ -263,7 +273,7 @@ impl Breaker {
         })
     }
 
-    /// A call goes elsewhere because the primary's readiness failed.
+    /// Refuses a call because the primary's readiness failed.
     pub(crate) fn divert(&self, has_backup: bool) -> Refused {
         self.handle().divert(has_backup)
     }
@@ -280,7 +290,7 @@ impl Breaker {
         }
     }
 
-    /// The primary's readiness failed, whatever else that leads to.
+    /// Counts an error of the primary's readiness.
     pub(crate) fn note_readiness_error(&self) {
         self.update(|state, _| state.totals.readiness.errors += 1);
     }
@@ -289,7 +299,7 @@ impl Breaker {
         self.update(|state, now| state.waited(now.since(since)));
     }
 
-    /// In how long there may be something to decide though nothing happens.
+    /// Returns how long until the breaker must be evaluated even if no call starts or ends.
     pub(crate) fn next_evaluation(&self) -> Option<Duration> {
         let now = self.now();
         let next = self.shared().count(now, LockedState::next_decision)?;
@@ -321,7 +331,8 @@ impl FastRefusal {
         CircuitOpen::until(name, self.retry_at, self.now)
     }
 
-    /// Returns the permit for what takes the primary's place. To be called once, or the call never ends.
+    /// Returns the permit for what takes the primary's place. Must be called exactly once: a
+    /// diverted call has been counted.
     #[inline(always)]
     pub(crate) fn permit(&self, breaker: &Breaker) -> Permit {
         if !self.diverts {

@@ -1,4 +1,5 @@
-//! What becomes of a call that takes the lock, between its start and its end; and where its deadline is kept.
+//! What becomes of a call that takes the lock, between its start and its end; and where its
+//! deadline is kept.
 
 use std::time::Duration;
 

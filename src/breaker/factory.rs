@@ -9,7 +9,7 @@ use crate::{
     machine::{ConfigError, Machine, Settings, SlowAfter},
 };
 
-/// What breakers are made by: all that those of one layer have in common.
+/// A factory of breakers: it holds what those of one layer have in common.
 #[derive(Clone)]
 pub(crate) struct BreakerFactory {
     /// What [`SlowAfter::Auto`] stands for.
@@ -20,7 +20,7 @@ pub(crate) struct BreakerFactory {
 }
 
 impl BreakerFactory {
-    /// With tokio's clock, and nobody to tell.
+    /// Makes a factory with tokio's clock and no observers.
     #[cfg(any(test, feature = "replay"))]
     pub(crate) fn new(auto: SlowAfter) -> Self {
         Self {
@@ -31,14 +31,14 @@ impl BreakerFactory {
         }
     }
 
-    /// One whose calls don't get into each other's way, however many threads make them.
+    /// Makes a breaker with shards of its own, so that threads don't contend.
     pub(crate) fn breaker(&self, config: Config, seed: u64) -> Result<Breaker, ConfigError> {
         config.check()?;
         let Config { name, settings } = config;
         self.with_shards(name, Arc::new(settings), seed, PooledShards::take())
     }
 
-    /// One that takes less memory, for as many of them as there may be keys: its calls share one lock.
+    /// Makes a breaker that takes less memory, for very many keys. Its calls share one lock.
     #[cfg(feature = "keyed")]
     pub(crate) fn small_breaker(
         &self,

@@ -13,10 +13,11 @@ use crate::{
     machine::{Ending, Outcome, Ticket, Timestamp},
 };
 
-/// The right to make one call, which ends when the outcome is recorded or the permit is dropped.
+/// A permit to make one call. The call ends when the outcome is recorded or the permit is dropped.
 ///
-/// Dropped, it is a cancelled call: neutral, unless it had been slow by then (see [`CancelledCalls`](crate::CancelledCalls)). It doesn't keep the breaker:
-/// how a call ends whose breaker nobody holds any more, no layer and no service, may count nowhere.
+/// A dropped permit is a cancelled call: neutral, unless it had been slow by then (see
+/// [`CancelledCalls`](crate::CancelledCalls)). A permit does not keep the breaker alive. If every
+/// layer, service and [`Breaker`](crate::Breaker) is dropped first, its outcome may not be counted.
 ///
 /// ```
 /// use tower_breaker::{CircuitBreakerLayer, Outcome};
@@ -59,7 +60,7 @@ enum Call {
 struct Held {
     ticket: Ticket,
     deadline: Deadline,
-    /// Where somebody wants to be told of each call.
+    /// Kept where an observer wants each call.
     timeline: Option<CallTimeline>,
 }
 
@@ -92,7 +93,7 @@ impl Permit {
         Self::of(Call::Backup { handle, started })
     }
 
-    /// A permit that records nothing, for a call that goes nowhere.
+    /// A permit for a call that goes nowhere; it records nothing.
     pub(crate) const UNTRACKED: Self = Self { call: None };
 
     #[inline(always)]
@@ -100,8 +101,9 @@ impl Permit {
         Self { call: Some(call) }
     }
 
-    /// Takes the permit of a call on the fast path that isn't timed; others stay where they are. [`Option::take`] reads 16 bytes
-    /// together and waits for what was just written in words: that is 10 ns of the 19 that a healthy call then takes.
+    /// Takes the permit of a call on the fast path that isn't timed; others stay where they are.
+    /// [`Option::take`] reads 16 bytes together and waits for what was just written in words: that
+    /// is 10 ns of the 19 that a healthy call then takes.
     #[inline(always)]
     pub(crate) fn take_fast(place: &mut Option<Self>) -> Option<Self> {
         let Some(Self {
@@ -116,7 +118,8 @@ impl Permit {
         Some(Self::fast(permit))
     }
 
-    /// `None` for a call that goes nowhere, or whose breaker nobody holds any more.
+    /// Returns a handle to the breaker; `None` for a call that goes nowhere, or whose breaker is
+    /// gone.
     pub(crate) fn handle(&self) -> Option<Arc<ShardHandle>> {
         self.call.as_ref()?.handle()
     }
@@ -132,7 +135,7 @@ impl Permit {
         }
     }
 
-    /// Whether the call is one to the backup.
+    /// Returns whether the call goes to the backup.
     #[must_use]
     pub fn is_backup(&self) -> bool {
         match &self.call {
@@ -141,7 +144,7 @@ impl Permit {
         }
     }
 
-    /// Whether anything is called at all: a rejection calls nothing.
+    /// Returns whether anything is called at all: a rejection calls nothing.
     #[inline]
     pub(crate) fn is_for_a_call(&self) -> bool {
         self.call.is_some()
@@ -155,16 +158,18 @@ impl Permit {
         }
     }
 
-    /// The primary was never called, for no fault of its own.
+    /// Ends the permit unused: the primary was never called, for no fault of its own.
     pub(crate) fn release(mut self) {
         if let Some(call) = self.call.take() {
             call.end(Ending::Unused);
         }
     }
 
-    /// The answer is in, though the call goes on: what follows, a body for example, is not latency.
+    /// Notes that the answer is in, though the call goes on. What follows, a body for example, is
+    /// not latency.
     ///
-    /// In half-open, an answer that then goes on for as long as a probe is given counts as good: a stream may never end.
+    /// In half-open, an answer that then goes on for as long as a probe is given counts as good: a
+    /// stream may never end.
     pub fn answered(&mut self) {
         if let Some((handle, held)) = self.stop() {
             let answered = held.change(handle, LockedState::answer);
@@ -174,8 +179,9 @@ impl Permit {
         }
     }
 
-    /// Keeps this as the primary's [last error](crate::Snapshot::last_error), to be looked at: its first 200 bytes. It decides nothing; record the outcome as well. Of
-    /// a call to the backup nothing is kept.
+    /// Keeps the first 200 bytes of this as the primary's [last
+    /// error](crate::Snapshot::last_error). It decides nothing, so record the outcome as well.
+    /// Nothing is kept of a call to the backup.
     pub fn note_error(&mut self, error: &dyn fmt::Display) {
         if self.is_backup() {
             return;
@@ -189,8 +195,9 @@ impl Permit {
         }
     }
 
-    /// The primary asked to be left alone for so long. Where
-    /// [`OpenDuration::honour_retry_after`](crate::OpenDuration::honour_retry_after) is set, a trip within that time heeds it.
+    /// Notes that the primary asked to be left alone for so long. Where
+    /// [`OpenDuration::honour_retry_after`](crate::OpenDuration::honour_retry_after) is set, a trip
+    /// within that time heeds it.
     pub fn retry_after(&mut self, pause: Duration) {
         if let Some((handle, held)) = self.stop() {
             handle
@@ -199,7 +206,7 @@ impl Permit {
         }
     }
 
-    /// The call starts now, if it hasn't yet: what came before was waiting.
+    /// Starts the call now, if it hasn't started yet: what came before was waiting.
     #[inline]
     pub(crate) fn start(&mut self) {
         if let Some(Call::Primary { handle, held }) = &mut self.call {
@@ -207,7 +214,8 @@ impl Permit {
         }
     }
 
-    /// Whether the call may be made, as far as can be told without the lock, if the primary is ready when first asked.
+    /// Returns whether the call may be made, if the primary is ready when first polled. It takes no
+    /// lock.
     pub(crate) fn is_expected(&self) -> bool {
         let Some(Call::Primary { handle, held }) = &self.call else {
             return false;
@@ -215,14 +223,14 @@ impl Permit {
         held.ticket.is_expected() && held.ticket.generation() == handle.shared.generation()
     }
 
-    /// The primary was ready when first asked: the call has started when it was let through.
+    /// Notes that the primary was ready when first polled: the call started when it was admitted.
     pub(crate) fn start_as_expected(&mut self) {
         if let Some(Call::Primary { held, .. }) = &mut self.call {
             held.ticket.start_as_expected();
         }
     }
 
-    /// The primary wasn't ready when first asked: the call waits from here on.
+    /// Notes that the primary wasn't ready when first polled: the call waits from here on.
     pub(crate) fn wait(&mut self) {
         if let Some(Call::Primary { handle, held }) = &mut self.call {
             held.change(handle, |state, ticket, deadline, now| {
@@ -239,7 +247,8 @@ impl Permit {
         }
     }
 
-    /// What is held of a call to the primary, now that somebody has to look at it, though it may have passed.
+    /// Moves a call to the primary from the fast path to the slow one, and returns what is held of
+    /// it.
     fn stop(&mut self) -> Option<(&ShardHandle, &mut Held)> {
         let call = self.call.as_mut()?;
         let held = |(ticket, deadline)| {
@@ -317,7 +326,7 @@ impl Held {
             return;
         }
         let started = self.change(handle, |state, ticket, deadline, now| {
-            // A promise that has run out is kept all the same, and its outcome is stale.
+            // A promise that has run out is kept all the same; its outcome is stale.
             state.machine.redeem(ticket, now);
             ticket.start(now);
             state.watch_anew(ticket, deadline, now)

@@ -1,7 +1,7 @@
 //! A handle to the breaker for each shard, and what the calls of that shard do under the lock.
 //!
-//! Permits that need more than the shards hold a handle. Each shard has its own, so that threads don't contend on one
-//! reference count.
+//! Permits that need more than the shards hold a handle. Each shard has its own, so that threads
+//! don't contend on one reference count.
 
 use std::sync::Arc;
 

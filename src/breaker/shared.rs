@@ -1,12 +1,15 @@
-//! What all handles of a breaker share: the lock and what it protects, the shards, and who is notified.
+//! What all handles of a breaker share: the lock and what it protects, the shards, and who is
+//! notified.
 //!
-//! A step takes the lock for as long as the machine needs, and runs a user's code (the clock, observers, wakers) outside it.
+//! A step takes the lock for as long as the machine needs, and runs a user's code (the clock,
+//! observers, wakers) outside it.
 //!
 //! # Memory ordering
 //!
-//! `generation` is stored with release under the lock, and loaded with acquire without it: [`Permit`](super::Permit) compares
-//! it with its ticket's, to call a primary that is ready with no lock. A thread that sees an old generation makes its call
-//! with a ticket that is stale, as if it had been a little earlier.
+//! `generation` is stored with release under the lock, and loaded with acquire without it:
+//! [`Permit`](super::Permit) compares it with its ticket's, to call a primary that is ready with no
+//! lock. A thread that sees an old generation makes its call with a ticket that is stale, as if it
+//! had been a little earlier.
 
 use std::{
     ops::DerefMut,
@@ -92,7 +95,7 @@ impl SharedBreaker {
         read(&state)
     }
 
-    /// Changes what the lock protects, then, with the lock released, notifies whoever observes it.
+    /// Changes what the lock protects, then, with the lock released, notifies its observers.
     pub(super) fn update<R>(&self, change: impl FnOnce(&mut LockedState, Timestamp) -> R) -> R {
         self.update_at(self.now(), change)
     }
@@ -112,7 +115,8 @@ impl SharedBreaker {
         result
     }
 
-    /// Like [`update`](Self::update), but for a step of a call; also returns when it was, where an observer wants calls.
+    /// Like [`update`](Self::update), but for a step of a call; also returns when it was, where an
+    /// observer wants calls.
     pub(super) fn step<R>(&self, change: impl FnOnce(&mut LockedState, Timestamp) -> R) -> (R, Option<Moment>) {
         self.step_at(self.now(), change)
     }
@@ -167,7 +171,8 @@ impl SharedBreaker {
     }
 
     fn lock(&self) -> impl DerefMut<Target = LockedState> {
-        // A panic under the lock can come from a user's code only, which the machine isolates; its state is whole.
+        // A panic under the lock can come from a user's code only, which the machine isolates; its
+        // state is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

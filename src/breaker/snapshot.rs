@@ -4,23 +4,24 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::machine::{Ending, Judgement, Outcome, Settled, Timestamp, View};
 
-/// What there is to see of a breaker. Looking changes nothing.
+/// A breaker as it was at one moment. Taking it decides nothing.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Snapshot {
     /// The breaker's name.
     pub name: Arc<str>,
-    /// State, share, mode, counts: what it decides by, and what it has decided.
+    /// What it decides by, and what it has decided: state, share, mode, counts.
     pub view: View,
     /// What it has seen since it was made.
     pub totals: Totals,
     /// Calls to the primary that have been started and haven't ended.
     pub in_flight: u64,
-    /// The last error of the primary, where somebody [notes](crate::Permit::note_error) them: `http::ByStatus` does, and [`ShowErrors`](crate::ShowErrors).
+    /// The last error of the primary that was [noted](crate::Permit::note_error). `http::ByStatus`
+    /// and [`ShowErrors`](crate::ShowErrors) note errors.
     pub last_error: Option<LastError>,
 }
 
-/// What a breaker has seen since it was made. These only grow: `reset` leaves them alone.
+/// Counts of what a breaker has seen since it was made. They only grow: `reset` leaves them alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {
@@ -46,7 +47,8 @@ pub struct CallTotals {
     pub succeeded: u64,
     /// Calls that failed, or panicked.
     pub failed: u64,
-    /// Calls that took longer than `slow_after`, counted when they do, and those that were given up when they had taken longer than most.
+    /// Calls that took longer than `slow_after`, counted when they do, and calls that were given up
+    /// when they had taken longer than most.
     pub slow: u64,
     /// Calls that said nothing about the service's health.
     pub ignored: u64,
@@ -54,15 +56,16 @@ pub struct CallTotals {
     pub cancelled: u64,
     /// Calls from before the last trip or manual change: they changed nothing.
     pub stale: u64,
-    /// The latency of calls that came back, added up. To ask what the time is costs more than all else: where `slow_after` is
-    /// [`Never`](crate::SlowAfter::Never), one in 64 good calls is timed; and of those that go to the backup while the breaker is open, one a
-    /// millisecond and processor.
+    /// Total latency of the timed calls. Reading the clock dominates the cost of a call, so where
+    /// `slow_after` is [`Never`](crate::SlowAfter::Never), only one good call in 64 is timed. Of
+    /// the calls that go to the backup while the breaker is open, one a millisecond and processor
+    /// is timed.
     pub latency: Duration,
-    /// How many calls that sum is of.
+    /// How many calls were timed.
     pub timed: u64,
 }
 
-/// Waiting for the primary's `poll_ready`.
+/// Counts of waits for the primary's `poll_ready`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReadinessTotals {
@@ -74,18 +77,18 @@ pub struct ReadinessTotals {
     pub errors: u64,
 }
 
-/// The last error of the primary that somebody has [noted](crate::Permit::note_error).
+/// The last error of the primary that was [noted](crate::Permit::note_error).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LastError {
-    /// What it said, in its first 200 bytes.
+    /// Its text, up to 200 bytes.
     pub text: Arc<str>,
-    /// When that was, by the breaker's clock.
+    /// When it was noted, by the breaker's clock.
     pub at: Timestamp,
 }
 
 impl CallTotals {
-    /// The mean latency; `None` where nothing has come back yet.
+    /// Returns the mean latency; `None` where no timed call has come back yet.
     #[must_use]
     pub fn mean_latency(&self) -> Option<Duration> {
         (self.timed > 0).then(|| Duration::from_nanos((self.latency.as_nanos() / u128::from(self.timed)) as u64))
@@ -110,7 +113,8 @@ impl CallTotals {
         }
     }
 
-    /// A call of which only the end is still to be counted: the backup's, or one that was found to be slow before it ended.
+    /// Counts only the end of a call: one to the backup, or one that was counted as slow before it
+    /// ended.
     pub(super) fn note_end(&mut self, ending: Ending) {
         match ending {
             Ending::Finished(Outcome::Success) => self.succeeded += 1,

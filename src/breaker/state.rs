@@ -1,7 +1,9 @@
-//! What the breaker's lock protects: the machine, the deadlines of calls that took the slow path, and the totals.
+//! What the breaker's lock protects: the machine, the deadlines of calls that took the slow path,
+//! and the totals.
 //!
-//! Each step of a call goes through [`LockedState::step`] in one order: take what the shards have counted, find overdue calls,
-//! change, publish what the fast path goes by. What has changed is announced once the lock is released.
+//! Each step of a call goes through [`LockedState::step`] in one order: take what the shards have
+//! counted, find overdue calls, change, publish what the fast path goes by. What has changed is
+//! announced once the lock is released.
 
 use std::{mem::take, sync::Arc, time::Duration};
 
@@ -38,7 +40,7 @@ pub(super) struct LockedState {
     started: u64,
     /// Calls that have ended.
     pub(super) ended: u64,
-    /// Good ones of them that the machine hasn't been told of, because reading must not decide.
+    /// Good ones of them that aren't recorded yet, because reading must not decide.
     undecided: u64,
     sequence: u64,
     /// The last step that was given a number.
@@ -104,7 +106,7 @@ impl LockedState {
         (result, self.announcement(found, last_step, now))
     }
 
-    /// Gives the step that is being taken its place in the order of all.
+    /// Numbers the step that is being taken, and returns its stamp.
     pub(super) fn moment(&mut self, now: Timestamp) -> Moment {
         self.step += 1;
         Moment {
@@ -128,12 +130,13 @@ impl LockedState {
         admitted
     }
 
-    /// As [`admit`](Self::admit), for a call that needs a primary that is ready: most often it is, at the first poll.
+    /// Like [`admit`](Self::admit), but for a call that needs a ready primary. Most often the
+    /// primary is ready at the first poll.
     #[inline]
     pub(super) fn admit_waiting(&mut self, now: Timestamp) -> Result<Ticket, Refusal> {
         let mut ticket = self.admit(now)?;
         if self.is_traced {
-            // When it really starts is a step of its own, to be told of.
+            // Its start is a step of its own, of which observers are notified.
             ticket.wait();
         } else {
             ticket.expect();
@@ -141,7 +144,7 @@ impl LockedState {
         Ok(ticket)
     }
 
-    /// Whether all calls go to the primary: it is healthy, or too few of its group are.
+    /// Returns whether all calls go to the primary: it is healthy, or too few of its group are.
     pub(super) fn is_flowing(&mut self, now: Timestamp) -> bool {
         self.machine.is_flowing(now) || self.is_panicking()
     }
@@ -174,7 +177,8 @@ impl LockedState {
         admitted.inspect(|ticket| self.note_start(ticket))
     }
 
-    /// `None` where no promise is needed. A promise isn't watched: it is no call yet, and runs out in the machine.
+    /// Returns a promised ticket; `None` where no promise is needed. A promise isn't watched: it is
+    /// no call yet, and runs out in the machine.
     pub(super) fn promise(&mut self, now: Timestamp) -> Result<Option<Ticket>, Refusal> {
         if self.is_flowing(now) {
             return Ok(None);
@@ -183,7 +187,7 @@ impl LockedState {
         promised.inspect(|ticket| self.note_start(ticket)).map(Some)
     }
 
-    /// A call that goes to the primary even where the machine would rather not have it.
+    /// Admits a call that goes to the primary even where the machine refuses it.
     pub(super) fn admit_promised(&mut self, now: Timestamp) -> Ticket {
         let ticket = self.machine.admit(now).unwrap_or_else(|_| Ticket::stranger(now));
         self.note_start(&ticket);
@@ -217,7 +221,8 @@ impl LockedState {
         }
     }
 
-    /// Adds what the shards have counted to the totals; returns the number of good calls of this generation.
+    /// Adds what the shards have counted to the totals; returns the number of good calls of this
+    /// generation.
     fn add(&mut self, new: &Counts, generation: u64) -> u64 {
         let (good, stale) = new.good_of(generation);
         self.started += new.started;
@@ -244,7 +249,8 @@ impl LockedState {
         }
     }
 
-    /// Returns until when calls may take the fast path, and when there may be something to decide otherwise.
+    /// Returns until when calls may take the fast path, and when there may be something to decide
+    /// otherwise.
     fn batch_window(&self) -> Option<(BatchWindow, Option<Timestamp>)> {
         if self.is_traced || !self.reader.is_enabled() {
             return None;
@@ -262,7 +268,8 @@ impl LockedState {
         Some((window, next_evaluation))
     }
 
-    /// Opens the gate where good calls may be reported in batches, and closes it where they may not.
+    /// Opens the gate where good calls may be reported in batches, and closes it where they may
+    /// not.
     fn publish(&mut self, now: Timestamp) {
         let mut window = self.batch_window();
         let open_for = window.as_ref().map(|(window, _)| window);
@@ -283,7 +290,8 @@ impl LockedState {
         }
     }
 
-    /// The primary's `poll_ready` failed, with no call to blame. Whether the breaker would have let a call through.
+    /// Records that the primary's `poll_ready` failed, with no call to blame; returns whether a
+    /// call would have been admitted.
     pub(super) fn readiness_failed(&mut self, now: Timestamp) -> bool {
         self.machine.reconsider(now);
         let admitted = self.machine.admit(now);
@@ -299,8 +307,8 @@ impl LockedState {
         self.totals.readiness.total = self.totals.readiness.total.saturating_add(waited);
     }
 
-    /// Returns when there may be something to decide though nothing happens: calls become overdue, or evidence has lasted long
-    /// enough.
+    /// Returns when there may be something to decide though nothing happens: calls become overdue,
+    /// or evidence has lasted long enough.
     pub(super) fn next_decision(&self) -> Option<Timestamp> {
         [self.next_evaluation(), self.reader.next_due()]
             .into_iter()
@@ -349,7 +357,8 @@ impl LockedState {
         overdue.or_else(|| here.and_then(|_| self.unanswered.next_overdue(now)))
     }
 
-    /// Forgets the deadlines of calls that were admitted before a trip: they are of no interest after it.
+    /// Forgets the deadlines of calls that were admitted before a trip: they are of no interest
+    /// after it.
     pub(super) fn drop_stale_deadlines(&mut self) -> bool {
         let stale = self.watched != self.machine.generation();
         if stale {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::call_record::{CallOutcome, CallRecord, Moment};
 
-/// What is kept of a call on its way, where somebody wants to be told of it.
+/// A call's stamps so far, kept where an observer wants each call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CallTimeline {
     admitted: Moment,

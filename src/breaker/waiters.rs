@@ -5,7 +5,8 @@ use std::{
     task::Waker,
 };
 
-/// The tasks that want to know when the breaker changes: those that wait for the primary's readiness, or for their turn.
+/// The tasks to wake when the breaker changes: they wait for the primary's readiness, or for their
+/// turn.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     waiting: Mutex<Waiting>,
@@ -19,7 +20,8 @@ struct Waiting {
 
 // Cloning, dropping or waking a waker may run anything, so all of it happens outside the lock.
 impl Waiters {
-    /// Has `waker` woken at the next change. `place` is the one of last time; whether there was a change since.
+    /// Has `waker` woken at the next change; returns whether there was a change since the last
+    /// time. `place` is the task's place among the waiters.
     pub(super) fn register(&self, place: &mut Option<u64>, waker: &Waker) -> bool {
         let waker = waker.clone();
         let mut waiting = self.lock();

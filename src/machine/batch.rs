@@ -2,22 +2,22 @@ use std::time::Duration;
 
 use super::{Judgement, Machine, Mode, Phase, Settled, Timestamp, yardstick::NextPick};
 
-/// As long as this holds, a good call that comes back in time changes nothing but counts, and may be told later: see
-/// [`Machine::good_calls`].
+/// A window in which a good call that comes back in time changes nothing but counts, so that it may
+/// be reported later: see [`Machine::good_calls`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BatchWindow {
     pub(crate) generation: u64,
-    /// A call that takes longer has to be told at once.
+    /// A call that takes longer has to be reported at once.
     pub(crate) slow_after: Option<Duration>,
     /// Whether it matters how long calls take, or when they come back.
     pub(crate) is_timed: bool,
-    /// From then on each call has to be told at once.
+    /// From then on each call has to be reported at once.
     pub(crate) until: Timestamp,
-    /// So many calls may start, and the one after them has to be told at once.
+    /// So many calls may start; the one after them has to be reported at once.
     pub(crate) pass_over: Option<u32>,
 }
 
-/// Calls of a healthy primary, told together.
+/// A batch of good calls, reported together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SuccessBatch {
     /// How many have started.
@@ -28,18 +28,20 @@ pub(crate) struct SuccessBatch {
     pub(crate) last: Timestamp,
 }
 
-/// As long as this holds, a refused call changes nothing but counts, and may be told later: see [`Machine::refused_calls`].
+/// A window in which a refused call changes nothing but counts, so that it may be reported later:
+/// see [`Machine::refused_calls`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RejectWindow {
-    /// From then on each call has to be told at once.
+    /// From then on each call has to be reported at once.
     pub(crate) until: Timestamp,
     /// When callers are told to come back; `None` where only an operator can tell.
     pub(crate) retry_at: Option<Timestamp>,
 }
 
-/// What needn't be told at once.
+/// What may be reported in batches.
 impl Machine {
-    /// Whether good calls may be told later, and until when. Anything else, told in between, is told after them.
+    /// Returns the window in which good calls may be reported in batches. Anything else is reported
+    /// after the batch that came before it.
     pub(crate) fn batch_window(&self) -> Option<BatchWindow> {
         let Phase::Closed { tallies, quiet_until } = &self.phase else {
             return None;
@@ -64,12 +66,13 @@ impl Machine {
         })
     }
 
-    /// Whether access is being restored.
+    /// Returns whether access is being restored.
     pub(crate) fn is_half_open(&self) -> bool {
         matches!(self.phase, Phase::HalfOpen(_))
     }
 
-    /// Where it is open: until when refused calls may be told later, and what their callers are told.
+    /// Returns the window in which refused calls may be reported in batches, while the breaker is
+    /// open.
     pub(crate) fn reject_window(&self) -> Option<RejectWindow> {
         let Phase::Open(cooldown) = &self.phase else {
             return None;
@@ -88,14 +91,14 @@ impl Machine {
         })
     }
 
-    /// Tells of calls that were [refused](Self::reject_window).
+    /// Records calls that were [refused](Self::reject_window).
     pub(crate) fn refused_calls(&mut self, calls: u64) {
         if let Phase::Open(cooldown) = &mut self.phase {
             cooldown.refused(u32::try_from(calls).unwrap_or(u32::MAX));
         }
     }
 
-    /// Tells of a good call of some generation that came back in time, though it isn't calm any more.
+    /// Records a good call of some generation that came back in time, and is reported on its own.
     pub(crate) fn good_call(&mut self, generation: u64, now: Timestamp) -> Settled {
         let now = self.catch_up(now);
         if generation != self.generation {
@@ -106,7 +109,8 @@ impl Machine {
         Settled::Counted(good)
     }
 
-    /// Tells of good calls that started and came back while [calm](Self::batch_window).
+    /// Records a batch of good calls, which started and came back in a
+    /// [window](Self::batch_window).
     pub(crate) fn good_calls(&mut self, calls: SuccessBatch) {
         self.latest = self.latest.max(calls.last);
         if self.is_learning() {

@@ -1,10 +1,13 @@
-//! A timing wheel of counts: it finds calls that are overdue without a timer, and without a list of them.
+//! A timing wheel of counts: it finds calls that are overdue without a timer, and without a list of
+//! them.
 //!
-//! Time is cut into buckets of 2^`shift` nanoseconds. A call counts in the bucket in which it is due, and leaves it when it
-//! ends. The calls in a bucket whose time is up are overdue. Neither the cost nor the memory grows with the calls in flight.
+//! Time is cut into buckets of 2^`shift` nanoseconds. A call counts in the bucket in which it is
+//! due, and leaves it when it ends. The calls in a bucket whose time is up are overdue. Neither the
+//! cost nor the memory grows with the calls in flight.
 //!
-//! A due time is rounded up to the end of its bucket: by 1/16 of the time limit at most, and by 1/64 at best. Time limits that
-//! are too far apart for one ring of buckets have a ring each. Nothing here is shared: whoever owns a wheel locks it.
+//! A due time is rounded up to the end of its bucket: by 1/16 of the time limit at most, and by
+//! 1/64 at best. Time limits that are too far apart for one ring of buckets have a ring each.
+//! Nothing here is shared: the owner of a wheel locks it.
 
 use std::time::Duration;
 
@@ -35,7 +38,8 @@ pub(crate) struct Overdue {
 
 /// How many buckets a ring has.
 const BUCKETS: u64 = 256;
-/// Into how many buckets a time limit is divided at least, and at most, where the ring was made for one like it.
+/// Into how many buckets a time limit is divided at least, and at most, where the ring was made for
+/// one like it.
 const COARSEST: u64 = 16;
 const FINEST: u64 = 64;
 
@@ -51,19 +55,22 @@ impl Bucket {
         }
     }
 
-    /// Returns the `shift` of the buckets that suit a time limit: 32 to 63 of them make up the limit.
+    /// Returns the `shift` of the buckets that suit a time limit: 32 to 63 of them make up the
+    /// limit.
     pub(crate) fn shift_for(limit: Duration) -> u8 {
         (Timestamp::from(limit).as_nanos() / 32).max(1).ilog2() as u8
     }
 
-    /// Returns whether buckets of this `shift` are neither too fine nor too coarse for a time limit.
+    /// Returns whether buckets of this `shift` are neither too fine nor too coarse for a time
+    /// limit.
     pub(crate) fn suits(shift: u8, limit: Duration) -> bool {
         (COARSEST..=FINEST).contains(&(Timestamp::from(limit).as_nanos() >> shift))
     }
 }
 
 impl DeadlineWheel {
-    /// With `is_small`, makes a wheel that keeps no memory while no call is in flight, and takes its time for that.
+    /// With `is_small`, makes a wheel that keeps no memory while no call is in flight, and takes
+    /// its time for that.
     pub(crate) fn new(is_small: bool) -> Self {
         Self {
             is_small,
@@ -71,7 +78,8 @@ impl DeadlineWheel {
         }
     }
 
-    /// Adds a call that starts at `now` and is overdue after `due`, to buckets that suit its time limit.
+    /// Adds a call that starts at `now` and is overdue after `due`, to buckets that suit its time
+    /// limit.
     #[must_use = "a call that is never finished is overdue in the end"]
     pub(crate) fn watch(&mut self, now: Timestamp, due: Timestamp) -> Bucket {
         let limit = due.since(now);
@@ -82,7 +90,8 @@ impl DeadlineWheel {
         ring.watch(now, due)
     }
 
-    /// Adds a call that starts at `now` to exactly this bucket; returns `false` where the ring has no place for it.
+    /// Adds a call that starts at `now` to exactly this bucket; returns `false` where the ring has
+    /// no place for it.
     #[inline]
     #[must_use = "a call that isn't watched is never overdue"]
     pub(crate) fn watch_in(&mut self, bucket: Bucket, now: Timestamp) -> bool {
@@ -123,7 +132,8 @@ impl DeadlineWheel {
         }
     }
 
-    /// Takes out the next calls that are overdue at `now`, in the order in which they became so, whatever their ring.
+    /// Takes out the next calls that are overdue at `now`, in the order in which they became so,
+    /// whatever their ring.
     pub(crate) fn next_overdue(&mut self, now: Timestamp) -> Option<Overdue> {
         let since = self.overdue_since(now)?;
         let mut rings = self.rings.iter_mut();
@@ -153,8 +163,8 @@ impl DeadlineWheel {
     }
 }
 
-/// A ring of buckets: bucket `n` holds the calls that are due after `n - 1` ends and not after `n` does, in place
-/// `n % BUCKETS`.
+/// A ring of buckets: bucket `n` holds the calls that are due after `n - 1` ends and not after `n`
+/// does, in place `n % BUCKETS`.
 #[derive(Debug)]
 struct Ring {
     /// A bucket lasts 2^`shift` nanoseconds: dividing by that takes next to no time.
@@ -183,12 +193,14 @@ impl Ring {
         self.noted == 0
     }
 
-    /// Returns when a bucket ends; a call in it is overdue strictly after that, as it is slow strictly above `slow_after`.
+    /// Returns when a bucket ends; a call in it is overdue strictly after that, as it is slow
+    /// strictly above `slow_after`.
     fn end_of(&self, bucket: u64) -> u64 {
         bucket.saturating_mul(1 << self.shift)
     }
 
-    /// Returns whether the buckets are neither too fine nor too coarse for this limit. An empty ring is better made anew.
+    /// Returns whether the buckets are neither too fine nor too coarse for this limit. An empty
+    /// ring is better made anew.
     fn fits(&self, limit: Duration) -> bool {
         let buckets = Timestamp::from(limit).as_nanos() >> self.shift;
         let (coarsest, finest) = if self.is_empty() {
@@ -235,7 +247,8 @@ impl Ring {
         has_place
     }
 
-    /// Gives up the places of buckets that are empty and over; returns whether that was enough for a later one.
+    /// Gives up the places of buckets that are empty and over; returns whether that was enough for
+    /// a later one.
     #[cold]
     fn make_place_for(&mut self, bucket: u64, now: Timestamp) -> bool {
         while self.first < now.as_nanos() >> self.shift && self.calls[Self::place(self.first)] == 0 {

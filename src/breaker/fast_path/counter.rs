@@ -1,13 +1,14 @@
 //! A counter that only grows, in a shard.
 //!
-//! One thread owns the shard and adds by a plain store, which takes 0.6 ns where a locked operation takes 2 to 5. All others
-//! add by a locked operation, to a word of their own.
+//! One thread owns the shard and adds by a plain store, which takes 0.6 ns where a locked operation
+//! takes 2 to 5. All others add by a locked operation, to a word of their own.
 //!
 //! # Memory ordering
 //!
-//! `add` releases, `get` acquires: whoever sees a call counted sees what its thread did before. A reader of `started` that
-//! has read the ends first sees no end without its start, so `in_flight` is never below 0; and the thread that finds a block
-//! drained sees all that its calls have written. The owner's load may be relaxed, since no other thread writes that word.
+//! `add` releases, `get` acquires: a thread that sees a call counted sees what its thread did
+//! before. A reader of `started` that has read the ends first sees no end without its start, so
+//! `in_flight` is never below 0; and the thread that finds a block drained sees all that its calls
+//! have written. The owner's load may be relaxed, since no other thread writes that word.
 
 use crate::breaker::fast_path::sync::{AtomicU64, Ordering};
 

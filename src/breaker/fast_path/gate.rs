@@ -1,18 +1,20 @@
 //! What all threads read before a call: whether it may pass the lock by, and until when.
 //!
-//! The thread that holds the breaker's lock writes the gate, when something changes. All others only read it, so its cache
-//! line stays with every processor. The word names the generation; a call ends on the fast path only while the gate shows the
-//! word that admitted it.
+//! The thread that holds the breaker's lock writes the gate, when something changes. All others
+//! only read it, so its cache line stays with every processor. The word names the generation; a
+//! call ends on the fast path only while the gate shows the word that admitted it.
 //!
 //! # Memory ordering
 //!
-//! - `word`: stored with release, after the times that it makes valid; loaded with acquire. A thread that sees a refusing
-//!   word sees its `retry_at`, and one that sees an open word sees its `slow_after`. Without it, a caller could be told to
-//!   come back at the time of an earlier trip.
-//! - `word` and the shards' counts are not ordered against each other: a thread may add to a count after it has seen a word
-//!   that is gone. Such a call is late, and the next reader finds it; see [`super`].
-//! - `published_at` and `evaluate_at`: stored with release, `published_at` first; loaded with acquire. A thread that
-//!   sees the new `evaluate_at` sees the new `published_at`, and takes the lock if its clock is behind it.
+//! - `word`: stored with release, after the times that it makes valid; loaded with acquire. A
+//!   thread that sees a refusing word sees its `retry_at`, and one that sees an open word sees its
+//!   `slow_after`. Without it, a caller could be told to come back at the time of an earlier trip.
+//! - `word` and the shards' counts are not ordered against each other: a thread may add to a count
+//!   after it has seen a word that is gone. Such a call is late, and the next reader finds it; see
+//!   [`super`].
+//! - `published_at` and `evaluate_at`: stored with release, `published_at` first; loaded with
+//!   acquire. A thread that sees the new `evaluate_at` sees the new `published_at`, and takes the
+//!   lock if its clock is behind it.
 
 use std::time::Duration;
 
@@ -34,11 +36,13 @@ pub(super) struct Gate {
     published_at: AtomicU64,
     /// From when on each call has to take the lock.
     evaluate_at: AtomicU64,
-    /// When refused callers are told to come back; [`Timestamp::END`] where only an operator can tell.
+    /// When refused callers are told to come back; [`Timestamp::END`] where only an operator can
+    /// tell.
     retry_at: AtomicU64,
 }
 
-/// What the gate says: `generation << 16 | shift << 8 | flags`. The word that admitted a call is its ticket.
+/// What the gate says: `generation << 16 | shift << 8 | flags`. The word that admitted a call is
+/// its ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GateWord(u64);
 
@@ -60,7 +64,8 @@ impl GateWord {
     /// No call passes, each takes the lock, and not all of them go to the primary.
     pub(super) const PARTIAL: Self = Self(PARTIAL);
 
-    /// Calls of this generation pass. Where they have to end in time, each is watched in a bucket of 2^`shift` nanoseconds.
+    /// Calls of this generation pass. Where they have to end in time, each is watched in a bucket
+    /// of 2^`shift` nanoseconds.
     pub(super) fn open(generation: u64, is_timed: bool, shift: Option<u8>) -> Self {
         let timed = if is_timed { TIMED } else { 0 };
         Self(generation << GENERATION | u64::from(shift.unwrap_or(0)) << SHIFT | timed | OPEN)
@@ -104,7 +109,8 @@ impl GateWord {
         (shift > 0).then(|| Bucket::due(due, shift & 63))
     }
 
-    /// Returns whether all calls go to the primary, or not all do; `None` where the lock has to be asked.
+    /// Returns whether all calls go to the primary, or not all do; `None` where the lock has to be
+    /// asked.
     #[inline]
     pub(super) fn all_flow(self) -> Option<bool> {
         if self.is_open() {
@@ -123,14 +129,16 @@ impl Gate {
         GateWord(self.word.load(Ordering::Acquire))
     }
 
-    /// Sets what calls go by from here on. To be called by the thread that holds the breaker's lock, like all that writes.
+    /// Sets what calls go by from here on. To be called by the thread that holds the breaker's
+    /// lock, like all that writes.
     pub(super) fn set(&self, word: GateWord) {
         if self.word.load(Ordering::Relaxed) != word.0 {
             self.word.store(word.0, Ordering::Release);
         }
     }
 
-    /// Returns when a call that starts now is slow; [`Timestamp::END`] where it needn't end in time.
+    /// Returns when a call that starts now is slow; [`Timestamp::END`] where it needn't end in
+    /// time.
     #[inline]
     pub(super) fn due(&self, word: GateWord, started: Timestamp) -> Timestamp {
         match (word.0 >> SHIFT) as u8 {
@@ -147,7 +155,8 @@ impl Gate {
         self.slow_after.store(nanos, Ordering::Relaxed);
     }
 
-    /// Returns whether a call at `now` has to take the lock: it is time to decide, or the clock went back.
+    /// Returns whether a call at `now` has to take the lock: it is time to decide, or the clock
+    /// went back.
     #[inline(always)]
     pub(super) fn needs_evaluation(&self, now: Timestamp) -> bool {
         let now = now.as_nanos();
@@ -160,7 +169,8 @@ impl Gate {
         self.evaluate_at.store(evaluate_at.as_nanos(), Ordering::Release);
     }
 
-    /// Returns when refused callers are told to come back, for a thread that has seen a refusing word.
+    /// Returns when refused callers are told to come back, for a thread that has seen a refusing
+    /// word.
     #[inline]
     pub(super) fn retry_at(&self) -> Timestamp {
         Timestamp::from_nanos(self.retry_at.load(Ordering::Relaxed))
@@ -170,7 +180,8 @@ impl Gate {
     pub(super) fn refuse(&self, generation: u64, window: RejectWindow, now: Timestamp) {
         let word = GateWord::refusing(generation);
         let retry_at = window.retry_at.unwrap_or(Timestamp::END);
-        // The end of time stands for "unknown", so a deadline at the end of time can't be published.
+        // The end of time stands for "unknown", so a deadline at the end of time can't be
+        // published.
         let can_publish = window.retry_at != Some(Timestamp::END);
         let until = if can_publish { window.until } else { Timestamp::START };
         let published = [&self.word, &self.evaluate_at, &self.retry_at].map(|word| word.load(Ordering::Relaxed));
@@ -181,7 +192,8 @@ impl Gate {
         }
     }
 
-    /// Closes the gate and forgets the times of the breaker's clock: the next owner may have another clock.
+    /// Closes the gate and forgets the times of the breaker's clock: the next owner may have
+    /// another clock.
     pub(super) fn clear(&self) {
         self.word.store(GateWord::CLOSED.0, Ordering::Release);
         for time in [&self.slow_after, &self.published_at, &self.evaluate_at, &self.retry_at] {

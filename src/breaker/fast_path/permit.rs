@@ -1,8 +1,9 @@
 //! What a call on the fast path holds: nothing that has to be counted or freed.
 //!
-//! A permit of a healthy call is written to one place and read from it again a few nanoseconds later. A processor that reads
-//! together what was written in parts waits for the parts, so [`FastPermit`] is two whole words, and what a healthy call runs
-//! through is inlined where the permit is made.
+//! A permit of a healthy call is written to one place and read from it again a few nanoseconds
+//! later. A processor that reads together what was written in parts waits for the parts, so
+//! [`FastPermit`] is two whole words, and what a healthy call runs through is inlined where the
+//! permit is made.
 
 use super::{gate::GateWord, pool::PooledShards};
 use crate::{
@@ -10,9 +11,11 @@ use crate::{
     machine::{Ticket, Timestamp},
 };
 
-/// A permit of a call on the fast path that isn't timed: the block that counts it, and the word that admitted it.
+/// A permit of a call on the fast path that isn't timed: the block that counts it, and the word
+/// that admitted it.
 ///
-/// The block isn't given to another breaker until each permit has ended, by one of the two `end` methods.
+/// The block isn't given to another breaker until each permit has ended, by one of the two `end`
+/// methods.
 #[derive(Clone, Debug)]
 pub(crate) struct FastPermit {
     shards: PooledShards,

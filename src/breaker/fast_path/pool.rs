@@ -1,14 +1,15 @@
 //! Blocks of shards that are never freed, so that a healthy call needn't count that it holds one.
 //!
-//! A breaker that is gone gives its block to the pool; the next breaker takes it once it has drained. So no call can end in
-//! another breaker's block, however late it ends.
+//! A breaker that is gone gives its block to the pool; the next breaker takes it once it has
+//! drained. So no call can end in another breaker's block, however late it ends.
 //!
 //! # Memory ordering
 //!
-//! A block is taken only where as many calls have ended as were given a permit. The ends are counted with release and read
-//! with acquire: the next owner sees all that the calls of the last one have written, and takes its counts as they stand for
-//! the beginning. No call can start while a block is in the pool, since starting takes a handle of its owner; the pool's lock
-//! orders the last start before the comparison.
+//! A block is taken only where as many calls have ended as were given a permit. The ends are
+//! counted with release and read with acquire: the next owner sees all that the calls of the last
+//! one have written, and takes its counts as they stand for the beginning. No call can start while
+//! a block is in the pool, since starting takes a handle of its owner; the pool's lock orders the
+//! last start before the comparison.
 
 use std::{collections::VecDeque, ops::Deref, sync::PoisonError};
 
@@ -23,7 +24,7 @@ pub(crate) struct PooledShards(Block);
 
 #[cfg(not(breaker_loom))]
 type Block = &'static Shards;
-/// What loom looks at ends with each run of a model.
+/// Under loom a block ends with each run of a model.
 #[cfg(breaker_loom)]
 type Block = std::sync::Arc<Shards>;
 

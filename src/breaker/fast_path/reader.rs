@@ -1,8 +1,10 @@
-//! The breaker's side of its shards: it opens and closes the gate, and knows how much of the counts has been reported.
+//! The breaker's side of its shards: it opens and closes the gate, and knows how much of the counts
+//! has been reported.
 //!
-//! It is behind the breaker's lock. The counts only grow; the reader keeps what it has taken, and takes the rest. Good calls
-//! of the current generation's parity are evidence, those of the other parity came too late. While the gate is closed, calls
-//! of the current generation may still be counted by a thread that saw it open.
+//! It is behind the breaker's lock. The counts only grow; the reader keeps what it has taken, and
+//! takes the rest. Good calls of the current generation's parity are evidence, those of the other
+//! parity came too late. While the gate is closed, calls of the current generation may still be
+//! counted by a thread that saw it open.
 
 use std::mem::replace;
 
@@ -12,7 +14,8 @@ use crate::{
     machine::{BatchWindow, RejectWindow, SuccessBatch, Timestamp},
 };
 
-/// Opens and closes the gate, and tracks how much of the counts has been reported. Protected by the breaker's lock.
+/// Opens and closes the gate, and tracks how much of the counts has been reported. Protected by the
+/// breaker's lock.
 #[derive(Debug)]
 pub(crate) struct ShardReader {
     shards: PooledShards,
@@ -64,7 +67,8 @@ impl ShardReader {
         self.open
     }
 
-    /// Returns these calls as a batch. Calls that weren't timed came back before `now`, and nothing tells when.
+    /// Returns these calls as a batch. Calls that weren't timed came back before `now`, and nothing
+    /// tells when.
     pub(crate) fn batch(&self, new: &Counts, window: &BatchWindow, now: Timestamp) -> SuccessBatch {
         let last_good = || self.shards.last_good();
         SuccessBatch {
@@ -74,7 +78,8 @@ impl ShardReader {
         }
     }
 
-    /// Closes the gate where it is open for another window than this, and returns the one that it was open for.
+    /// Closes the gate where it is open for another window than this, and returns the one that it
+    /// was open for.
     pub(crate) fn close_unless(&mut self, window: Option<&BatchWindow>) -> Option<BatchWindow> {
         let is_same = |open: &mut BatchWindow| {
             window.is_some_and(|window| (window.generation, window.is_timed) == (open.generation, open.is_timed))
@@ -94,8 +99,8 @@ impl ShardReader {
         }
     }
 
-    /// Opens the gate, if it isn't open, and publishes what calls go by. `next_evaluation` is when there may be something to
-    /// decide that doesn't come from the shards.
+    /// Opens the gate, if it isn't open, and publishes what calls go by. `next_evaluation` is when
+    /// there may be something to decide that doesn't come from the shards.
     pub(crate) fn open(&mut self, window: BatchWindow, next_evaluation: Option<Timestamp>, now: Timestamp) {
         let was = self.open.replace(window);
         let has_changed = was.is_none_or(|was| was.slow_after != window.slow_after);

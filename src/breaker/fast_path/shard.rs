@@ -1,14 +1,16 @@
 //! What a few threads write at each call, and no others.
 //!
-//! A call starts in the shard of the thread that starts it, and ends in that of the one that ends it; its deadline stays
-//! where it started. The counts only grow: nothing is reset while calls may be in flight.
+//! A call starts in the shard of the thread that starts it, and ends in that of the one that ends
+//! it; its deadline stays where it started. The counts only grow: nothing is reset while calls may
+//! be in flight.
 //!
 //! # Memory ordering
 //!
-//! The counts are [`Counter`]s. `last_good`, `next_sample`, `backup_timed_at` and `slow_ends` are relaxed but for the last,
-//! which releases for the sake of [`is_drained`](super::Shards::is_drained): they guard nothing, and are right a little
-//! later, too. The deadlines are behind a lock of their own, which only this shard's threads and the breaker's lock holder
-//! take; the generation inside makes late calls miss it.
+//! The counts are [`Counter`]s. `last_good`, `next_sample`, `backup_timed_at` and `slow_ends` are
+//! relaxed but for the last, which releases for the sake of
+//! [`is_drained`](super::Shards::is_drained): they guard nothing, and are right a little later,
+//! too. The deadlines are behind a lock of their own, which only this shard's threads and the
+//! breaker's lock holder take; the generation inside makes late calls miss it.
 
 use std::sync::PoisonError;
 
@@ -32,7 +34,8 @@ pub(super) struct Shard {
     /// Good calls that were timed, and their latency in nanoseconds.
     pub(super) timed: Counter,
     pub(super) latency: Counter,
-    /// Calls that were refused with no backup, that went to a backup, and of these, those that came back good.
+    /// Calls that were refused with no backup, that went to a backup, and of these, those that came
+    /// back good.
     pub(super) rejected: Counter,
     pub(super) diverted: Counter,
     pub(super) backed_up: Counter,
@@ -64,7 +67,8 @@ pub(super) enum Finished {
     Forgotten,
 }
 
-/// Of calls that needn't be timed, one in so many is, for the mean latency: timing all would cost more than all the rest.
+/// Of calls that needn't be timed, one in so many is, for the mean latency: timing all would cost
+/// more than all the rest.
 const TIMED_ONE_IN: u64 = 64;
 /// So often at most, in nanoseconds, a shard's calls to the backup are timed while all are refused.
 const BACKUP_TIMED_EVERY: u64 = 1_000_000;
@@ -88,7 +92,8 @@ impl Shard {
         self.next_sample.store(next_sample, Ordering::Relaxed);
     }
 
-    /// Returns whether a call to the backup that starts now is one to time, and remembers that it was.
+    /// Returns whether a call to the backup that starts now is one to time, and remembers that it
+    /// was.
     #[inline]
     pub(super) fn times_backup(&self, now: Timestamp) -> bool {
         let last = self.backup_timed_at.load(Ordering::Relaxed);
@@ -102,7 +107,7 @@ impl Shard {
     /// Counts a good call that came back at `now`.
     #[inline]
     pub(super) fn count_timed(&self, parity: usize, latency: u64, now: Timestamp, is_own: bool) {
-        // Before the count: whoever sees that the call came back may ask when.
+        // Before the count: a reader that sees the call come back may ask when.
         self.last_good.store(now.as_nanos(), Ordering::Relaxed);
         self.good[parity].add(1, is_own);
         self.timed.add(1, is_own);
@@ -117,7 +122,8 @@ impl Shard {
         self.slow_ends.fetch_add(1, Ordering::Release);
     }
 
-    /// Returns how many calls have ended here, to be compared with [`begun`](Self::begun) of all shards.
+    /// Returns how many calls have ended here, to be compared with [`begun`](Self::begun) of all
+    /// shards.
     pub(super) fn ended(&self) -> u64 {
         let good = self.good[0].get() + self.good[1].get();
         good + self.backed_up.get() + self.slow_ends.load(Ordering::Acquire)
@@ -128,7 +134,8 @@ impl Shard {
         self.started.get() + self.diverted.get()
     }
 
-    /// Watches a call of this generation that starts at `now`; returns `false` where there is no place for it.
+    /// Watches a call of this generation that starts at `now`; returns `false` where there is no
+    /// place for it.
     #[inline]
     pub(super) fn watch(&self, generation: u64, bucket: Bucket, now: Timestamp) -> bool {
         self.with_deadlines(|deadlines| deadlines.generation == generation && deadlines.wheel.watch_in(bucket, now))

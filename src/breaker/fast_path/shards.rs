@@ -1,12 +1,14 @@
 //! The gate and the shards of one breaker, and what a call does there.
 //!
-//! A call that finds anything out of the ordinary takes the breaker's lock instead: nothing is decided here.
+//! A call that finds anything out of the ordinary takes the breaker's lock instead: nothing is
+//! decided here.
 //!
 //! # Memory ordering
 //!
-//! See [`Gate`] and [`Counter`](super::counter::Counter) for the pairs. What is particular here is the order of reads:
-//! [`counts`](Shards::counts) and [`is_drained`](Shards::is_drained) read the ends before the starts, so that an end is
-//! never seen without its start. The owner is behind a lock, on a cache line that the fast path doesn't touch.
+//! See [`Gate`] and [`Counter`](super::counter::Counter) for the pairs. What is particular here is
+//! the order of reads: [`counts`](Shards::counts) and [`is_drained`](Shards::is_drained) read the
+//! ends before the starts, so that an end is never seen without its start. The owner is behind a
+//! lock, on a cache line that the fast path doesn't touch.
 
 use std::{ops::DerefMut, sync::PoisonError};
 
@@ -22,7 +24,8 @@ use crate::{
     machine::Timestamp,
 };
 
-/// A block of shards behind one gate. It belongs to one breaker at a time, and to the next one only once it has drained.
+/// A block of shards behind one gate. It belongs to one breaker at a time, and to the next one only
+/// once it has drained.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Shards {
@@ -84,7 +87,8 @@ pub(crate) struct Counts {
     /// Good calls that were timed, and their latency in nanoseconds.
     pub(crate) timed: u64,
     pub(crate) latency: u64,
-    /// Calls that were refused with no backup, that went to a backup, and of these, those that came back good.
+    /// Calls that were refused with no backup, that went to a backup, and of these, those that came
+    /// back good.
     pub(crate) rejected: u64,
     pub(crate) diverted: u64,
     pub(crate) backed_up: u64,
@@ -136,7 +140,8 @@ impl Shards {
         }
     }
 
-    /// Returns whether all calls go to the primary, or not all do; `None` where the lock has to be asked.
+    /// Returns whether all calls go to the primary, or not all do; `None` where the lock has to be
+    /// asked.
     #[inline]
     pub(crate) fn all_flow(&self) -> Option<bool> {
         self.gate.word().all_flow()
@@ -157,7 +162,8 @@ impl Shards {
         Admission::Fast(word)
     }
 
-    /// Like [`start`](Self::start), but for a timed call, whose deadline goes to the wheel of this `shard`.
+    /// Like [`start`](Self::start), but for a timed call, whose deadline goes to the wheel of this
+    /// `shard`.
     #[inline(never)]
     pub(crate) fn start_timed(
         &self,
@@ -184,10 +190,12 @@ impl Shards {
         Ok(permit)
     }
 
-    /// Counts the good end of a call that isn't timed; returns `false` where the lock has to be taken.
+    /// Counts the good end of a call that isn't timed; returns `false` where the lock has to be
+    /// taken.
     #[inline(always)]
     pub(super) fn finish(&self, word: GateWord) -> bool {
-        // A thread that stands still from here on counts late, and the next reader finds the call by its parity.
+        // A thread that stands still from here on counts late, and the next reader finds the call
+        // by its parity.
         let is_in_force = self.gate.word() == word;
         if is_in_force {
             let Here { shard, is_own } = self.here();
@@ -196,8 +204,8 @@ impl Shards {
         is_in_force
     }
 
-    /// Like [`finish`](Self::finish), but for a timed call that started in this `shard`. Where the lock has to be taken,
-    /// returns what the clock said, and where the call is still watched.
+    /// Like [`finish`](Self::finish), but for a timed call that started in this `shard`. Where the
+    /// lock has to be taken, returns what the clock said, and where the call is still watched.
     #[inline(always)]
     pub(crate) fn finish_timed(
         &self,
@@ -252,7 +260,8 @@ impl Shards {
         shard.backed_up.add(1, is_own);
     }
 
-    /// Counts that a call which was counted at its start doesn't end on the fast path, and holds the block no more.
+    /// Counts that a call which was counted at its start doesn't end on the fast path, and holds
+    /// the block no more.
     pub(crate) fn count_slow_end(&self) {
         self.here().shard.count_slow_end();
     }
@@ -312,7 +321,8 @@ impl Shards {
         }
     }
 
-    /// Closes the gate for good: the breaker is gone. Calls that are still in flight count their ends here.
+    /// Closes the gate for good: the breaker is gone. Calls that are still in flight count their
+    /// ends here.
     pub(super) fn detach(&self) {
         self.gate.clear();
         self.each.iter().for_each(Shard::clear);
@@ -331,7 +341,8 @@ impl Shards {
     }
 }
 
-/// Returns which of `count` shards threads of this number share, where there are more threads than shards.
+/// Returns which of `count` shards threads of this number share, where there are more threads than
+/// shards.
 pub(crate) fn index_among_others(number: usize, count: usize) -> usize {
     number & (count - 1)
 }

@@ -1,4 +1,5 @@
-//! What threads share: from std, or from loom, which tries every order of events.
+//! Atomics and locks, from std or from loom, which tries every order of events; and the numbers of
+//! threads.
 
 #[cfg(breaker_loom)]
 pub(crate) use self::modelled::{shards_needed, thread_number, thread_number_if_known};
@@ -30,8 +31,9 @@ mod real {
         static TAKEN: Taken = Taken::lowest();
     }
 
-    /// Numbers the threads, each with the lowest number that no living thread has: so those that live long have numbers close together, however
-    /// many come and go. No two that live at once have the same, but those that are just ending: [`ENDING`].
+    /// Returns the calling thread's number: the lowest that no living thread has, so that
+    /// long-lived threads have numbers close together, however many come and go. No two threads
+    /// that live at once have the same number, except for those that are just ending: [`ENDING`].
     pub(crate) fn thread_number() -> usize {
         match thread_number_if_known() {
             UNKNOWN => take_number(),
@@ -39,7 +41,7 @@ mod real {
         }
     }
 
-    /// As [`thread_number`], but higher than any where the thread hasn't been given one yet.
+    /// Like [`thread_number`], but returns a number above all others where the thread has none yet.
     #[inline(always)]
     pub(crate) fn thread_number_if_known() -> usize {
         NUMBER.get()
@@ -53,7 +55,8 @@ mod real {
     }
 
     const UNKNOWN: usize = usize::MAX;
-    /// Of all threads that have given their number back, and still run what their thread-locals do when dropped.
+    /// The number of threads that have given theirs back, and still drop their thread-locals. It
+    /// owns no shard.
     const ENDING: usize = usize::MAX - 1;
 
     /// A number that is given back when its thread ends.
@@ -75,13 +78,14 @@ mod real {
 
     impl Drop for Taken {
         fn drop(&mut self) {
-            // Before another thread may have it.
+            // First, since another thread may have the number right after this.
             NUMBER.set(ENDING);
             ALL.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
         }
     }
 
-    /// Returns as many as there are processors, but a power of 2, and no more than are worth their memory.
+    /// Returns how many shards a breaker has: as many as there are processors, but a power of 2,
+    /// and at most 16.
     pub(crate) fn shards_needed() -> usize {
         static SHARDS: OnceLock<usize> = OnceLock::new();
         *SHARDS.get_or_init(|| {
