@@ -8,10 +8,7 @@ use std::{
 };
 
 use super::{
-    fast_path::{
-        Admission, FastPermit, FastRefusal, PooledShards, SlowPath, index_among_others, thread_number,
-        thread_number_if_known,
-    },
+    fast_path::{Admission, FastPermit, FastRefusal, PooledShards, SlowPath},
     permit::Permit,
     shard_handle::{Refused, ShardHandle},
     shared::SharedBreaker,
@@ -77,14 +74,7 @@ impl Breaker {
     /// Returns the handle for the calling thread.
     #[inline(always)]
     pub(super) fn handle(&self) -> &Arc<ShardHandle> {
-        self.handles
-            .get(thread_number_if_known())
-            .unwrap_or_else(|| self.handle_among_others())
-    }
-
-    #[inline(never)]
-    fn handle_among_others(&self) -> &Arc<ShardHandle> {
-        &self.handles[index_among_others(thread_number(), self.handles.len())]
+        &self.handles[self.shards.index()]
     }
 
     /// Returns the breaker's name.
@@ -279,7 +269,7 @@ impl Breaker {
     }
 
     pub(crate) fn readiness_failed(&self) {
-        let (counts, moment) = self.shared().step(|state, now| state.readiness_failed(now));
+        let (counts, moment) = self.shared().step(LockedState::readiness_failed);
         if let Some(moment) = moment {
             let outcome = if counts {
                 CallOutcome::Failure
@@ -384,5 +374,58 @@ impl fmt::Debug for Breaker {
             .field("in_flight", &in_flight)
             .field("totals", &totals)
             .finish()
+    }
+}
+
+#[cfg(all(test, not(breaker_loom)))]
+mod tests {
+    use super::*;
+    use crate::{CircuitBreakerLayer, Outcome, SlowAfter};
+
+    const ENDS: [fn(Permit); 6] = [
+        |permit| permit.record(Outcome::Success),
+        |permit| permit.record(Outcome::Failure),
+        |permit| permit.record(Outcome::Ignored),
+        drop,
+        Permit::release,
+        |mut permit| {
+            permit.answered();
+            permit.record(Outcome::Success);
+        },
+    ];
+
+    /// Enough calls for some that are timed, and some that aren't.
+    const CALLS: usize = 130;
+
+    #[test]
+    fn a_block_has_drained_once_its_calls_have_ended_in_whatever_way() {
+        for slow_after in [SlowAfter::Never, Duration::from_secs(1).into()] {
+            for end in ENDS {
+                let layer = CircuitBreakerLayer::builder().slow_after(slow_after.clone()).build();
+                let breaker = layer.expect("the settings are valid").breaker().clone();
+                let permits = |count| (0..count).filter_map(|_| breaker.try_acquire().ok());
+                let held: Vec<_> = permits(CALLS).collect();
+                assert!(!breaker.shards.is_drained());
+                held.into_iter().for_each(end);
+                // The breaker may have opened.
+                breaker.reset("a test");
+                permits(CALLS).for_each(end);
+                assert!(breaker.shards.is_drained());
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_has_drained_once_its_calls_to_the_backup_have_ended() {
+        for end in ENDS {
+            let layer = CircuitBreakerLayer::builder().build();
+            let breaker = layer.expect("the settings are valid").breaker().clone();
+            breaker.force_open("a test", None);
+            let refused = (0..CALLS).filter_map(|_| breaker.acquire(true).err());
+            let held: Vec<_> = refused.map(|refused| refused.permit).collect();
+            assert!(!breaker.shards.is_drained());
+            held.into_iter().for_each(end);
+            assert!(breaker.shards.is_drained());
+        }
     }
 }

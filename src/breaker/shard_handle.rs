@@ -80,7 +80,7 @@ impl ShardHandle {
 
     pub(super) fn promise(self: &Arc<Self>) -> Result<Option<Permit>, CircuitOpen> {
         self.shared
-            .update(|state, now| state.promise(now))
+            .update(LockedState::promise)
             .map(|ticket| ticket.map(|ticket| self.permit((ticket, Deadline::None), None)))
             .map_err(|refusal| self.shared.circuit_open(refusal))
     }

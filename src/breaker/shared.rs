@@ -218,7 +218,7 @@ mod tests {
         let panicked = catch_unwind(AssertUnwindSafe(|| shared.update_at(now, |_, _| panic!("on purpose"))));
         assert!(panicked.is_err() && shared.state.is_poisoned());
         assert_eq!(shared.read(|state| state.machine.state(now)), State::Closed);
-        let admitted = shared.update_at(now, |state, now| state.admit(now));
+        let admitted = shared.update_at(now, LockedState::admit);
         assert!(admitted.is_ok());
     }
 }

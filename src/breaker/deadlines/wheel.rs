@@ -443,4 +443,22 @@ mod tests {
             BUCKETS
         );
     }
+
+    #[test]
+    fn a_ring_that_is_never_empty_makes_place_for_later_calls() {
+        let limit = Duration::from_millis(320);
+        let shift = Bucket::shift_for(limit);
+        let mut wheel = DeadlineWheel::default();
+        let bucket = |start| Bucket::due(at(start) + limit, shift);
+        assert!(wheel.watch_in(bucket(0), at(0)));
+        for start in (100..100_000).step_by(100) {
+            // The next call starts before the last one ends, and nothing asks for overdue calls.
+            assert!(wheel.watch_in(bucket(start), at(start)), "{start}");
+            assert!(wheel.finish(bucket(start - 100)));
+        }
+        // One that hangs is in the way in the end.
+        assert!(!wheel.watch_in(bucket(110_000), at(110_000)));
+        assert_eq!(overdue(&mut wheel, at(110_000)), 1);
+        assert!(wheel.watch_in(bucket(110_000), at(110_000)));
+    }
 }

@@ -28,14 +28,21 @@
 //!
 //! # Concepts
 //!
-//! 1. [`Gate`](gate::Gate) and its word, which is the permit's ticket. 2.
-//! [`Shards`](shards::Shards), a block with an owner. 3. [`Shard`](shard::Shard), and which one is
-//! a thread's. 4. [`Counter`](counter::Counter): the owner's plain stores. 5. Thread numbers. 6.
-//! Parity of generations. 7. Late calls. 8. [`ShardReader`]: what has been taken. 9. The window in
-//! which the machine takes batches. 10. When an evaluation is due, and when that was published. 11.
-//! A [`DeadlineWheel`](super::deadlines::DeadlineWheel) a shard. 12. Samples: one call in 64 is
-//! timed, and some are for the latency estimator. 13. Refusals, and when to retry. 14. The pool,
-//! and draining. 15. [`FastPermit`], taken word by word.
+//! 1. [`Gate`](gate::Gate) and its word, which is the permit's ticket.
+//! 2. [`Shards`](shards::Shards), a block with an owner.
+//! 3. [`Shard`](shard::Shard), and which one is a thread's.
+//! 4. [`Counter`](counter::Counter), with the owner's plain stores.
+//! 5. Thread numbers (`sync`).
+//! 6. Parity of generations.
+//! 7. Late calls.
+//! 8. [`ShardReader`]: what has been taken.
+//! 9. The window in which the machine takes batches.
+//! 10. When an evaluation is due, and when that was published.
+//! 11. A [`DeadlineWheel`](super::deadlines::DeadlineWheel) a shard.
+//! 12. Samples: one call in 64 is timed, and some are for the latency estimator.
+//! 13. Refusals, and when to retry.
+//! 14. The pool, and draining.
+//! 15. [`FastPermit`], taken word by word.
 //!
 //! # Memory ordering
 //!
@@ -65,6 +72,6 @@ pub(super) use self::{
     permit::{FastPermit, TimedFastPermit},
     pool::PooledShards,
     reader::ShardReader,
-    shards::{Admission, Counts, index_among_others},
-    sync::{AtomicU64, Mutex, Ordering, thread_number, thread_number_if_known},
+    shards::{Admission, Counts},
+    sync::{AtomicU64, Mutex, Ordering},
 };

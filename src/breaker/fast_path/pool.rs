@@ -93,6 +93,9 @@ impl Deref for PooledShards {
 
     #[inline(always)]
     fn deref(&self) -> &Shards {
-        &self.0
+        #[cfg(not(breaker_loom))]
+        return self.0;
+        #[cfg(breaker_loom)]
+        return &self.0;
     }
 }

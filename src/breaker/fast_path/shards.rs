@@ -120,6 +120,17 @@ impl Shards {
         self.each.len()
     }
 
+    /// Returns which shard is the calling thread's.
+    #[inline(always)]
+    pub(crate) fn index(&self) -> usize {
+        let number = thread_number_if_known();
+        if number < self.each.len() {
+            number
+        } else {
+            self.index_among_others().0
+        }
+    }
+
     #[inline(always)]
     fn here(&self) -> Here<'_> {
         match self.each.get(thread_number_if_known()) {
@@ -130,14 +141,15 @@ impl Shards {
 
     #[inline(never)]
     fn here_among_others(&self) -> Here<'_> {
-        let number = thread_number();
-        match self.each.get(number) {
-            Some(shard) => Here { shard, is_own: true },
-            None => Here {
-                shard: &self.each[index_among_others(number, self.each.len())],
-                is_own: false,
-            },
-        }
+        let (index, is_own) = self.index_among_others();
+        let shard = &self.each[index];
+        Here { shard, is_own }
+    }
+
+    /// Where there are more threads than shards, those above share them.
+    fn index_among_others(&self) -> (usize, bool) {
+        let (number, count) = (thread_number(), self.each.len());
+        (number & (count - 1), number < count)
     }
 
     /// Returns whether all calls go to the primary, or not all do; `None` where the lock has to be
@@ -329,8 +341,8 @@ impl Shards {
         *self.lock_owner() = None;
     }
 
-    /// Returns whether no call of a detached block is in flight any more.
-    pub(super) fn is_drained(&self) -> bool {
+    /// Returns whether no call holds a permit of the block: of one that is detached, none ever will.
+    pub(crate) fn is_drained(&self) -> bool {
         let ended: u64 = self.each.iter().map(Shard::ended).sum();
         let begun: u64 = self.each.iter().map(Shard::begun).sum();
         ended == begun
@@ -339,10 +351,4 @@ impl Shards {
     fn lock_owner(&self) -> impl DerefMut<Target = Option<WeakBreaker>> {
         self.owner.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Returns which of `count` shards threads of this number share, where there are more threads than
-/// shards.
-pub(crate) fn index_among_others(number: usize, count: usize) -> usize {
-    number & (count - 1)
 }
