@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     fast_path::{Admission, FastPermit, FastRefusal, PooledShards, SlowPath},
-    permit::Permit,
+    permit::{Call, Permit},
     shard_handle::{Refused, ShardHandle},
     shared::SharedBreaker,
     snapshot::Snapshot,
@@ -140,7 +140,7 @@ impl Breaker {
     #[inline(always)]
     pub(crate) fn admit(&self) -> Result<Permit, SlowPath> {
         match self.shards.start() {
-            Admission::Fast(word) => Ok(Permit::fast(FastPermit::new(&self.shards, word))),
+            Admission::Fast(word) => Ok(Permit::of(Call::Fast(FastPermit::new(&self.shards, word)))),
             Admission::FastTimed(word) => self.handle().start_timed(word),
             Admission::Slow => Err(SlowPath::default()),
         }
@@ -330,9 +330,9 @@ impl FastRefusal {
         } else if self.is_timed {
             // The permit holds the breaker instead of its block.
             breaker.shards.count_slow_end();
-            Permit::backup(breaker.handle().clone(), self.now)
+            breaker.handle().backup_permit(self.now)
         } else {
-            Permit::fast(FastPermit::diverted(&breaker.shards))
+            Permit::of(Call::Fast(FastPermit::diverted(&breaker.shards)))
         }
     }
 

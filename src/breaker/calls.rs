@@ -17,7 +17,7 @@ pub(super) enum Deadline {
     Unanswered(Bucket),
     /// Among those whose answer goes on and on.
     Streaming(Bucket),
-    /// Its time was up before, and it was counted then.
+    /// Its time was up before, and it was counted then; or a new generation has begun.
     Passed,
 }
 

@@ -38,7 +38,7 @@ pub struct Permit {
     call: Option<Call>,
 }
 
-enum Call {
+pub(super) enum Call {
     /// A call on the fast path: to a healthy primary, or to the backup while all are refused.
     Fast(FastPermit),
     /// A call to a healthy primary that is timed.
@@ -57,47 +57,19 @@ enum Call {
     },
 }
 
-struct Held {
-    ticket: Ticket,
-    deadline: Deadline,
+pub(super) struct Held {
+    pub(super) ticket: Ticket,
+    pub(super) deadline: Deadline,
     /// Kept where an observer wants each call.
-    timeline: Option<CallTimeline>,
+    pub(super) timeline: Option<CallTimeline>,
 }
 
 impl Permit {
-    #[inline(always)]
-    pub(super) fn fast(permit: FastPermit) -> Self {
-        Self::of(Call::Fast(permit))
-    }
-
-    #[inline(always)]
-    pub(super) fn timed(handle: Arc<ShardHandle>, permit: TimedFastPermit) -> Self {
-        Self::of(Call::FastTimed { handle, permit })
-    }
-
-    pub(super) fn primary(
-        handle: Arc<ShardHandle>,
-        ticket: Ticket,
-        deadline: Deadline,
-        timeline: Option<CallTimeline>,
-    ) -> Self {
-        let held = Box::new(Held {
-            ticket,
-            deadline,
-            timeline,
-        });
-        Self::of(Call::Primary { handle, held })
-    }
-
-    pub(super) fn backup(handle: Arc<ShardHandle>, started: Timestamp) -> Self {
-        Self::of(Call::Backup { handle, started })
-    }
-
     /// A permit for a call that goes nowhere; it records nothing.
     pub(crate) const UNTRACKED: Self = Self { call: None };
 
     #[inline(always)]
-    fn of(call: Call) -> Self {
+    pub(super) fn of(call: Call) -> Self {
         Self { call: Some(call) }
     }
 
@@ -115,7 +87,7 @@ impl Permit {
         let permit = permit.clone();
         // What is left there has been copied, and ends nothing.
         forget(place.take());
-        Some(Self::fast(permit))
+        Some(Self::of(Call::Fast(permit)))
     }
 
     /// Returns a handle to the breaker; `None` for a call that goes nowhere, or whose breaker is

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{
     calls::Deadline,
     fast_path::{FastPermit, GateWord, SlowPath, TimedFastPermit},
-    permit::Permit,
+    permit::{Call, Held, Permit},
     shared::SharedBreaker,
     state::{GOOD, LockedState},
     timeline::CallTimeline,
@@ -48,7 +48,8 @@ impl ShardHandle {
     pub(super) fn start_timed(self: &Arc<Self>, word: GateWord) -> Result<Permit, SlowPath> {
         let shared = &self.shared;
         let permit = shared.shards.start_timed(word, self.shard, &*shared.clock)?;
-        Ok(Permit::timed(self.clone(), permit))
+        let handle = self.clone();
+        Ok(Permit::of(Call::FastTimed { handle, permit }))
     }
 
     #[inline(never)]
@@ -101,7 +102,12 @@ impl ShardHandle {
             state.totals.failed_over += 1;
             now
         });
-        Permit::backup(self.clone(), started)
+        self.backup_permit(started)
+    }
+
+    pub(super) fn backup_permit(self: &Arc<Self>, started: Timestamp) -> Permit {
+        let handle = self.clone();
+        Permit::of(Call::Backup { handle, started })
     }
 
     /// Returns a refusal under the lock. A backup's calls are counted; a rejection is no call.
@@ -109,7 +115,7 @@ impl ShardHandle {
         Refused {
             open: self.shared.circuit_open(refusal),
             permit: if has_backup {
-                Permit::backup(self.clone(), now)
+                self.backup_permit(now)
             } else {
                 Permit::UNTRACKED
             },
@@ -142,7 +148,13 @@ impl ShardHandle {
 
     fn permit(self: &Arc<Self>, (ticket, deadline): (Ticket, Deadline), admitted: Option<Moment>) -> Permit {
         let timeline = admitted.map(|moment| CallTimeline::new(moment, ticket.has_started()));
-        Permit::primary(self.clone(), ticket, deadline, timeline)
+        let held = Box::new(Held {
+            ticket,
+            deadline,
+            timeline,
+        });
+        let handle = self.clone();
+        Permit::of(Call::Primary { handle, held })
     }
 
     /// Returns the ticket of a timed call on the fast path, and where it is watched.

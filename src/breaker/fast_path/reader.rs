@@ -8,7 +8,7 @@
 
 use std::mem::replace;
 
-use super::{gate::GateWord, pool::PooledShards, shard::Finished, shards::Counts};
+use super::{gate::GateWord, pool::PooledShards, shards::Counts};
 use crate::{
     breaker::deadlines::{Bucket, Overdue},
     machine::{BatchWindow, RejectWindow, SuccessBatch, Timestamp},
@@ -138,7 +138,7 @@ impl ShardReader {
 
     /// Ends the watch of a call that started in this `shard`; returns `false` where it was overdue.
     pub(crate) fn finish(&self, shard: usize, generation: u64, bucket: Bucket) -> bool {
-        self.shards.each[shard].finish(generation, bucket) != Finished::Overdue
+        self.shards.each[shard].finish(generation, bucket)
     }
 
     /// Returns when the next calls in the shards will be overdue, if they are still in flight then.

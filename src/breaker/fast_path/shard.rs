@@ -57,16 +57,6 @@ struct ShardDeadlines {
     wheel: DeadlineWheel,
 }
 
-/// What became of a call's deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Finished {
-    OnTime,
-    /// The call was overdue, and was counted then.
-    Overdue,
-    /// The call is of an older generation.
-    Forgotten,
-}
-
 /// Of calls that needn't be timed, one in so many is, for the mean latency: timing all would cost
 /// more than all the rest.
 const TIMED_ONE_IN: u64 = 64;
@@ -141,18 +131,11 @@ impl Shard {
         self.with_deadlines(|deadlines| deadlines.generation == generation && deadlines.wheel.watch_in(bucket, now))
     }
 
-    /// Ends the watch of a call that started here.
+    /// Ends the watch of a call that started here; returns `false` where it was overdue, or is of
+    /// an older generation.
     #[inline]
-    pub(super) fn finish(&self, generation: u64, bucket: Bucket) -> Finished {
-        self.with_deadlines(|deadlines| {
-            if deadlines.generation != generation {
-                Finished::Forgotten
-            } else if deadlines.wheel.finish(bucket) {
-                Finished::OnTime
-            } else {
-                Finished::Overdue
-            }
-        })
+    pub(super) fn finish(&self, generation: u64, bucket: Bucket) -> bool {
+        self.with_deadlines(|deadlines| deadlines.generation == generation && deadlines.wheel.finish(bucket))
     }
 
     pub(super) fn next_due(&self) -> Option<Timestamp> {

@@ -15,7 +15,7 @@ use std::{ops::DerefMut, sync::PoisonError};
 use super::{
     gate::{Gate, GateWord},
     permit::TimedFastPermit,
-    shard::{Finished, Shard},
+    shard::Shard,
     sync::{Mutex, thread_number, thread_number_if_known},
 };
 use crate::{
@@ -231,15 +231,9 @@ impl Shards {
         if self.gate.needs_evaluation(now) || now > permit.due || self.gate.word() != word {
             return Err((now, permit.deadline(shard)));
         }
-        if let Some(bucket) = permit.bucket() {
-            let deadline = match self.each[shard].finish(word.generation(), bucket) {
-                Finished::OnTime => None,
-                Finished::Overdue => Some(Deadline::Passed),
-                Finished::Forgotten => Some(Deadline::None),
-            };
-            if let Some(deadline) = deadline {
-                return Err((now, deadline));
-            }
+        let finish = |bucket| self.each[shard].finish(word.generation(), bucket);
+        if !permit.bucket().is_none_or(finish) {
+            return Err((now, Deadline::Passed));
         }
         let latency = now.as_nanos().saturating_sub(permit.started.as_nanos());
         let Here { shard, is_own } = self.here();
@@ -341,7 +335,8 @@ impl Shards {
         *self.lock_owner() = None;
     }
 
-    /// Returns whether no call holds a permit of the block: of one that is detached, none ever will.
+    /// Returns whether no call holds a permit of the block: of one that is detached, none ever
+    /// will.
     pub(crate) fn is_drained(&self) -> bool {
         let ended: u64 = self.each.iter().map(Shard::ended).sum();
         let begun: u64 = self.each.iter().map(Shard::begun).sum();
