@@ -109,7 +109,6 @@ pub mod protocol;
 pub mod registry;
 #[cfg(feature = "replay")]
 pub mod replay;
-mod sync;
 #[cfg(any(feature = "metrics", feature = "opentelemetry"))]
 pub mod telemetry;
 

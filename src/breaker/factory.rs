@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use super::{Breaker, inner::Inner, kept::KeptLanes};
+use super::{breaker::Breaker, fast_path::PooledShards, shared::SharedBreaker};
 use crate::{
     clock::Clock,
     config::Config,
@@ -9,7 +9,7 @@ use crate::{
     observe::Observers,
 };
 
-/// What breakers are made by: all that those of one layer have in common.
+/// A factory of breakers: it holds what those of one layer have in common.
 #[derive(Clone)]
 pub(crate) struct BreakerFactory {
     /// What [`SlowAfter::Auto`] stands for.
@@ -20,8 +20,8 @@ pub(crate) struct BreakerFactory {
 }
 
 impl BreakerFactory {
-    /// With tokio's clock, and nobody to tell.
-    #[cfg(feature = "replay")]
+    /// Makes a factory with tokio's clock and no observers.
+    #[cfg(any(test, feature = "replay"))]
     pub(crate) fn new(auto: SlowAfter) -> Self {
         Self {
             auto,
@@ -31,14 +31,14 @@ impl BreakerFactory {
         }
     }
 
-    /// One whose calls don't get into each other's way, however many threads make them.
+    /// Makes a breaker with shards of its own, so that threads don't contend.
     pub(crate) fn breaker(&self, config: Config, seed: u64) -> Result<Breaker, ConfigError> {
         config.check()?;
         let Config { name, settings } = config;
-        self.with_lanes(name, Arc::new(settings), seed, KeptLanes::take())
+        self.with_shards(name, Arc::new(settings), seed, PooledShards::take())
     }
 
-    /// One that takes less memory, for as many of them as there may be keys: its calls share one lock.
+    /// Makes a breaker that takes less memory, for very many keys. Its calls share one lock.
     #[cfg(feature = "keyed")]
     pub(crate) fn small_breaker(
         &self,
@@ -46,29 +46,29 @@ impl BreakerFactory {
         settings: Arc<Settings>,
         seed: u64,
     ) -> Result<Breaker, ConfigError> {
-        self.with_lanes(name, settings, seed, KeptLanes::none())
+        self.with_shards(name, settings, seed, PooledShards::disabled())
     }
 
-    fn with_lanes(
+    fn with_shards(
         &self,
         name: Arc<str>,
         settings: Arc<Settings>,
         seed: u64,
-        lanes: KeptLanes,
+        shards: PooledShards,
     ) -> Result<Breaker, ConfigError> {
         let machine = Machine::with_auto_as(self.auto, settings, seed)?;
         let member = self.group.as_ref().map(Group::join);
-        let inner = Inner::new(self, name, machine, member, lanes);
-        if let Some(member) = &inner.member {
-            member.compare(Arc::downgrade(&inner) as _);
+        let shared = SharedBreaker::new(self, name, machine, member, shards);
+        if let Some(member) = &shared.member {
+            member.compare(Arc::downgrade(&shared) as _);
         }
-        Ok(Breaker::new(&inner))
+        Ok(Breaker::new(&shared))
     }
 }
 
 impl fmt::Debug for BreakerFactory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Blueprint")
+        f.debug_struct("BreakerFactory")
             .field("auto", &self.auto)
             .field("group", &self.group)
             .finish_non_exhaustive()

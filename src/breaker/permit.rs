@@ -1,22 +1,23 @@
 use std::{fmt, mem::forget, sync::Arc, time::Duration};
 
 use super::{
-    Handle,
-    lanes::{Lanes, TimedPass},
-    last_error::LastError,
-    pass::Pass,
-    shared::{Core, GOOD, Watched},
-    trail::Trail,
+    calls::Deadline,
+    fast_path::{FastPermit, TimedFastPermit},
+    shard_handle::ShardHandle,
+    snapshot::LastError,
+    state::{GOOD, LockedState},
+    timeline::CallTimeline,
 };
 use crate::{
     machine::{Completion, Outcome, Ticket, Timestamp},
     observe::Stamp,
 };
 
-/// The right to make one call, which ends when the outcome is recorded or the permit is dropped.
+/// A permit to make one call. The call ends when the outcome is recorded or the permit is dropped.
 ///
-/// Dropped, it is a cancelled call: neutral, unless it had been slow by then (see [`CancelledCalls`](crate::config::CancelledCalls)). It doesn't keep the breaker:
-/// how a call ends whose breaker nobody holds any more, no layer and no service, may count nowhere.
+/// A dropped permit is a cancelled call: neutral, unless it had been slow by then (see
+/// [`CancelledCalls`](crate::config::CancelledCalls)). A permit does not keep the breaker alive. If every
+/// layer, service and [`Breaker`](crate::Breaker) is dropped first, its outcome may not be counted.
 ///
 /// ```
 /// use tower_breaker::{CircuitBreakerLayer, Outcome};
@@ -37,101 +38,61 @@ pub struct Permit {
     call: Option<Call>,
 }
 
-enum Call {
-    /// One of a healthy primary.
-    Passed(Pass),
-    Timed {
-        handle: Arc<Handle>,
-        pass: TimedPass,
+pub(super) enum Call {
+    /// A call on the fast path: to a healthy primary, or to the backup while all are refused.
+    Fast(FastPermit),
+    /// A call to a healthy primary that is timed.
+    FastTimed {
+        handle: Arc<ShardHandle>,
+        permit: TimedFastPermit,
     },
     // Boxed, so that the permit of a healthy call stays small.
     Primary {
-        handle: Arc<Handle>,
+        handle: Arc<ShardHandle>,
         held: Box<Held>,
     },
-    /// One to the backup, while all are refused.
-    Diverted(Pass),
     Backup {
-        handle: Arc<Handle>,
+        handle: Arc<ShardHandle>,
         started: Timestamp,
     },
 }
 
-struct Held {
-    ticket: Ticket,
-    watch: Watched,
-    /// Where somebody wants to be told of each call.
-    trail: Option<Trail>,
+pub(super) struct Held {
+    pub(super) ticket: Ticket,
+    pub(super) deadline: Deadline,
+    /// Kept where an observer wants each call.
+    pub(super) timeline: Option<CallTimeline>,
 }
 
 impl Permit {
-    #[inline(always)]
-    pub(super) fn passed(pass: Pass) -> Self {
-        Self::of(Call::Passed(pass))
-    }
+    /// A permit for a call that goes nowhere; it records nothing.
+    pub(crate) const UNTRACKED: Self = Self { call: None };
 
     #[inline(always)]
-    pub(super) fn timed(handle: Arc<Handle>, pass: TimedPass) -> Self {
-        Self::of(Call::Timed { handle, pass })
-    }
-
-    pub(super) fn primary(handle: Arc<Handle>, ticket: Ticket, watch: Watched, trail: Option<Trail>) -> Self {
-        let held = Box::new(Held { ticket, watch, trail });
-        Self::of(Call::Primary { handle, held })
-    }
-
-    #[inline(always)]
-    pub(super) fn diverted(pass: Pass) -> Self {
-        Self::of(Call::Diverted(pass))
-    }
-
-    pub(super) fn backup(handle: Arc<Handle>, started: Timestamp) -> Self {
-        Self::of(Call::Backup { handle, started })
-    }
-
-    /// A permit that records nothing, for a call that goes nowhere.
-    pub(crate) const OF_NOTHING: Self = Self { call: None };
-
-    #[inline(always)]
-    fn of(call: Call) -> Self {
+    pub(super) fn of(call: Call) -> Self {
         Self { call: Some(call) }
     }
 
-    /// Takes the permit of a healthy call that isn't timed; others stay where they are.
+    /// Takes the permit of a call on the fast path that isn't timed; others stay where they are.
+    /// [`Option::take`] reads 16 bytes together and waits for what was just written in words: that
+    /// is 10 ns of the 19 that a healthy call then takes.
     #[inline(always)]
-    pub(crate) fn take_passed(place: &mut Option<Self>) -> Option<Self> {
-        let pass = |place: &_| match place {
-            Some(Self {
-                call: Some(Call::Passed(pass)),
-            }) => Some(pass.clone()),
-            _ => None,
+    pub(crate) fn take_fast(place: &mut Option<Self>) -> Option<Self> {
+        let Some(Self {
+            call: Some(Call::Fast(permit)),
+        }) = place
+        else {
+            return None;
         };
-        Self::take_by_words(place, pass).map(Self::passed)
-    }
-
-    /// Takes the permit of a call to the backup that isn't timed; others stay where they are. (In one with the other, they cost each other what this is for.)
-    #[inline(always)]
-    pub(crate) fn take_diverted(place: &mut Option<Self>) -> Option<Self> {
-        let pass = |place: &_| match place {
-            Some(Self {
-                call: Some(Call::Diverted(pass)),
-            }) => Some(pass.clone()),
-            _ => None,
-        };
-        Self::take_by_words(place, pass).map(Self::diverted)
-    }
-
-    /// [`Option::take`] takes 16 bytes together, and waits for what was just written in words.
-    #[inline(always)]
-    fn take_by_words(place: &mut Option<Self>, pass: impl FnOnce(&Option<Self>) -> Option<Pass>) -> Option<Pass> {
-        let pass = pass(place)?;
+        let permit = permit.clone();
         // What is left there has been copied, and ends nothing.
         forget(place.take());
-        Some(pass)
+        Some(Self::of(Call::Fast(permit)))
     }
 
-    /// `None` for a call that goes nowhere, or whose breaker nobody holds any more.
-    pub(crate) fn handle(&self) -> Option<Arc<Handle>> {
+    /// Returns a handle to the breaker; `None` for a call that goes nowhere, or whose breaker is
+    /// gone.
+    pub(crate) fn handle(&self) -> Option<Arc<ShardHandle>> {
         self.call.as_ref()?.handle()
     }
 
@@ -146,13 +107,16 @@ impl Permit {
         }
     }
 
-    /// Whether the call is one to the backup.
+    /// Returns whether the call goes to the backup.
     #[must_use]
     pub fn is_backup(&self) -> bool {
-        matches!(&self.call, Some(Call::Diverted(_) | Call::Backup { .. }))
+        match &self.call {
+            Some(Call::Fast(permit)) => permit.is_diverted(),
+            call => matches!(call, Some(Call::Backup { .. })),
+        }
     }
 
-    /// Whether anything is called at all: a rejection calls nothing.
+    /// Returns whether anything is called at all: a rejection calls nothing.
     #[inline]
     pub(crate) fn is_for_a_call(&self) -> bool {
         self.call.is_some()
@@ -166,51 +130,55 @@ impl Permit {
         }
     }
 
-    /// The primary was never called, for no fault of its own.
+    /// Ends the permit unused: the primary was never called, for no fault of its own.
     pub(crate) fn release(mut self) {
         if let Some(call) = self.call.take() {
             call.end(Completion::Unused);
         }
     }
 
-    /// The answer is in, though the call goes on: what follows, a body for example, is not latency.
+    /// Notes that the answer is in, though the call goes on. What follows, a body for example, is
+    /// not latency.
     ///
-    /// In half-open, an answer that then goes on for as long as a probe is given counts as good: a stream may never end.
+    /// In half-open, an answer that then goes on for as long as a probe is given counts as good: a
+    /// stream may never end.
     pub fn answered(&mut self) {
         if let Some((handle, held)) = self.stop() {
-            let answered = held.change(handle, Core::answer);
-            if let (Some(trail), Some(answered)) = (&mut held.trail, answered) {
-                trail.answer(answered);
+            let answered = held.change(handle, LockedState::answer);
+            if let (Some(timeline), Some(answered)) = (&mut held.timeline, answered) {
+                timeline.answer(answered);
             }
         }
     }
 
-    /// Keeps this as the primary's [last error](crate::Snapshot::last_error), to be looked at: its first 200 bytes. It decides nothing; record the outcome as well. Of
-    /// a call to the backup nothing is kept.
+    /// Keeps the first 200 bytes of this as the primary's [last
+    /// error](crate::Snapshot::last_error). It decides nothing, so record the outcome as well.
+    /// Nothing is kept of a call to the backup.
     pub fn note_error(&mut self, error: &dyn fmt::Display) {
         if self.is_backup() {
             return;
         }
         if let Some(handle) = self.handle() {
-            let inner = &handle.inner;
+            let shared = &handle.shared;
             // A user's code, so not under the lock.
-            let error = Box::new(LastError::new(error, inner.now()));
-            let old = inner.update(|core, _, _| core.last_error.replace(error));
+            let error = Box::new(LastError::new(error, shared.now()));
+            let old = shared.update(|state, _| state.last_error.replace(error));
             drop(old);
         }
     }
 
-    /// The primary asked to be left alone for so long. Where
-    /// [`OpenDuration::honor_retry_after`](crate::recovery::OpenDuration::honor_retry_after) is set, a trip within that time heeds it.
+    /// Notes that the primary asked to be left alone for so long. Where
+    /// [`OpenDuration::honor_retry_after`](crate::recovery::OpenDuration::honor_retry_after) is set, a trip
+    /// within that time heeds it.
     pub fn retry_after(&mut self, pause: Duration) {
         if let Some((handle, held)) = self.stop() {
             handle
-                .inner
-                .update(|core, _, now| core.machine.asked_for_pause(&held.ticket, pause, now));
+                .shared
+                .update(|state, now| state.machine.asked_for_pause(&held.ticket, pause, now));
         }
     }
 
-    /// The call starts now, if it hasn't yet: what came before was waiting.
+    /// Starts the call now, if it hasn't started yet: what came before was waiting.
     #[inline]
     pub(crate) fn start(&mut self) {
         if let Some(Call::Primary { handle, held }) = &mut self.call {
@@ -218,27 +186,28 @@ impl Permit {
         }
     }
 
-    /// Whether the call may be made, as far as can be told without the lock, if the primary is ready when first asked.
+    /// Returns whether the call may be made, if the primary is ready when first polled. It takes no
+    /// lock.
     pub(crate) fn is_expected(&self) -> bool {
         let Some(Call::Primary { handle, held }) = &self.call else {
             return false;
         };
-        held.ticket.is_expected() && held.ticket.generation() == handle.inner.shared.generation()
+        held.ticket.is_expected() && held.ticket.generation() == handle.shared.generation()
     }
 
-    /// The primary was ready when first asked: the call has started when it was let through.
+    /// Notes that the primary was ready when first polled: the call started when it was admitted.
     pub(crate) fn start_as_expected(&mut self) {
         if let Some(Call::Primary { held, .. }) = &mut self.call {
             held.ticket.start_as_expected();
         }
     }
 
-    /// The primary wasn't ready when first asked: the call waits from here on.
+    /// Notes that the primary wasn't ready when first polled: the call waits from here on.
     pub(crate) fn wait(&mut self) {
         if let Some(Call::Primary { handle, held }) = &mut self.call {
-            held.change(handle, |core, ticket, watch, lanes, now| {
+            held.change(handle, |state, ticket, deadline, now| {
                 ticket.wait();
-                core.watch_anew(ticket, watch, lanes, now)
+                state.watch_anew(ticket, deadline, now)
             });
         }
     }
@@ -250,27 +219,33 @@ impl Permit {
         }
     }
 
-    /// What is held of a call to the primary, now that somebody has to look at it, though it may have passed.
-    fn stop(&mut self) -> Option<(&Handle, &mut Held)> {
+    /// Moves a call to the primary from the fast path to the slow one, and returns what is held of
+    /// it.
+    fn stop(&mut self) -> Option<(&ShardHandle, &mut Held)> {
         let call = self.call.as_mut()?;
-        let held = |(ticket, watch)| {
-            let trail = None;
-            Box::new(Held { ticket, watch, trail })
+        let held = |(ticket, deadline)| {
+            let timeline = None;
+            Box::new(Held {
+                ticket,
+                deadline,
+                timeline,
+            })
         };
         match call {
-            Call::Passed(pass) => {
-                let handle = pass.breaker()?.handle().clone();
-                let held = held(handle.stopped(pass));
+            Call::Fast(permit) if !permit.is_diverted() => {
+                let handle = permit.breaker()?.handle().clone();
+                let held = held((permit.ticket(), Deadline::None));
+                permit.end_slow();
                 *call = Call::Primary { handle, held };
             }
-            Call::Timed { handle, pass } => {
-                let held = held(handle.stopped_timed(pass));
+            Call::FastTimed { handle, permit } => {
+                let held = held(handle.take_over(permit));
                 *call = Call::Primary {
                     handle: handle.clone(),
                     held,
                 };
             }
-            Call::Primary { .. } | Call::Diverted(_) | Call::Backup { .. } => {}
+            Call::Fast(_) | Call::Primary { .. } | Call::Backup { .. } => {}
         }
         match call {
             Call::Primary { handle, held } => Some((handle, held)),
@@ -280,10 +255,10 @@ impl Permit {
 }
 
 impl Call {
-    fn handle(&self) -> Option<Arc<Handle>> {
+    fn handle(&self) -> Option<Arc<ShardHandle>> {
         match self {
-            Self::Passed(pass) | Self::Diverted(pass) => Some(pass.breaker()?.handle().clone()),
-            Self::Timed { handle, .. } | Self::Primary { handle, .. } | Self::Backup { handle, .. } => {
+            Self::Fast(permit) => Some(permit.breaker()?.handle().clone()),
+            Self::FastTimed { handle, .. } | Self::Primary { handle, .. } | Self::Backup { handle, .. } => {
                 Some(handle.clone())
             }
         }
@@ -292,27 +267,24 @@ impl Call {
     #[inline(always)]
     fn end(self, completion: Completion) {
         match self {
-            Self::Passed(pass) if completion == GOOD && pass.end_good() => {}
-            Self::Diverted(pass) if completion == GOOD && pass.end_backed_up() => {}
-            Self::Timed { handle, pass } if completion == GOOD => handle.end_timed(pass),
-            call => call.end_at_lock(completion),
+            Self::Fast(permit) if completion == GOOD && permit.end_good() => {}
+            Self::FastTimed { handle, permit } if completion == GOOD => handle.end_timed(&permit),
+            call => call.end_slow(completion),
         }
     }
 
     #[inline(never)]
-    fn end_at_lock(self, completion: Completion) {
+    fn end_slow(self, completion: Completion) {
         match self {
-            Self::Passed(pass) => {
-                if let Some(breaker) = pass.breaker() {
-                    breaker.handle().end_stopped(&pass, completion);
+            Self::Fast(permit) => {
+                match permit.breaker() {
+                    Some(breaker) if permit.is_diverted() => breaker.handle().end_backup(None, completion),
+                    Some(breaker) => breaker.handle().end_slow(&permit, completion),
+                    None => {}
                 }
+                permit.end_slow();
             }
-            Self::Diverted(pass) => {
-                if let Some(breaker) = pass.breaker() {
-                    breaker.handle().end_backup(None, completion);
-                }
-            }
-            Self::Timed { handle, pass } => handle.end_stopped_timed(&pass, completion, None),
+            Self::FastTimed { handle, permit } => handle.end_timed_slow(&permit, completion),
             Self::Primary { handle, held } => held.end(&handle, completion),
             Self::Backup { handle, started } => handle.end_backup(Some(started), completion),
         }
@@ -321,43 +293,45 @@ impl Call {
 
 impl Held {
     #[inline(never)]
-    fn start(&mut self, handle: &Handle) {
+    fn start(&mut self, handle: &ShardHandle) {
         if self.ticket.has_started() {
             return;
         }
-        let started = self.change(handle, |core, ticket, watch, lanes, now| {
-            // A promise that has run out is kept all the same, and its outcome is stale.
-            core.machine.claim(ticket, now);
+        let started = self.change(handle, |state, ticket, deadline, now| {
+            // A promise that has run out is kept all the same; its outcome is stale.
+            state.machine.claim(ticket, now);
             ticket.start(now);
-            core.watch_anew(ticket, watch, lanes, now)
+            state.watch_anew(ticket, deadline, now)
         });
         if let Some(started) = started {
             // A promise that is never used was no call.
-            self.trail
-                .get_or_insert_with(|| Trail::new(started, true))
+            self.timeline
+                .get_or_insert_with(|| CallTimeline::new(started, true))
                 .start(started);
         }
     }
 
     fn change(
         &mut self,
-        handle: &Handle,
-        step: impl FnOnce(&mut Core, &mut Ticket, Watched, &Lanes, Timestamp) -> Watched,
+        handle: &ShardHandle,
+        step: impl FnOnce(&mut LockedState, &mut Ticket, Deadline, Timestamp) -> Deadline,
     ) -> Option<Stamp> {
-        let (ticket, watch) = (&mut self.ticket, self.watch);
-        let (changed, moment) = handle
-            .inner
-            .step(|core, lanes, now| step(core, ticket, watch, lanes, now));
-        self.watch = changed;
-        moment
+        let (ticket, deadline) = (&mut self.ticket, self.deadline);
+        let (changed, stamp) = handle.shared.step(|state, now| step(state, ticket, deadline, now));
+        self.deadline = changed;
+        stamp
     }
 
-    fn end(self, handle: &Handle, completion: Completion) {
-        let Self { ticket, watch, trail } = self;
-        let inner = &handle.inner;
-        let ((), ended) = inner.step(|core, lanes, now| core.settle(ticket, watch, completion, lanes, now));
-        if let (Some(trail), Some(ended)) = (trail, ended) {
-            inner.notify_call(&trail.record(inner.name.clone(), completion, ended));
+    fn end(self, handle: &ShardHandle, completion: Completion) {
+        let Self {
+            ticket,
+            deadline,
+            timeline,
+        } = self;
+        let shared = &handle.shared;
+        let ((), ended) = shared.step(|state, now| state.settle(ticket, deadline, completion, now));
+        if let (Some(timeline), Some(ended)) = (timeline, ended) {
+            shared.notify_call(&timeline.record(shared.name.clone(), completion, ended));
         }
     }
 }
@@ -376,7 +350,7 @@ impl fmt::Debug for Permit {
         f.debug_struct("Permit")
             .field(
                 "breaker",
-                &self.handle().map_or("".into(), |handle| handle.inner.name.clone()),
+                &self.handle().map_or("".into(), |handle| handle.shared.name.clone()),
             )
             .field("backup", &self.is_backup())
             .finish_non_exhaustive()

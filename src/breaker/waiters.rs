@@ -1,11 +1,14 @@
 use std::{
     collections::HashMap,
     mem::take,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     task::Waker,
 };
 
-/// The tasks that want to know when the breaker changes: those that wait for the primary's readiness, or for their turn.
+use crate::lock::lock;
+
+/// The tasks to wake when the breaker changes: they wait for the primary's readiness, or for their
+/// turn.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     waiting: Mutex<Waiting>,
@@ -19,7 +22,8 @@ struct Waiting {
 
 // Cloning, dropping or waking a waker may run anything, so all of it happens outside the lock.
 impl Waiters {
-    /// Has `waker` woken at the next change. `place` is the one of last time; whether there was a change since.
+    /// Has `waker` woken at the next change; returns whether there was a change since the last
+    /// time. `place` is the task's place among the waiters.
     pub(super) fn register(&self, place: &mut Option<u64>, waker: &Waker) -> bool {
         let waker = waker.clone();
         let mut waiting = self.lock();
@@ -46,6 +50,6 @@ impl Waiters {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 }

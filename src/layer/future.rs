@@ -191,7 +191,7 @@ where
                     // Most calls end here: nothing is retained, and the permit isn't moved. To
                     // share the end with the other calls, which is much the same, costs 3 ns of 8.
                     if this.retained.is_none() {
-                        let permit = Permit::take_passed(this.permit).or_else(|| this.permit.take());
+                        let permit = Permit::take_fast(this.permit).or_else(|| this.permit.take());
                         let permit = permit.expect("polled after it was ready");
                         return Poll::Ready(classified::<C, Req, _, _>(this.classify, result, permit));
                     }
@@ -200,7 +200,7 @@ where
                 StateProj::Diverted { future } => {
                     let result = ready!(failing_on_panic(this.permit, || B::poll(future, cx)));
                     // Most calls to a backup end here, for the same reason.
-                    if let Some(permit) = Permit::take_diverted(this.permit) {
+                    if let Some(permit) = Permit::take_fast(this.permit) {
                         return Poll::Ready(classified::<C, Req, _, _>(this.classify, result, permit));
                     }
                     result
@@ -238,7 +238,7 @@ where
             };
             let handle = permit.handle();
             this.classify.failing_over(result.as_ref(), permit);
-            *this.permit = Some(handle.map_or(Permit::OF_NOTHING, |handle| handle.failed_over_permit()));
+            *this.permit = Some(handle.map_or(Permit::UNTRACKED, |handle| handle.failed_over_permit()));
             this.state.set(State::Diverted { future });
         };
         Poll::Ready(match result {
@@ -348,7 +348,7 @@ impl<S, Req, B> WaitingCall<S, Req, B> {
             return Poll::Ready(Resolved::Call(self.take_request()));
         };
         self.waiter.breaker().note_readiness_error();
-        if let Some(failed) = permit.replace(Permit::OF_NOTHING) {
+        if let Some(failed) = permit.replace(Permit::UNTRACKED) {
             failed.record(Outcome::Failure);
         }
         Poll::Ready(if B::DIVERTS {

@@ -19,7 +19,7 @@ use tokio::time::{Sleep, sleep};
 use tower::Service;
 
 use crate::{
-    breaker::{Breaker, Permit, Refused},
+    breaker::{Breaker, Permit, Refused, SlowPath},
     classify::{Classify, ErrorsAsFailures},
     layer::{
         future::ResponseFuture,
@@ -239,7 +239,7 @@ where
         let acquired = match self.reservation.take() {
             Some(reservation) => Ok(reservation),
             None if B::WAITS => Ok(self.breaker.acquire_reserved()),
-            None if ready == Readiness::Ready => match self.breaker.pass() {
+            None if ready == Readiness::Ready => match self.breaker.admit() {
                 // Most calls end here: the permit goes straight to its place in the future.
                 Ok(permit) => {
                     return ResponseFuture::<S, Req, B, C>::primary(
@@ -250,9 +250,9 @@ where
                         classify,
                     );
                 }
-                Err(stopped) => self.breaker.acquire_stopped(stopped, B::HAS_BACKUP),
+                Err(slow) => self.breaker.acquire_slow(slow, B::HAS_BACKUP),
             },
-            None => match self.breaker.refuse(None, B::HAS_BACKUP) {
+            None => match self.breaker.refuse(SlowPath::default(), B::HAS_BACKUP) {
                 // While the breaker is open, all calls end here.
                 Ok(refused) => {
                     self.release_taken(ready);

@@ -35,15 +35,12 @@ pub(crate) struct BatchWindow {
 /// A batch of good calls that started, or came back, inside a [`BatchWindow`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SuccessBatch {
-    pub(crate) generation: u64,
     /// How many calls have started.
     pub(crate) started: u64,
     /// How many calls have come back.
     pub(crate) good: u64,
     /// When the last of them came back.
     pub(crate) last: Timestamp,
-    /// Whether it was known how long each call took.
-    pub(crate) timed: bool,
 }
 
 /// A window in which refused calls may be reported in batches: see [`Machine::record_rejections`].

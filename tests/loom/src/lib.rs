@@ -9,8 +9,10 @@ mod answering;
 mod backup;
 mod counts;
 mod half_open;
+mod in_flight;
 mod overdue;
 mod refused;
+mod reuse;
 mod stale;
 mod waiting;
 
@@ -46,7 +48,10 @@ fn model_with(preemptions: usize, run: impl Fn() + Send + Sync + 'static) {
     model.check(run);
 }
 
-fn breaker(clock: &HandClock, settings: impl FnOnce(CircuitBreakerLayerBuilder) -> CircuitBreakerLayerBuilder) -> Breaker {
+fn breaker(
+    clock: &HandClock,
+    settings: impl FnOnce(CircuitBreakerLayerBuilder) -> CircuitBreakerLayerBuilder,
+) -> Breaker {
     let builder = settings(CircuitBreakerLayer::builder().clock(clock.clone()).seed(0));
     builder.build().expect("the settings are valid").breaker().clone()
 }

@@ -58,6 +58,27 @@ fn a_call_that_asks_amid_a_reset_is_refused_or_let_through() {
     });
 }
 
+/// The breaker opens again, for longer, while another thread asks: whoever is refused is told the new time.
+#[test]
+fn a_refused_call_is_told_the_time_of_its_own_trip() {
+    model(|| {
+        let breaker = breaker(&HandClock::default(), |builder| builder);
+        breaker.force_open("a trial", Duration::from_secs(1));
+        breaker.reset("well again");
+        let another = thread::spawn({
+            let breaker = breaker.clone();
+            move || {
+                let refused = breaker.try_acquire().map(|permit| permit.record(Outcome::Success));
+                if let Err(refused) = refused {
+                    assert_eq!(refused.retry_after(), Some(Duration::from_secs(2)));
+                }
+            }
+        });
+        breaker.force_open("another", Duration::from_secs(2));
+        another.join().unwrap();
+    });
+}
+
 /// The third thread shares the first one's lane, which counts their calls apart.
 #[test]
 fn no_call_is_lost_where_two_threads_share_a_lane() {

@@ -1,18 +1,21 @@
-//! What threads share: from std, or from loom, which tries every order of events.
+//! Atomics and locks, from std or from loom, which tries every order of events; and the numbers of
+//! threads.
 
 #[cfg(breaker_loom)]
-pub(crate) use self::modelled::{thread_number, thread_number_if_known};
+pub(crate) use self::modelled::{lock, shards_needed, thread_number, thread_number_if_known};
 #[cfg(not(breaker_loom))]
-pub(crate) use self::real::{thread_number, thread_number_if_known};
+pub(crate) use self::real::{shards_needed, thread_number, thread_number_if_known};
+#[cfg(not(breaker_loom))]
+pub(crate) use crate::lock::lock;
 #[cfg(breaker_loom)]
 pub(crate) use loom::sync::{
     Mutex,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
 #[cfg(not(breaker_loom))]
 pub(crate) use std::sync::{
     Mutex,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
 
 #[cfg(not(breaker_loom))]
@@ -20,16 +23,21 @@ mod real {
     use std::{
         cell::Cell,
         collections::BTreeSet,
-        sync::{Mutex, PoisonError},
+        num::NonZero,
+        sync::{Mutex, OnceLock},
+        thread::available_parallelism,
     };
+
+    use crate::lock::lock;
 
     thread_local! {
         static NUMBER: Cell<usize> = const { Cell::new(UNKNOWN) };
         static TAKEN: Taken = Taken::lowest();
     }
 
-    /// Numbers the threads, each with the lowest number that no living thread has: so those that live long have numbers close together, however
-    /// many come and go. No two that live at once have the same, but those that are just ending: [`ENDING`].
+    /// Returns the calling thread's number: the lowest that no living thread has, so that
+    /// long-lived threads have numbers close together, however many come and go. No two threads
+    /// that live at once have the same number, except for those that are just ending: [`ENDING`].
     pub(crate) fn thread_number() -> usize {
         match thread_number_if_known() {
             UNKNOWN => take_number(),
@@ -37,7 +45,7 @@ mod real {
         }
     }
 
-    /// As [`thread_number`], but higher than any where the thread hasn't been given one yet.
+    /// Like [`thread_number`], but returns a number above all others where the thread has none yet.
     #[inline(always)]
     pub(crate) fn thread_number_if_known() -> usize {
         NUMBER.get()
@@ -51,7 +59,8 @@ mod real {
     }
 
     const UNKNOWN: usize = usize::MAX;
-    /// Of all threads that have given their number back, and still run what their thread-locals do when dropped.
+    /// The number of threads that have given theirs back, and still drop their thread-locals. It
+    /// owns no shard.
     const ENDING: usize = usize::MAX - 1;
 
     /// A number that is given back when its thread ends.
@@ -61,7 +70,7 @@ mod real {
 
     impl Taken {
         fn lowest() -> Self {
-            let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all = lock(&ALL);
             let lowest = (0..)
                 .zip(all.iter())
                 .take_while(|(number, taken)| number == *taken)
@@ -73,10 +82,22 @@ mod real {
 
     impl Drop for Taken {
         fn drop(&mut self) {
-            // Before another thread may have it.
+            // First, since another thread may have the number right after this.
             NUMBER.set(ENDING);
-            ALL.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+            lock(&ALL).remove(&self.0);
         }
+    }
+
+    /// Returns how many shards a breaker has: as many as there are processors, but a power of 2,
+    /// and at most 16.
+    pub(crate) fn shards_needed() -> usize {
+        static SHARDS: OnceLock<usize> = OnceLock::new();
+        *SHARDS.get_or_init(|| {
+            available_parallelism()
+                .map_or(1, NonZero::get)
+                .next_power_of_two()
+                .min(16)
+        })
     }
 
     #[cfg(test)]
@@ -136,9 +157,18 @@ mod modelled {
         static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Like [`lock`](crate::lock::lock), for loom's mutex.
+    pub(crate) fn lock<T>(mutex: &loom::sync::Mutex<T>) -> loom::sync::MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     pub(crate) fn thread_number() -> usize {
         NUMBER.with(|number| *number)
     }
 
     pub(crate) use self::thread_number as thread_number_if_known;
+
+    pub(crate) fn shards_needed() -> usize {
+        2
+    }
 }

@@ -1,16 +1,19 @@
 use std::sync::Arc;
 
-use crate::observe::{CallRecord, Completion, Stamp};
+use crate::{
+    machine::Completion,
+    observe::{CallRecord, Stamp},
+};
 
-/// What is kept of a call on its way, where somebody wants to be told of it.
+/// A call's stamps so far, kept where an observer wants each call.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Trail {
+pub(super) struct CallTimeline {
     admitted: Stamp,
     started: Option<Stamp>,
     answered: Option<Stamp>,
 }
 
-impl Trail {
+impl CallTimeline {
     pub(super) fn new(admitted: Stamp, has_started: bool) -> Self {
         Self {
             admitted,
@@ -27,12 +30,12 @@ impl Trail {
         self.answered.get_or_insert(at);
     }
 
-    pub(super) fn record(self, breaker: Arc<str>, outcome: Completion, ended: Stamp) -> CallRecord {
+    pub(super) fn record(self, breaker: Arc<str>, completion: Completion, ended: Stamp) -> CallRecord {
         CallRecord {
             breaker,
-            completion: match outcome {
+            completion: match completion {
                 Completion::Cancelled if self.started.is_none() => Completion::Unused,
-                outcome => outcome,
+                completion => completion,
             },
             admitted: self.admitted,
             started: self.started,
