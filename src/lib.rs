@@ -81,7 +81,6 @@
 
 pub mod agent;
 mod breaker;
-mod breaker_name;
 pub mod classify;
 pub mod clock;
 pub mod config;

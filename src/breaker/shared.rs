@@ -21,9 +21,8 @@ use super::{
     waiters::Waiters,
 };
 use crate::{
-    breaker_name::BreakerName,
     clock::Clock,
-    error::CircuitOpen,
+    error::{BreakerName, CircuitOpen},
     group::{CallCounts, Candidate, Member},
     machine::{Completion, Machine, Refusal, Timestamp, TripReason},
     observe::{CallRecord, Evaluation, Event, EventSinks, Stamp},

@@ -1,11 +1,11 @@
 //! [`CircuitOpen`], the error of a refused call: small, since every refused call makes one.
 
+mod breaker_name;
+
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use crate::{
-    breaker_name::BreakerName,
-    machine::{HumanDuration, Timestamp},
-};
+pub(crate) use self::breaker_name::BreakerName;
+use crate::machine::{HumanDuration, Timestamp};
 
 /// An error that says that the breaker refused a call: the primary never saw it.
 ///
