@@ -79,7 +79,7 @@ impl RegistryState {
     pub(super) fn check_is_free(&mut self, name: &str) -> Result<(), ConfigError> {
         self.remove_dropped();
         if self.breakers.contains_key(name) || self.keyed_layers.contains_key(name) {
-            let accepted = "a name that no other breaker of the registry has";
+            let accepted = "one that no other breaker of the registry has";
             return Err(ConfigError::out_of_range("name", format!("{name:?}"), accepted));
         }
         Ok(())
