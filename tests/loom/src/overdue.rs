@@ -33,3 +33,23 @@ fn an_overdue_call_is_counted_once_and_no_other_in_its_place() {
         assert_eq!((after.slow, after.cancelled), (totals.slow, 1));
     });
 }
+
+/// A call from before a reset ends as one from after it is watched, in the same bucket: that one stays watched.
+#[test]
+fn a_call_from_before_a_reset_does_not_end_the_watch_of_another() {
+    model_with(3, || {
+        let clock = HandClock::default();
+        let breaker = breaker(&clock, |builder| builder.slow_after(Duration::from_millis(100)));
+        let permit = breaker.try_acquire().expect("it is closed");
+        let another = thread::spawn(move || permit.record(Outcome::Success));
+        breaker.reset("a new generation");
+        let hangs = breaker.try_acquire().expect("it is closed");
+        another.join().unwrap();
+        clock.set(120);
+        // A step, which finds what is overdue.
+        breaker.reconfigure(breaker.config()).expect("it is its own");
+        let totals = breaker.snapshot().totals.primary;
+        assert_eq!((totals.slow, totals.succeeded + totals.stale), (1, 1));
+        drop(hangs);
+    });
+}
