@@ -8,11 +8,11 @@ use crate::{HandClock, breaker, model_with};
 /// One call's answer and the look that finds it overdue come at once; another call is in the same slot of time, and hangs.
 #[test]
 fn an_overdue_call_is_counted_once_and_no_other_in_its_place() {
-    // A look goes through all slots of all lanes: more switches than three would take hours.
+    // A look goes through all shards: more switches than three would take hours.
     model_with(3, || {
         let clock = HandClock::default();
         let breaker = breaker(&clock, |builder| builder.slow_after(Duration::from_millis(100)));
-        // The first one is looked at; these pass.
+        // These take the fast path.
         breaker.try_acquire().expect("it is closed").record(Outcome::Success);
         let (permit, hangs) = (
             breaker.try_acquire().expect("it is closed"),
