@@ -1,4 +1,4 @@
-//! Breakers that come one after the other share memory, and nothing else.
+//! Breakers that come one after the other use the same blocks of shards, and share nothing else.
 
 use std::{
     future::Future,
@@ -12,14 +12,14 @@ use tower_breaker::{Breaker, Builder, FailureRate, Outcome, Permit, SlidingWindo
 
 use crate::support::*;
 
-/// Breakers that have had one good call each, more of them than there are any to inherit from.
-fn heirs(builder: impl Fn() -> Builder) -> Vec<Breaker> {
-    let heir = || {
+/// Breakers that have had one good call each, more of them than there are blocks of shards to take over.
+fn successors(builder: impl Fn() -> Builder) -> Vec<Breaker> {
+    let successor = || {
         let breaker = builder().build().unwrap().breaker().clone();
         breaker.try_acquire().unwrap().record(Outcome::Success);
         breaker
     };
-    (0..64).map(|_| heir()).collect()
+    (0..64).map(|_| successor()).collect()
 }
 
 fn untimed(clock: &ManualClock) -> impl Fn() -> Builder {
@@ -27,13 +27,13 @@ fn untimed(clock: &ManualClock) -> impl Fn() -> Builder {
     move || builder().slow_after(SlowAfter::Never).clock(clock.clone())
 }
 
-fn untimed_heirs() -> Vec<Breaker> {
-    heirs(untimed(&ManualClock::default()))
+fn untimed_successors() -> Vec<Breaker> {
+    successors(untimed(&ManualClock::default()))
 }
 
-fn assert_untouched(heirs: &[Breaker]) {
-    for heir in heirs {
-        let snapshot = heir.snapshot();
+fn assert_untouched(successors: &[Breaker]) {
+    for successor in successors {
+        let snapshot = successor.snapshot();
         let mut totals = Totals::default();
         totals.primary.calls = 1;
         totals.primary.succeeded = 1;
@@ -61,13 +61,13 @@ fn a_call_that_outlives_its_breaker_is_none_of_the_next_ones() {
         },
     ];
     for end in ends {
-        let orphans: Vec<_> = untimed_heirs()
+        let orphans: Vec<_> = untimed_successors()
             .into_iter()
             .map(|breaker| breaker.try_acquire().unwrap())
             .collect();
-        let heirs = untimed_heirs();
+        let successors = untimed_successors();
         orphans.into_iter().for_each(end);
-        assert_untouched(&heirs);
+        assert_untouched(&successors);
     }
 }
 
@@ -82,17 +82,17 @@ fn a_call_to_the_backup_that_outlives_its_breaker_is_none_of_the_next_ones() {
                 let layer = builder().clock(clock).backup(primary(behaviour).0).build().unwrap();
                 layer.breaker().force_open("a test", None);
                 let mut service = layer.layer(primary(Behaviour::Hangs).0);
-                // The first one is timed; the second passes the lock by.
+                // The first one is timed; the second takes the fast path.
                 assert!(pin!(service.call(1)).poll(&mut cx).is_ready());
                 service.call(2)
             })
             .map(Box::pin)
             .collect();
-        let heirs = untimed_heirs();
+        let successors = untimed_successors();
         for orphan in &mut orphans {
             assert!(orphan.as_mut().poll(&mut cx).is_ready());
         }
-        assert_untouched(&heirs);
+        assert_untouched(&successors);
     }
 }
 
@@ -110,28 +110,28 @@ fn a_breaker_knows_nothing_of_the_time_of_those_before_it() {
     };
     let (late, early) = (ManualClock::default(), ManualClock::default());
     late.set(ms(3_600_000));
-    for before in heirs(timed(&late)) {
+    for before in successors(timed(&late)) {
         before.try_acquire().unwrap().record(Outcome::Success);
     }
-    let heirs = heirs(timed(&early));
-    for heir in &heirs {
-        heir.try_acquire().unwrap().record(Outcome::Success);
+    let successors = successors(timed(&early));
+    for successor in &successors {
+        successor.try_acquire().unwrap().record(Outcome::Success);
     }
     early.set(ms(1100));
-    for heir in &heirs {
-        heir.try_acquire().unwrap().record(Outcome::Failure);
-        assert_eq!(heir.state(), State::Open);
+    for successor in &successors {
+        successor.try_acquire().unwrap().record(Outcome::Failure);
+        assert_eq!(successor.state(), State::Open);
     }
     early.set(ms(2101));
-    for heir in &heirs {
-        assert!(heir.try_acquire().is_ok(), "a second has passed since it opened");
+    for successor in &successors {
+        assert!(successor.try_acquire().is_ok(), "a second has passed since it opened");
     }
 }
 
 #[test]
 fn a_clock_that_jumped_before_it_does_no_harm() {
     let (jumping, steady) = (ManualClock::default(), ManualClock::default());
-    for before in heirs(untimed(&jumping)) {
+    for before in successors(untimed(&jumping)) {
         for _ in 0..130 {
             jumping.set(ms(0));
             let permit = before.try_acquire().unwrap();
@@ -139,13 +139,13 @@ fn a_clock_that_jumped_before_it_does_no_harm() {
             permit.record(Outcome::Success);
         }
     }
-    for heir in heirs(untimed(&steady)) {
+    for successor in successors(untimed(&steady)) {
         for call in 1..=130 {
-            let permit = heir.try_acquire().unwrap();
+            let permit = successor.try_acquire().unwrap();
             steady.set(ms(100 * call));
             permit.record(Outcome::Success);
         }
-        let primary = heir.snapshot().totals.primary;
+        let primary = successor.snapshot().totals.primary;
         assert!(
             primary.timed > 0 && primary.mean_latency() <= Some(ms(100)),
             "{primary:?}"
