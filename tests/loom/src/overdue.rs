@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use loom::thread;
-use tower_breaker::Outcome;
+use tower_breaker::{Breaker, Outcome};
 
 use crate::{HandClock, breaker, model_with};
 
@@ -55,5 +55,27 @@ fn a_call_from_before_a_reset_does_not_end_the_watch_of_another() {
         let totals = breaker.snapshot().totals.primary;
         assert_eq!((totals.slow, totals.succeeded + totals.stale), (1, 3));
         drop(hangs);
+    });
+}
+
+/// A call starts amid a reset: if it is of the generation that is over, nothing of it is left to be overdue.
+#[test]
+fn a_call_that_starts_amid_a_reset_is_not_watched_after_it_has_ended() {
+    model_with(3, || {
+        let clock = HandClock::default();
+        let breaker = breaker(&clock, |builder| builder.slow_after(Duration::from_millis(100)));
+        let call = |breaker: &Breaker| breaker.try_acquire().expect("it is closed").record(Outcome::Success);
+        call(&breaker);
+        let another = thread::spawn({
+            let breaker = breaker.clone();
+            move || call(&breaker)
+        });
+        breaker.reset("a new generation");
+        call(&breaker);
+        another.join().unwrap();
+        clock.set(120);
+        breaker.reconfigure(breaker.config()).expect("it is its own");
+        let totals = breaker.snapshot().totals.primary;
+        assert_eq!((totals.slow, totals.succeeded + totals.stale), (0, 3));
     });
 }
