@@ -1,4 +1,4 @@
-//! A breaker that is dropped hands its memory on to later ones, which must see nothing of it.
+//! Breakers that come one after the other use the same blocks of shards, and share nothing else.
 
 use std::{
     future::Future,
@@ -88,7 +88,7 @@ fn a_call_to_the_backup_that_outlives_its_breaker_is_none_of_the_next_ones() {
                 let layer = builder().clock(clock).backup(primary(behavior).0).build().unwrap();
                 layer.breaker().force_open("a test", None);
                 let mut service = layer.layer(primary(Behavior::Hangs).0);
-                // The first one is timed; the second passes the lock by.
+                // The first one is timed; the second takes the fast path.
                 assert!(pin!(service.call(1)).poll(&mut cx).is_ready());
                 service.call(2)
             })

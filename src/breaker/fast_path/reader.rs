@@ -86,6 +86,8 @@ impl ShardReader {
         };
         let was = self.open.take_if(|open| !is_same(open))?;
         self.shards.gate.set(GateWord::CLOSED);
+        // Buckets that suit the next time limit as well are kept only while the gate stays open.
+        self.shift = None;
         Some(was)
     }
 

@@ -34,7 +34,7 @@ fn each_call_to_the_backup_is_counted_once() {
         let breaker = layer.breaker().clone();
         breaker.force_open("a trial", Duration::from_secs(1));
         let service = layer.layer(Answering::Always);
-        // The first one in a lane is timed, and ends at the lock.
+        // The first one in a shard is timed, and ends at the lock.
         call(&mut service.clone());
         let another = thread::spawn({
             let mut service = service.clone();

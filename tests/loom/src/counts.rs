@@ -12,7 +12,7 @@ fn call(breaker: &Breaker, outcome: Outcome) {
     breaker.try_acquire().expect("it is closed").record(outcome);
 }
 
-/// Good calls in two lanes, while somebody takes what the lanes have counted.
+/// Good calls in two shards, while another thread takes what they have counted.
 #[test]
 fn no_good_call_is_lost_where_another_thread_looks() {
     model(|| {
@@ -36,7 +36,7 @@ fn no_good_call_is_lost_where_another_thread_looks() {
     });
 }
 
-/// A failure closes the lanes of a window of time, and another slice of it opens them: the good calls are in one or the other.
+/// A failure closes the gate of a window of time, and another slice of it opens the gate: the good calls are in one or the other.
 #[test]
 fn no_good_call_is_lost_where_a_window_rolls() {
     model(|| {
@@ -59,7 +59,7 @@ fn no_good_call_is_lost_where_a_window_rolls() {
     });
 }
 
-/// A failure closes the lanes of a window of time while a good call stands still just before it is counted, on a thread that has its lane to itself.
+/// A failure closes the gate of a window of time while a good call stands still just before it is counted, on a thread that owns its shard.
 #[test]
 fn no_good_call_is_lost_that_is_counted_too_late() {
     model(|| {
@@ -69,7 +69,7 @@ fn no_good_call_is_lost_that_is_counted_too_late() {
         let another = thread::spawn({
             let breaker = breaker.clone();
             move || {
-                // The first one is looked at; the other may pass.
+                // The first one is timed; the other may not be.
                 call(&breaker, Outcome::Success);
                 call(&breaker, Outcome::Success);
             }

@@ -79,9 +79,9 @@ fn a_refused_call_is_told_the_time_of_its_own_trip() {
     });
 }
 
-/// The third thread shares the first one's lane, which counts their calls apart.
+/// The third thread shares the first one's shard, which counts their calls apart.
 #[test]
-fn no_call_is_lost_where_two_threads_share_a_lane() {
+fn no_call_is_lost_where_two_threads_share_a_shard() {
     model_with(2, || {
         let breaker = breaker(&HandClock::default(), |builder| builder);
         let call = |breaker: &Breaker| breaker.try_acquire().expect("it is closed").record(Outcome::Success);

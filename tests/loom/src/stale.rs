@@ -43,7 +43,7 @@ fn a_call_that_starts_amid_a_reset_belongs_to_one_generation() {
     });
 }
 
-/// A good call that stands still just before it is counted, on a thread that has its lane to itself, while the breaker is reset.
+/// A good call that stands still just before it is counted, on a thread that owns its shard, while the breaker is reset.
 #[test]
 fn a_good_call_that_is_counted_too_late_is_stale() {
     model(|| {
@@ -52,7 +52,7 @@ fn a_good_call_that_is_counted_too_late_is_stale() {
         let another = thread::spawn({
             let breaker = breaker.clone();
             move || {
-                // The first one is looked at; the other passes.
+                // The first one is timed; the other is not.
                 call(&breaker);
                 call(&breaker);
             }
