@@ -177,8 +177,8 @@ impl Breaker {
         self.shards.refuse(has_backup, now).ok_or(now)
     }
 
-    /// Returns a permit for a call that was promised when the breaker was closed. The promise is
-    /// kept, though the outcome may be stale.
+    /// Returns a permit for a call that `poll_ready` granted while the breaker was closed. The call
+    /// is made even if the breaker has tripped since; its outcome is stale then.
     pub(crate) fn acquire_reserved(&self) -> Permit {
         self.admit().unwrap_or_else(|slow| {
             let now = slow.now.unwrap_or_else(|| self.now());
@@ -186,14 +186,14 @@ impl Breaker {
         })
     }
 
-    /// Returns a permit for a call that may be made while a promise holds; `None` where all calls
-    /// flow, and none is needed.
+    /// Reserves a permit for a call that is made later; `None` where all calls flow, and no
+    /// reservation is needed. It is valid for a limited time.
     pub(crate) fn reserve(&self) -> Result<Option<Permit>, CircuitOpen> {
         self.handle().reserve()
     }
 
-    /// Returns whether this permit is still valid: no trip or manual change since, and no promise
-    /// that has run out.
+    /// Returns whether this permit is still valid: no trip or manual change since, and no expired
+    /// reservation.
     pub(crate) fn is_valid(&self, permit: &Permit) -> bool {
         let now = self.now();
         permit

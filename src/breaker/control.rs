@@ -1,3 +1,8 @@
+//! What an operator can do: force a mode, reset, trip, reconfigure.
+//!
+//! Each command takes the lock, changes the machine, and is visible to all threads when it returns.
+//! Tasks that wait are woken and observers are notified after the lock is released.
+
 use std::{sync::Arc, time::Duration};
 
 use super::breaker::Breaker;

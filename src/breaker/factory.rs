@@ -1,3 +1,8 @@
+//! Makes the breakers of one layer, or of one keyed layer.
+//!
+//! The factory holds what these breakers have in common: clock, observers, group, and what
+//! `SlowAfter::Auto` stands for. The builder of the layer creates it.
+
 use std::{fmt, sync::Arc};
 
 use super::{breaker::Breaker, fast_path::PooledShards, shared::SharedBreaker};

@@ -1,3 +1,9 @@
+//! The permit of one call: how it ends, whichever way it was admitted.
+//!
+//! A permit ends exactly once: it is recorded, released or dropped. A permit of the fast path is
+//! two words and ends without the lock if it can. Each other permit holds a handle to its breaker
+//! and ends under the lock. The layer, classifiers and users hold permits.
+
 use std::{fmt, mem::forget, sync::Arc, time::Duration};
 
 use super::{
@@ -16,8 +22,9 @@ use crate::{
 /// A permit to make one call. The call ends when the outcome is recorded or the permit is dropped.
 ///
 /// A dropped permit is a cancelled call: neutral, unless it had been slow by then (see
-/// [`CancelledCalls`](crate::config::CancelledCalls)). A permit does not keep the breaker alive. If every
-/// layer, service and [`Breaker`](crate::Breaker) is dropped first, its outcome may not be counted.
+/// [`CancelledCalls`](crate::config::CancelledCalls)). A permit does not keep the breaker alive. If
+/// every layer, service and [`Breaker`](crate::Breaker) is dropped first, its outcome may not be
+/// counted.
 ///
 /// ```
 /// use tower_breaker::{CircuitBreakerLayer, Outcome};
@@ -167,9 +174,9 @@ impl Permit {
         }
     }
 
-    /// Notes that the primary asked to be left alone for so long. Where
-    /// [`OpenDuration::honor_retry_after`](crate::recovery::OpenDuration::honor_retry_after) is set, a trip
-    /// within that time heeds it.
+    /// Notes that the primary asked to be left alone for so long. A trip within that time heeds it
+    /// if the breaker
+    /// [honors `Retry-After`](crate::recovery::OpenDuration::honor_retry_after).
     pub fn retry_after(&mut self, pause: Duration) {
         if let Some((handle, held)) = self.stop() {
             handle
@@ -298,13 +305,13 @@ impl Held {
             return;
         }
         let started = self.change(handle, |state, ticket, deadline, now| {
-            // A promise that has run out is kept all the same; its outcome is stale.
+            // The call of an expired reservation is made all the same; its outcome is stale.
             state.machine.claim(ticket, now);
             ticket.start(now);
             state.watch_anew(ticket, deadline, now)
         });
         if let Some(started) = started {
-            // A promise that is never used was no call.
+            // A reservation that is never claimed was no call.
             self.timeline
                 .get_or_insert_with(|| CallTimeline::new(started, true))
                 .start(started);

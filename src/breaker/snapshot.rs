@@ -13,45 +13,50 @@ use crate::machine::{
 pub struct Snapshot {
     /// The breaker's name.
     pub name: Arc<str>,
-    /// Where the calls go.
+    /// Where the calls go, in a word.
     pub state: State,
     /// The percentage of the calls that goes to the primary; 0 during a trial.
     pub share: u8,
     /// Who decides.
     pub mode: Mode,
-    /// The reason that was given for the mode; `None` in [`Mode::Automatic`].
+    /// The operator's reason for the mode; `None` in [`Mode::Automatic`].
     pub mode_reason: Option<Arc<str>>,
-    /// When the mode goes back to [`Mode::Automatic`] by itself.
+    /// When the mode reverts to [`Mode::Automatic`] by itself.
     pub mode_reverts_at: Option<Timestamp>,
-    /// Grows with each trip and each manual change, and when half-open is given another recovery.
+    /// The generation of calls. It grows with each trip and each manual change, and when half-open
+    /// gets another recovery.
     pub generation: u64,
-    /// When this was seen, by the breaker's clock.
+    /// When the view was taken, by the breaker's clock.
     pub now: Timestamp,
     /// How long the state has lasted.
     pub lasted: Duration,
-    /// Where calls are refused: when to come back. `None` where only an operator can tell.
+    /// When a refused caller may come back. `None` where calls aren't refused, and where only an
+    /// operator can tell.
     pub retry_after: Option<Duration>,
     /// How many openings went before the last one with no ten closed seconds in between (k).
     pub attempt: u32,
     /// Why it last tripped, or would have in [`Mode::Shadow`].
     pub last_trip: Option<TripReason>,
-    /// While open or half-open after a trip: why it left closed. Trials that failed since are the [last trip](Self::last_trip).
+    /// Why it left closed, while it is open or half-open after a trip. Trials that failed since are
+    /// the [last trip](Self::last_trip).
     pub first_trip: Option<TripReason>,
-    /// From when on a call that starts now is slow: as set by hand or learned. `None` where no call is slow, or not enough has been learned.
+    /// How long a call that starts now may take before it is slow, as set by hand or learned.
+    /// `None` where no call is slow, or not enough has been learned.
     pub slow_after: Option<Duration>,
-    /// How long the slowest 1 % of recent good calls have taken, as far as that has been learned: see [`SlowAfter::Learned`](crate::config::SlowAfter::Learned).
-    /// `None` before the first 64 samples, and where `slow_after` is [`Never`](crate::config::SlowAfter::Never).
+    /// The learned 99th percentile of recent good calls' latency: see
+    /// [`SlowAfter::Learned`](crate::config::SlowAfter::Learned). `None` before the first 64
+    /// samples, and where `slow_after` is [`Never`](crate::config::SlowAfter::Never).
     pub learned_p99: Option<Duration>,
-    /// How long half of recent good calls have taken, where the p99 is known.
+    /// The learned median of recent good calls' latency, where the p99 is known.
     pub learned_p50: Option<Duration>,
-    /// While closed: each policy's counts.
+    /// Each policy with its counts, while the breaker is closed.
     pub policies: Vec<PolicyReading>,
     /// What the breaker has counted since it was made.
     pub totals: Totals,
     /// Calls to the primary that have started and haven't ended.
     pub in_flight: u64,
-    /// The primary's last error, where a classifier [notes](crate::Permit::note_error) errors: `protocol::http::ByStatus` does, and
-    /// [`ShowErrors`](crate::classify::ShowErrors).
+    /// The last error of the primary that was [noted](crate::Permit::note_error).
+    /// `protocol::http::ByStatus` and [`ShowErrors`](crate::classify::ShowErrors) note errors.
     pub last_error: Option<LastError>,
 }
 
@@ -142,9 +147,9 @@ pub struct CallTotals {
     /// Calls from before the last trip or manual change: they changed nothing.
     pub stale: u64,
     /// Total latency of the timed calls. Reading the clock dominates the cost of a call, so where
-    /// `slow_after` is [`Never`](crate::config::SlowAfter::Never), only one good call in 64 is timed. Of
-    /// the calls that go to the backup while the breaker is open, one a millisecond and processor
-    /// is timed.
+    /// `slow_after` is [`Never`](crate::config::SlowAfter::Never), only one good call in 64 is
+    /// timed. Of the calls that go to the backup while the breaker is open, one a millisecond and
+    /// processor is timed.
     pub latency: Duration,
     /// How many calls were timed.
     pub timed: u64,

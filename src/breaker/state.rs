@@ -181,8 +181,8 @@ impl LockedState {
         admitted.inspect(|ticket| self.note_start(ticket))
     }
 
-    /// Returns a promised ticket; `None` where no promise is needed. A promise isn't watched: it is
-    /// no call yet, and runs out in the machine.
+    /// Reserves a ticket; `None` where no reservation is needed. A reservation has no deadline
+    /// here: it is no call yet, and expires in the machine.
     pub(super) fn reserve(&mut self, now: Timestamp) -> Result<Option<Ticket>, Refusal> {
         if self.is_flowing(now) {
             return Ok(None);

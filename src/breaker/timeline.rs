@@ -1,3 +1,7 @@
+//! The stamps of one call, for observers that want each call.
+//!
+//! Only breakers with such an observer keep timelines. They are what a trace is recorded from.
+
 use std::sync::Arc;
 
 use crate::{

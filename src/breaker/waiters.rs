@@ -1,3 +1,8 @@
+//! The tasks that wait for a change of the breaker.
+//!
+//! A task registers its waker before it reads the state, so that no change goes unnoticed between
+//! the two. Each transition wakes all tasks.
+
 use std::{
     collections::HashMap,
     mem::take,

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-pub use crate::machine::{CancelledCalls, ConfigError, SlowAfter};
-use crate::machine::{OpenDuration, Policy, Recovery, Settings};
+pub use crate::machine::{CancelledCalls, ConfigError, Settings, SlowAfter};
+use crate::machine::{OpenDuration, Policy, Recovery};
 
 #[cfg(feature = "serde")]
 mod serde;

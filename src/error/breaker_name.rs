@@ -1,6 +1,9 @@
+//! A breaker's name in a [`CircuitOpen`](super::CircuitOpen), at the cost of a few words.
+
 use std::{fmt, str::from_utf8, sync::Arc};
 
-/// A breaker's name in an error. A short one is copied with it, since to count who shares it takes longer.
+/// A breaker's name in an error. A short name is copied with the error: counting references to it
+/// would take longer.
 #[derive(Clone)]
 pub(crate) struct BreakerName {
     /// The bytes of a short name, and their number in the last one.
@@ -23,7 +26,8 @@ impl BreakerName {
         Self { short, long: None }
     }
 
-    /// Takes it out of its place, part by part, as it was put there: a processor waits for the parts if it reads them together.
+    /// Moves the name out of its place part by part, as it was written: a processor stalls if it
+    /// reads at once what was written in parts.
     #[inline(always)]
     pub(crate) fn take(&mut self) -> Self {
         Self {

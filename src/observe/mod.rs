@@ -1,8 +1,8 @@
 //! Observers, event streams and the log: how a breaker reports what it does.
 //!
-//! A breaker notifies its [`Observer`]s, sends its events to the readers of [`Events`], and logs them by
-//! `tracing`. It does so on the task that caused the event, after its state is stored and its lock
-//! released. An observer's panic is caught and logged.
+//! A breaker notifies its [`Observer`]s, sends its events to the readers of [`Events`], and logs
+//! them by `tracing`. It does so on the task that caused the event, after its state is stored and
+//! its lock released. An observer's panic is caught and logged.
 
 mod call_record;
 mod event;

@@ -34,7 +34,6 @@ fn only_comments_over_100_columns_are_too_wide() {
 }
 
 #[test]
-#[ignore = "until the comments are rewritten"]
 fn no_comment_line_is_over_100_columns() {
     let files = folders().into_iter().flat_map(|folder| rust_files(&folder));
     let found: Vec<_> = files

@@ -100,8 +100,8 @@ async fn a_boxed_service_is_spawned_with_oneshot_too() {
     assert_eq!(answer.await.unwrap().unwrap(), "primary");
 }
 
-/// A future with a bound on its struct, `S: Service<Req>`, isn't `Send` here: the compiler doesn't know
-/// that the two boxed errors are the same.
+/// A future with a bound on its struct, `S: Service<Req>`, isn't `Send` here: the compiler doesn't
+/// know that the two boxed errors are the same.
 #[tokio::test]
 async fn boxed_services_run_in_spawned_coroutines() {
     let boxed = BoxCloneSyncService::new(primary(Behavior::Answers).0);

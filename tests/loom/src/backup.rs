@@ -19,7 +19,8 @@ fn call(service: &mut impl Service<(), Response = (), Error = Infallible>) {
     assert!(future.poll(&mut cx).is_ready());
 }
 
-/// Calls to the backup on two threads, some of which end past the lock, while the breaker is reset.
+/// Calls to the backup on two threads, some of which end on the fast path, while the breaker is
+/// reset.
 #[test]
 fn each_call_to_the_backup_is_counted_once() {
     model(|| {

@@ -14,7 +14,7 @@ fn call(breaker: &Breaker, outcome: Outcome) {
 
 /// Good calls in two shards, while another thread takes what they have counted.
 #[test]
-fn no_good_call_is_lost_where_another_thread_looks() {
+fn no_good_call_is_lost_while_another_thread_reads() {
     model(|| {
         let breaker = breaker(&HandClock::default(), |builder| builder);
         call(&breaker, Outcome::Success);
@@ -36,7 +36,8 @@ fn no_good_call_is_lost_where_another_thread_looks() {
     });
 }
 
-/// A failure closes the gate of a window of time, and another slice of it opens the gate: the good calls are in one or the other.
+/// A failure closes the gate of a window of time, and another slice of it opens the gate: the good
+/// calls are in one or the other.
 #[test]
 fn no_good_call_is_lost_where_a_window_rolls() {
     model(|| {
@@ -59,7 +60,8 @@ fn no_good_call_is_lost_where_a_window_rolls() {
     });
 }
 
-/// A failure closes the gate of a window of time while a good call stands still just before it is counted, on a thread that owns its shard.
+/// A failure closes the gate of a window of time while a good call stands still just before it is
+/// counted, on a thread that owns its shard.
 #[test]
 fn no_good_call_is_lost_that_is_counted_too_late() {
     model(|| {

@@ -34,7 +34,8 @@ fn no_end_in_another_shard_is_seen_without_its_start() {
             let breaker = breaker.clone();
             move || breaker.try_acquire().expect("it is closed").record(Outcome::Success)
         };
-        // The threads get their numbers in this order; of two shards, those with an even one share the first.
+        // The threads get their numbers in this order; of two shards, those with an even one share
+        // the first.
         call();
         thread::spawn(call).join().unwrap();
         let another = thread::spawn({

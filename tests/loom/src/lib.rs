@@ -1,5 +1,5 @@
-//! Models of what the threads of a breaker share: loom runs each in every order of events, with up to three switches of threads at points
-//! where none has to be.
+//! Models of what the threads of a breaker share: loom runs each in every order of events, with up
+//! to three switches of threads at points where none has to be.
 //!
 //! `cargo test` in this folder runs them all.
 

@@ -5,10 +5,11 @@ use tower_breaker::{Breaker, Outcome};
 
 use crate::{HandClock, breaker, model_with};
 
-/// One call's answer and the look that finds it overdue come at once; another call is in the same slot of time, and hangs.
+/// One call's answer and the evaluation that finds it overdue come at once; another call is in the
+/// same bucket, and hangs.
 #[test]
 fn an_overdue_call_is_counted_once_and_no_other_in_its_place() {
-    // A look goes through all shards: more switches than three would take hours.
+    // An evaluation goes through all shards: more switches than three would take hours.
     model_with(3, || {
         let clock = HandClock::default();
         let breaker = breaker(&clock, |builder| builder.slow_after(Duration::from_millis(100)));
@@ -20,7 +21,7 @@ fn an_overdue_call_is_counted_once_and_no_other_in_its_place() {
         );
         let another = thread::spawn(move || permit.record(Outcome::Success));
         clock.set(120);
-        let _looks = breaker.try_acquire();
+        let _evaluates = breaker.try_acquire();
         another.join().unwrap();
         let snapshot = breaker.snapshot();
         assert_eq!(snapshot.policies[0].counts.calls, 3, "each is judged once");
@@ -34,7 +35,8 @@ fn an_overdue_call_is_counted_once_and_no_other_in_its_place() {
     });
 }
 
-/// A call from before a reset ends as one from after it is watched, in the same bucket: that one stays watched.
+/// A call from before a reset ends as one from after it is watched, in the same bucket: that one
+/// stays watched.
 #[test]
 fn a_call_from_before_a_reset_does_not_end_the_watch_of_another() {
     model_with(3, || {
@@ -58,7 +60,8 @@ fn a_call_from_before_a_reset_does_not_end_the_watch_of_another() {
     });
 }
 
-/// A call starts amid a reset: if it is of the generation that is over, nothing of it is left to be overdue.
+/// A call starts amid a reset: if it is of the generation that is over, nothing of it is left to be
+/// overdue.
 #[test]
 fn a_call_that_starts_amid_a_reset_is_not_watched_after_it_has_ended() {
     model_with(3, || {

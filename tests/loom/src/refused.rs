@@ -15,9 +15,9 @@ fn open(clock: &HandClock) -> Breaker {
     breaker
 }
 
-/// Refused past the lock, on two threads, while one of them takes what has been counted.
+/// Refused on the fast path, on two threads, while one of them takes what has been counted.
 #[test]
-fn no_refused_call_is_lost_where_another_thread_looks() {
+fn no_refused_call_is_lost_while_another_thread_reads() {
     model(|| {
         let breaker = open(&HandClock::default());
         assert!(breaker.try_acquire().is_err());
@@ -35,7 +35,8 @@ fn no_refused_call_is_lost_where_another_thread_looks() {
     });
 }
 
-/// A call that asks just as an open breaker is reset goes one way or the other, and is counted there.
+/// A call that asks just as an open breaker is reset goes one way or the other, and is counted
+/// there.
 #[test]
 fn a_call_that_asks_amid_a_reset_is_refused_or_let_through() {
     model(|| {
@@ -58,7 +59,8 @@ fn a_call_that_asks_amid_a_reset_is_refused_or_let_through() {
     });
 }
 
-/// The breaker opens again, for longer, while another thread asks: whoever is refused is told the new time.
+/// The breaker opens again, for longer, while another thread asks: whoever is refused is told the
+/// new time.
 #[test]
 fn a_refused_call_is_told_the_time_of_its_own_trip() {
     model(|| {

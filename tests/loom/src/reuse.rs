@@ -9,7 +9,8 @@ fn call(breaker: &Breaker) {
     breaker.try_acquire().expect("it is closed").record(Outcome::Success);
 }
 
-/// A call of a breaker that is gone ends just as the next breaker takes a block of shards: it is none of that one's.
+/// A call of a breaker that is gone ends just as the next breaker takes a block of shards: it is
+/// none of that one's.
 fn a_late_end(outcome: Outcome) {
     let clock = HandClock::default();
     let before = breaker(&clock, |builder| builder);
@@ -39,8 +40,8 @@ fn a_failed_call_that_outlives_its_breaker_is_none_of_the_next_ones() {
     model(|| a_late_end(Outcome::Failure));
 }
 
-/// The breaker goes while its call ends; the block is the next one's if the call has ended by then, and its counts begin at
-/// what they were.
+/// The breaker goes while its call ends; the block is the next one's if the call has ended by then,
+/// and its counts begin at what they were.
 #[test]
 fn a_block_that_has_drained_is_taken_with_all_its_counts() {
     model(|| {

@@ -3,7 +3,8 @@ use tower_breaker::{Breaker, Outcome};
 
 use crate::{HandClock, breaker, model};
 
-/// A good call ends just as the breaker begins a new generation: it counts before, or it is stale; never after.
+/// A good call ends just as the breaker begins a new generation: it counts before, or it is stale;
+/// never after.
 #[test]
 fn a_good_call_from_before_a_reset_leaves_no_trace_after_it() {
     model(|| {
@@ -22,7 +23,8 @@ fn a_good_call_from_before_a_reset_leaves_no_trace_after_it() {
     });
 }
 
-/// A call that asks just as the breaker is forced open, and open again: it is of one generation or the other, and ends in none twice.
+/// A call that asks just as the breaker is forced open, and open again: it is of one generation or
+/// the other, and ends in none twice.
 #[test]
 fn a_call_that_starts_amid_a_reset_belongs_to_one_generation() {
     model(|| {
@@ -43,7 +45,8 @@ fn a_call_that_starts_amid_a_reset_belongs_to_one_generation() {
     });
 }
 
-/// A good call that stands still just before it is counted, on a thread that owns its shard, while the breaker is reset.
+/// A good call that stands still just before it is counted, on a thread that owns its shard, while
+/// the breaker is reset.
 #[test]
 fn a_good_call_that_is_counted_too_late_is_stale() {
     model(|| {
