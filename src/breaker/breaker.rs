@@ -1,4 +1,7 @@
 //! The handle of one breaker: how it is read, and how calls are admitted.
+//!
+//! A call tries the fast path first, then a refusal past the lock, then the lock. The handle holds
+//! the breaker, and the block of shards beside it, so that a healthy call follows one pointer.
 
 use std::{
     fmt,

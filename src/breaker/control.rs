@@ -1,3 +1,10 @@
+//! What an operator can do to a breaker: force it open, disable it, shadow, trip, reset,
+//! reconfigure.
+//!
+//! Each takes the lock for one step, and may begin a new generation: calls from before it are
+//! stale. Those that end in `_at` do so only if the generation is still the one that the operator
+//! saw.
+
 use std::{sync::Arc, time::Duration};
 
 use super::breaker::Breaker;

@@ -1,3 +1,7 @@
+//! Makes breakers: what those of one layer have in common, and whether each has shards of its own.
+//!
+//! The layer's builder, the store of keyed breakers and a replay call this.
+
 use std::{fmt, sync::Arc};
 
 use super::{breaker::Breaker, fast_path::PooledShards, shared::SharedBreaker};

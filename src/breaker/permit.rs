@@ -1,3 +1,8 @@
+//! A permit to make one call, on the fast path or under the lock, and how it ends.
+//!
+//! Every permit ends exactly once: recorded, released, or dropped, which cancels the call. A call
+//! that began on the fast path moves to the slow one where its end needs more than a count.
+
 use std::{fmt, mem::forget, sync::Arc, time::Duration};
 
 use super::{

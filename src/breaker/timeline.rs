@@ -1,3 +1,7 @@
+//! When a call was admitted, started, answered and ended, for observers that want each call.
+//!
+//! Kept by the permit; nothing is decided by it.
+
 use std::sync::Arc;
 
 use crate::call_record::{CallOutcome, CallRecord, Moment};

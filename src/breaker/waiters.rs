@@ -1,3 +1,8 @@
+//! The tasks that wait for a change of the breaker.
+//!
+//! A task registers its waker before it reads the state, so that no change in between goes
+//! unnoticed. A waker may run anything, so it is cloned, dropped and woken outside the lock.
+
 use std::{
     collections::HashMap,
     mem::take,
@@ -18,7 +23,6 @@ struct Waiting {
     wakers: HashMap<u64, Waker>,
 }
 
-// Cloning, dropping or waking a waker may run anything, so all of it happens outside the lock.
 impl Waiters {
     /// Has `waker` woken at the next change; returns whether there was a change since the last
     /// time. `place` is the task's place among the waiters.
