@@ -1,4 +1,7 @@
 //! The handle of one breaker: how it is read, and how calls are admitted.
+//!
+//! A call tries the fast path first, then a refusal past the lock, then the lock. The handle holds
+//! the breaker, and the block of shards beside it, so that a healthy call follows one pointer.
 
 use std::{
     fmt,
@@ -399,7 +402,7 @@ mod tests {
     fn a_block_has_drained_once_its_calls_have_ended_in_whatever_way() {
         for slow_after in [SlowAfter::Never, Duration::from_secs(1).into()] {
             for end in ENDS {
-                let layer = CircuitBreakerLayer::builder().slow_after(slow_after.clone()).build();
+                let layer = CircuitBreakerLayer::builder().slow_after(slow_after).build();
                 let breaker = layer.expect("the settings are valid").breaker().clone();
                 let permits = |count| (0..count).filter_map(|_| breaker.try_acquire().ok());
                 let held: Vec<_> = permits(CALLS).collect();

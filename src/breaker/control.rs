@@ -1,7 +1,9 @@
-//! What an operator can do: force a mode, reset, trip, reconfigure.
+//! What an operator can do to a breaker: force it open, disable it, shadow, trip, reset,
+//! reconfigure.
 //!
-//! Each command takes the lock, changes the machine, and is visible to all threads when it returns.
-//! Tasks that wait are woken and observers are notified after the lock is released.
+//! Each takes the lock for one step, and may begin a new generation: calls from before it are
+//! stale. Those that end in `_at` do so only if the generation is still the one that the operator
+//! saw.
 
 use std::{sync::Arc, time::Duration};
 

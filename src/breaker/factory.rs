@@ -1,7 +1,6 @@
-//! Makes the breakers of one layer, or of one keyed layer.
+//! Makes breakers: what those of one layer have in common, and whether each has shards of its own.
 //!
-//! The factory holds what these breakers have in common: clock, observers, group, and what
-//! `SlowAfter::Auto` stands for. The builder of the layer creates it.
+//! The layer's builder, the store of keyed breakers and a replay call this.
 
 use std::{fmt, sync::Arc};
 

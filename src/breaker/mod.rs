@@ -1,4 +1,8 @@
 //! The handle that threads share: a machine behind one short lock, and a fast path past it.
+//!
+//! [`SharedBreaker`](shared::SharedBreaker) is what is counted, [`LockedState`](state::LockedState)
+//! what is locked. `fast_path` is what healthy calls run through, and refused ones; `deadlines`
+//! finds calls that hang.
 
 #[expect(clippy::module_inception, reason = "the handle is what this is about")]
 mod breaker;

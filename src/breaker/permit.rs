@@ -1,8 +1,7 @@
-//! The permit of one call: how it ends, whichever way it was admitted.
+//! A permit to make one call, on the fast path or under the lock, and how it ends.
 //!
-//! A permit ends exactly once: it is recorded, released or dropped. A permit of the fast path is
-//! two words and ends without the lock if it can. Each other permit holds a handle to its breaker
-//! and ends under the lock. The layer, classifiers and users hold permits.
+//! Every permit ends exactly once: recorded, released, or dropped, which cancels the call. A call
+//! that began on the fast path moves to the slow one where its end needs more than a count.
 
 use std::{fmt, mem::forget, sync::Arc, time::Duration};
 

@@ -1,4 +1,6 @@
 //! What there is to see of a breaker: its state, its totals, and the primary's last error.
+//!
+//! Totals only grow. Reading takes what the shards have counted first, and decides nothing.
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -1,6 +1,6 @@
-//! The stamps of one call, for observers that want each call.
+//! When a call was admitted, started, answered and ended, for observers that want each call.
 //!
-//! Only breakers with such an observer keep timelines. They are what a trace is recorded from.
+//! Kept by the permit; nothing is decided by it.
 
 use std::sync::Arc;
 

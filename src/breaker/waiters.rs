@@ -1,7 +1,7 @@
 //! The tasks that wait for a change of the breaker.
 //!
-//! A task registers its waker before it reads the state, so that no change goes unnoticed between
-//! the two. Each transition wakes all tasks.
+//! A task registers its waker before it reads the state, so that no change in between goes
+//! unnoticed. A waker may run anything, so it is cloned, dropped and woken outside the lock.
 
 use std::{
     collections::HashMap,
