@@ -1,7 +1,10 @@
 //! Blocks of shards that are never freed, so that a healthy call needn't count that it holds one.
 //!
 //! A breaker that is gone gives its block to the pool; the next breaker takes it once it has
-//! drained. So no call can end in another breaker's block, however late it ends.
+//! drained. So no call can end in another breaker's block, however late it ends. A permit that is
+//! forgotten never ends, nor does a diverted call whose service panics as it gives up its primary.
+//! Such a block stays in the pool for good. It doesn't slow the next breaker down, since that asks
+//! a few blocks only.
 //!
 //! # Memory ordering
 //!
