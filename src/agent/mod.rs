@@ -154,7 +154,7 @@ impl fmt::Display for WatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Taken { name } => write!(f, "an instance {name:?} is watched already"),
-            Self::NoRuntime => f.write_str("an agent watches from within a tokio runtime, and there is none here"),
+            Self::NoRuntime => f.write_str("`Agent::watch` must be called within a tokio runtime"),
         }
     }
 }

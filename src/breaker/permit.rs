@@ -176,7 +176,7 @@ impl Permit {
     /// Notes that the primary asked to be left alone for so long. A trip within that time heeds it
     /// if the breaker
     /// [honors `Retry-After`](crate::recovery::OpenDuration::honor_retry_after).
-    pub fn retry_after(&mut self, pause: Duration) {
+    pub fn note_retry_after(&mut self, pause: Duration) {
         if let Some((handle, held)) = self.stop() {
             handle
                 .shared

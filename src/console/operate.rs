@@ -79,7 +79,7 @@ pub(super) fn operate(
     if request.breakers.is_empty() {
         return Err(unprocessable("breakers must name at least one"));
     }
-    // All names are resolved first, so that a misspelt one changes nothing.
+    // All names are resolved first, so that a misspelled one changes nothing.
     let breakers = request
         .breakers
         .iter()

@@ -65,7 +65,7 @@ impl Group {
 
     /// Returns the number of breakers that are open or half-open, for any reason.
     #[must_use]
-    pub fn open(&self) -> usize {
+    pub fn open_count(&self) -> usize {
         self.state.open.load(Ordering::Relaxed)
     }
 
@@ -106,7 +106,7 @@ impl fmt::Debug for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Group")
             .field("breakers", &self.breakers())
-            .field("open", &self.open())
+            .field("open", &self.open_count())
             .field("max_open_percent", &self.max_open_percent())
             .field("panic_below_percent", &self.state.panic_below_percent)
             .finish_non_exhaustive()

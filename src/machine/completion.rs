@@ -37,7 +37,7 @@ impl Completion {
     pub(crate) const SUCCESS: Self = Self::Finished(Outcome::Success);
 }
 
-/// A setting that says what a call means whose future was dropped before it was done.
+/// A setting that says how a call counts when its future is dropped early.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CancelledCalls {

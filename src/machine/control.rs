@@ -27,7 +27,7 @@ pub enum Mode {
 
 impl Mode {
     /// Every mode, for what lists them: metrics have a series for each.
-    pub const ALL: [Self; 4] = [Self::Automatic, Self::ForcedOpen, Self::Disabled, Self::Shadow];
+    pub const ALL: &'static [Self] = &[Self::Automatic, Self::ForcedOpen, Self::Disabled, Self::Shadow];
 
     /// Returns "automatic", "forced open", "disabled" or "shadow".
     #[must_use]

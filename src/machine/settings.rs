@@ -15,7 +15,7 @@ use super::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_breaker::{Evidence, machine::Settings};
+/// use tower_breaker::{Evidence, config::Settings};
 ///
 /// let settings = Settings::default()
 ///     .slow_after(Duration::from_millis(300))
@@ -33,7 +33,7 @@ pub struct Settings {
     pub open_duration: OpenDuration,
     /// How access returns.
     pub recovery: Recovery,
-    /// What a call means that its caller gave up.
+    /// How a call counts that its caller gave up.
     pub cancelled_calls: CancelledCalls,
 }
 

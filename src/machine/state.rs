@@ -36,7 +36,7 @@ pub enum State {
 
 impl State {
     /// Every state, for what lists them: metrics have a series for each.
-    pub const ALL: [Self; 4] = [Self::Closed, Self::Open, Self::ReadyToProbe, Self::HalfOpen];
+    pub const ALL: &'static [Self] = &[Self::Closed, Self::Open, Self::ReadyToProbe, Self::HalfOpen];
 
     /// Returns "closed", "open", "ready to probe" or "half-open".
     #[must_use]

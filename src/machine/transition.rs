@@ -55,7 +55,7 @@ pub enum Transition {
         from: Mode,
         /// The mode now.
         to: Mode,
-        /// The operator's reason.
+        /// The operator's reason, or "its time is up".
         reason: Arc<str>,
         /// After how long it reverts to [`Mode::Automatic`] by itself.
         reverts_after: Option<Duration>,
@@ -202,7 +202,10 @@ impl fmt::Display for Transition {
             Self::Closed => f.write_str("half-open → closed: the primary is healthy again"),
             Self::WouldHaveTripped { reason } => write!(f, "would have tripped: {reason}"),
             Self::HeldBack { reason } => {
-                write!(f, "held back, for as many of its group are open as may be: {reason}")
+                write!(
+                    f,
+                    "held back, since its group has as many open breakers as it allows: {reason}"
+                )
             }
             Self::ModeChanged {
                 from,

@@ -308,7 +308,7 @@ impl<F> fmt::Debug for ByTrailers<F> {
 /// Notes on the permit how long the server asks to be left alone, if it does.
 fn apply_pushback(headers: &HeaderMap, permit: &mut Permit) {
     if let Some(pause) = pushback(headers).or_else(|| requested_pause(headers)) {
-        permit.retry_after(pause);
+        permit.note_retry_after(pause);
     }
 }
 

@@ -174,7 +174,7 @@ impl Registry {
 
     /// Returns the names in the configurations that no breaker has.
     ///
-    /// They are misspelt, or of breakers that are yet to be built.
+    /// They are misspelled, or of breakers that are yet to be built.
     #[must_use]
     pub fn unused_names(&self) -> Vec<String> {
         let mut state = self.lock();

@@ -162,14 +162,14 @@ impl SampleWriter<'_> {
     }
 
     fn state(&mut self, snapshot: &Snapshot) {
-        for state in State::ALL {
+        for &state in State::ALL {
             self.push(
                 &series::STATE,
                 [state.name(), ""],
                 f64::from(u8::from(state == snapshot.state)),
             );
         }
-        for mode in Mode::ALL {
+        for &mode in Mode::ALL {
             let is_this = mode == snapshot.mode;
             self.push(&series::MODE, [mode.name(), ""], f64::from(u8::from(is_this)));
         }

@@ -27,14 +27,11 @@ impl Exporter {
             {
                 gauge!(series.name, vec![label("breaker", &breaker)]).set(0.0);
             }
-            for (name, values) in [
-                ("state", State::ALL.map(State::name)),
-                ("mode", Mode::ALL.map(Mode::name)),
-            ] {
-                for value in values {
-                    let labels = vec![label("breaker", &breaker), Label::from_static_parts(name, value)];
-                    gauge!(format!("tower_breaker_{name}"), labels).set(0.0);
-                }
+            let states = State::ALL.iter().map(|state| ("state", state.name()));
+            let modes = Mode::ALL.iter().map(|mode| ("mode", mode.name()));
+            for (name, value) in states.chain(modes) {
+                let labels = vec![label("breaker", &breaker), Label::from_static_parts(name, value)];
+                gauge!(format!("tower_breaker_{name}"), labels).set(0.0);
             }
         }
     }

@@ -153,7 +153,7 @@ fn outside_of_a_runtime_it_says_so() {
     assert_eq!(error, WatchError::NoRuntime);
     assert_eq!(
         error.to_string(),
-        "an agent watches from within a tokio runtime, and there is none here"
+        "`Agent::watch` must be called within a tokio runtime"
     );
 }
 

@@ -110,5 +110,5 @@ async fn checks_are_not_statistics_so_no_group_holds_them_back() {
         agent.watch(layer.breaker(), Checked::new(Behavior::Fails)).unwrap();
     }
     sleep(secs(31)).await;
-    assert_eq!(group.open(), 3);
+    assert_eq!(group.open_count(), 3);
 }

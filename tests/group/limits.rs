@@ -9,7 +9,7 @@ async fn no_more_than_the_set_share_trips_on_statistics() {
     let (group, breakers) = members(Group::builder().max_open_percent(50), 5);
     let tripped: Vec<bool> = breakers.iter().map(trips).collect();
     assert_eq!(tripped, [true, true, false, false, false]);
-    assert_eq!((group.breakers(), group.open()), (5, 2));
+    assert_eq!((group.breakers(), group.open_count()), (5, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -18,7 +18,7 @@ async fn the_share_can_be_set_anew() {
     assert!(breakers[..2].iter().all(trips) && !trips(&breakers[2]));
     group.set_max_open_percent(75).unwrap();
     call(&breakers[2], Outcome::Failure);
-    assert_eq!(group.open(), 3);
+    assert_eq!(group.open_count(), 3);
     let error = group.set_max_open_percent(0).unwrap_err();
     assert_eq!(error.to_string(), "max_open_percent must be 1 to 100, but is 0");
     assert_eq!(group.max_open_percent(), 75);
@@ -46,7 +46,7 @@ async fn one_that_is_held_back_says_so_once_in_a_while() {
     }
     assert_eq!(
         log.take(),
-        ["b: held back, for as many of its group are open as may be: 3 bad calls in a row (threshold 3)"]
+        ["b: held back, since its group has as many open breakers as it allows: 3 bad calls in a row (threshold 3)"]
     );
     advance(secs(10)).await;
     call(layers[1].breaker(), Outcome::Failure);
@@ -64,7 +64,7 @@ async fn one_that_was_held_back_trips_at_its_next_bad_call_once_another_has_clos
     call(&breakers[1], Outcome::Failure);
     assert_eq!(breakers[1].state(), State::Closed);
     breakers[0].reset("an example");
-    assert_eq!(group.open(), 0);
+    assert_eq!(group.open_count(), 0);
     call(&breakers[1], Outcome::Failure);
     assert_eq!(breakers[1].state(), State::Open);
 }
@@ -77,7 +77,7 @@ async fn half_open_may_reopen_without_asking_again() {
         advance(ms(1001)).await;
         call(&breakers[0], Outcome::Failure);
         assert_eq!(breakers[0].state(), State::Open);
-        assert_eq!(group.open(), 1);
+        assert_eq!(group.open_count(), 1);
     }
 }
 
@@ -86,7 +86,7 @@ async fn what_is_opened_for_another_reason_counts_and_is_never_held_back() {
     let (group, breakers) = members(Group::builder(), 4);
     breakers[0].force_open("an example", None);
     assert!(breakers[1].trip(disk_is_full()) && breakers[2].trip(disk_is_full()));
-    assert_eq!(group.open(), 3);
+    assert_eq!(group.open_count(), 3);
     assert!(!trips(&breakers[3]));
 }
 
@@ -95,7 +95,7 @@ async fn shadow_mode_needs_no_place_and_takes_none() {
     let (group, breakers) = members(Group::builder(), 2);
     breakers[0].shadow("an example", None);
     assert!(!trips(&breakers[0]));
-    assert_eq!(group.open(), 0);
+    assert_eq!(group.open_count(), 0);
     assert!(trips(&breakers[1]));
 }
 
@@ -104,12 +104,12 @@ async fn those_that_are_gone_do_not_count() {
     let (group, mut breakers) = members(Group::builder(), 4);
     assert!(trips(&breakers[0]) && trips(&breakers[1]) && !trips(&breakers[2]));
     breakers.remove(0);
-    assert_eq!((group.breakers(), group.open()), (3, 1));
+    assert_eq!((group.breakers(), group.open_count()), (3, 1));
     // One of three may be.
     call(&breakers[1], Outcome::Failure);
     assert_eq!(breakers[1].state(), State::Closed);
     breakers.remove(0);
-    assert_eq!((group.breakers(), group.open()), (2, 0));
+    assert_eq!((group.breakers(), group.open_count()), (2, 0));
     call(&breakers[0], Outcome::Failure);
     assert_eq!(breakers[0].state(), State::Open);
 }
@@ -224,12 +224,12 @@ async fn an_evicted_breaker_counts_no_more_though_somebody_has_a_handle_of_it() 
     layer.breakers().evict_idle();
     advance(secs(60)).await;
     assert_eq!(layer.breakers().evict_idle(), 1);
-    assert_eq!((group.breakers(), group.open()), (1, 0), "the overflow is left");
+    assert_eq!((group.breakers(), group.open_count()), (1, 0), "the overflow is left");
     assert!(trips(&handle));
     handle.force_open("an example", None);
-    assert_eq!((group.breakers(), group.open()), (1, 0));
+    assert_eq!((group.breakers(), group.open_count()), (1, 0));
     drop(handle);
-    assert_eq!((group.breakers(), group.open()), (1, 0));
+    assert_eq!((group.breakers(), group.open_count()), (1, 0));
 }
 
 #[test]

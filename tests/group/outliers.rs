@@ -55,7 +55,7 @@ async fn one_that_fails_more_often_than_the_others_trips_and_says_why() {
     let reason = breakers[2].snapshot().last_trip.unwrap();
     assert_eq!(
         reason.to_string(),
-        "20.0 % of calls failed (threshold 17.7 %, where 6 of the group fail 4.2 % in the mean)"
+        "20.0 % of calls failed (threshold 17.7 %, where the mean of 6 breakers is 4.2 %)"
     );
 }
 

@@ -559,7 +559,7 @@ async fn calls_that_were_overdue_teach_when_they_come_back() {
         let mut permit = breaker.try_acquire().unwrap();
         advance(ms(takes - 10)).await;
         // Whatever is done to the breaker finds what is overdue.
-        permit.retry_after(Duration::ZERO);
+        permit.note_retry_after(Duration::ZERO);
         advance(ms(10)).await;
         permit.record(Outcome::Success);
     }

@@ -280,7 +280,7 @@ fn a_pause_that_a_late_answer_asks_for_is_heeded() {
     let mut permit = breaker.try_acquire().expect("it is closed");
     clock.advance(ms(200));
     permit.answered();
-    permit.retry_after(ms(30_000));
+    permit.note_retry_after(ms(30_000));
     permit.record(Outcome::Failure);
     breaker.try_acquire().expect("it is closed").record(Outcome::Failure);
     assert_eq!(breaker.snapshot().retry_after, Some(ms(30_000)));

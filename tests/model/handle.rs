@@ -121,7 +121,7 @@ impl Handle {
             Act::EndAll(ends) => (0..self.lines.len()).rev().try_for_each(|index| self.end(index, *ends)),
             Act::Answered(call) => self.answered(*call),
             Act::AskForPause(call, pause) => match self.held(*call) {
-                Some(index) => self.tell(index, |permit| permit.retry_after(*pause)),
+                Some(index) => self.tell(index, |permit| permit.note_retry_after(*pause)),
                 None => Ok(()),
             },
             Act::Sleep(time) => {

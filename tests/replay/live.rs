@@ -166,7 +166,7 @@ impl Simulation {
             self.end_until(now);
             self.set(now);
             match self.random.below(20) {
-                // A look with no call.
+                // An evaluation with no call.
                 0 => drop(self.service.poll_ready(&mut Context::from_waker(Waker::noop()))),
                 1 => *self.readiness.lock().unwrap() = self.draw_readiness(),
                 _ => self.call(now),

@@ -32,7 +32,7 @@ fn columns_come_in_any_order_others_are_ignored_and_the_key_may_be_left_out() {
     let text = "Latency, status ,OUTCOME,time\n0.25,503,failure,1.5\n\n 0.001 ,200, success , 2 \n";
     let trace = Trace::read_csv(text.as_bytes()).unwrap();
     assert_eq!(starts(&trace), [1_500_000_000, 2_000_000_000]);
-    assert_eq!(trace.calls()[0].outcome(), Completion::Finished(Outcome::Failure));
+    assert_eq!(trace.calls()[0].completion(), Completion::Finished(Outcome::Failure));
     assert_eq!(trace.calls()[0].latency(), Duration::from_millis(250));
     assert_eq!(trace.key_of(&trace.calls()[1]), "");
 }
@@ -54,7 +54,7 @@ fn json_lines_take_numbers_or_strings_to_the_nanosecond() {
 fn quoted_keys_and_windows_line_ends_are_read() {
     let trace = csv("1,\"a, \"\"b\"\"\",success,0.1\r\n2,b,refused,\r\n").unwrap();
     assert_eq!(trace.keys().collect::<Vec<_>>(), ["a, \"b\"", "b"]);
-    assert_eq!(trace.calls()[1].outcome(), Completion::Refused);
+    assert_eq!(trace.calls()[1].completion(), Completion::Refused);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn what_a_recorder_adds_is_checked_as_well() {
         let error = Trace::read_csv(text.as_bytes()).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{error}");
     }
-    let text = "time,outcome,latency,waited,lasted,steps\n5,success,1,5,1,1-2-3-4\n6,looked,,,,5\n6,unused,0,,,6-7\n6,failure,0,,,8-8\n";
+    let text = "time,outcome,latency,waited,lasted,steps\n5,success,1,5,1,1-2-3-4\n6,evaluated,,,,5\n6,unused,0,,,6-7\n6,failure,0,,,8-8\n";
     assert_eq!(Trace::read_csv(text.as_bytes()).unwrap().calls().len(), 3);
 }
 

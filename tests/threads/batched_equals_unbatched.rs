@@ -105,7 +105,7 @@ impl Pair {
             }
             Act::EndAll(ends) => (0..self.held.len()).rev().for_each(|index| self.end(index, *ends)),
             Act::Answered(call) => self.update(*call, Permit::answered),
-            Act::AskForPause(call, pause) => self.update(*call, |permit| permit.retry_after(*pause)),
+            Act::AskForPause(call, pause) => self.update(*call, |permit| permit.note_retry_after(*pause)),
             Act::Sleep(time) => self.sleep(*time),
             // Not to the nanosecond: the model's ledger tests that.
             Act::SleepUntilDue { call, .. } => self.sleep(ms(u64::from(*call) * 5)),

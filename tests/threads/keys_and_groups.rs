@@ -68,6 +68,6 @@ fn a_group_never_has_more_open_than_may_be_however_many_threads_trip_at_once() {
             let tripped = tripping.into_iter().map(|one| one.join().unwrap());
             tripped.filter(|tripped| *tripped).count()
         });
-        assert_eq!((open, group.open()), (3, 3));
+        assert_eq!((open, group.open_count()), (3, 3));
     }
 }

@@ -62,7 +62,7 @@ fn a_call_that_outlives_its_breaker_is_none_of_the_next_ones() {
         },
         |mut permit| {
             permit.note_error(&"too late");
-            permit.retry_after(ms(1000));
+            permit.note_retry_after(ms(1000));
             assert!(format!("{permit:?}").contains("Permit"));
         },
     ];

@@ -36,8 +36,8 @@ pub enum SlowAfter {
     /// ones included, whatever its state. It estimates the p99 after every 64 of them, to a quarter
     /// of an octave, from 1 ms to 17 minutes. No call is slow before the first estimate. In the ten
     /// minutes after it the limit falls as fast as the latency does, since a service is often slow
-    /// at first. A time without calls adds nothing to how far it may move (no more than ten seconds
-    /// would), and each call is judged by the limit at its start.
+    /// at first. A gap between samples counts as ten seconds at most towards how far the limit
+    /// may move. Each call is judged by the limit at its start.
     Learned,
 }
 

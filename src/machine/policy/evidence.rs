@@ -48,7 +48,7 @@ const FULL_ENOUGH: f64 = 0.75;
 pub(super) const ROUNDING: f64 = 1e-9;
 
 impl Evidence {
-    /// Tolerates this rate of bad calls (θ); between 0 and 1, both excluded. Default: 0.5.
+    /// Tolerates this rate of bad calls (θ): 0.001 to 0.999. Default: 0.5.
     #[must_use]
     pub const fn tolerating(rate: f64) -> Self {
         Self {

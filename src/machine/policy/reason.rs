@@ -209,7 +209,7 @@ impl fmt::Display for TripReason {
                 breakers,
             } => write!(
                 f,
-                "{:.1} % of calls failed (threshold {:.1} %, where {breakers} of the group fail {:.1} % in the mean)",
+                "{:.1} % of calls failed (threshold {:.1} %, where the mean of {breakers} breakers is {:.1} %)",
                 rate * 100.0,
                 threshold * 100.0,
                 mean * 100.0

@@ -14,8 +14,8 @@ use crate::machine::{error::ConfigError, time::Timestamp};
 ///
 /// It also asks that 10 + k calls have been refused before a trial (or 60 s × 1.5ᵏ have passed, at
 /// most ten minutes), so that rare traffic doesn't pay for a probe at every other call. And 200
-/// calls, times that factor, are enough whatever the time, so that busy traffic doesn't lose more
-/// by waiting than a probe would cost.
+/// calls, times that factor, are enough after 100 ms, so that busy traffic doesn't lose more by
+/// waiting than a probe would cost. A `Retry-After` that it honors comes first.
 ///
 /// A bare [`Duration`] is [`fixed`](Self::fixed):
 ///

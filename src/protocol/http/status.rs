@@ -108,7 +108,7 @@ where
         if outcome == Outcome::Failure {
             permit.note_error(&response.status());
             if let Some(pause) = requested_pause(response.headers()) {
-                permit.retry_after(pause);
+                permit.note_retry_after(pause);
             }
         }
         outcome

@@ -72,7 +72,7 @@ impl Call {
 
     /// Returns how the call ended.
     #[must_use]
-    pub fn outcome(&self) -> Completion {
+    pub fn completion(&self) -> Completion {
         self.outcome
     }
 

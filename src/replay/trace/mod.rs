@@ -53,7 +53,7 @@ use crate::{machine::Outcome, observe::Completion};
 /// - `steps`: the call's positions in the order in which the breaker saw everything.
 ///
 /// It also writes two more outcomes: `unused` for a call that was admitted but never made, and
-/// `looked` where the breaker re-evaluated its state between calls and something changed.
+/// `evaluated` where the breaker re-evaluated its state between calls and something changed.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     /// In order of their starts.

@@ -48,7 +48,7 @@ const OUTCOMES: [(&str, RowKind); 7] = [
     ("cancelled", RowKind::Call(Completion::Cancelled)),
     ("refused", RowKind::Call(Completion::Refused)),
     ("unused", RowKind::Call(Completion::Unused)),
-    ("looked", RowKind::Evaluation),
+    ("evaluated", RowKind::Evaluation),
 ];
 const ACCEPTED_OUTCOMES: &str = "success, failure, ignored, cancelled or refused";
 const ACCEPTED_STEPS: &str = "whole numbers from 1, never falling, with a dash between, such as 17-23";
