@@ -146,7 +146,7 @@ pub struct CallTotals {
     pub ignored: u64,
     /// Calls whose caller gave up, or that were never made after all.
     pub cancelled: u64,
-    /// Calls from before the last trip or manual change: they changed nothing.
+    /// Calls from before the last trip or manual change: they were no evidence.
     pub stale: u64,
     /// Total latency of the timed calls. Reading the clock dominates the cost of a call, so where
     /// `slow_after` is [`Never`](crate::config::SlowAfter::Never), only one good call in 64 is

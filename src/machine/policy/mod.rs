@@ -35,6 +35,9 @@ use super::error::ConfigError;
 /// A policy that says when to trip: a pure question about the counts, asked after every recorded
 /// outcome.
 ///
+/// A breaker with a policy of your own takes its lock at each call, because such a policy has to be
+/// asked after each outcome. The built-in policies allow the fast path.
+///
 /// ```
 /// use tower_breaker::policy::{Counts, SlidingWindow, TripPolicy, TripReason};
 ///
