@@ -377,10 +377,17 @@ impl fmt::Debug for Breaker {
 
 #[cfg(all(test, not(breaker_loom)))]
 mod tests {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::atomic::{AtomicBool, Ordering},
+        task::Wake,
+    };
+
     use super::*;
     use crate::{
+        clock::Clock,
         layer::CircuitBreakerLayer,
-        machine::{Outcome, SlowAfter},
+        machine::{ConsecutiveFailures, Outcome, SlowAfter},
     };
 
     const ENDS: [fn(Permit); 6] = [
@@ -428,5 +435,66 @@ mod tests {
             held.into_iter().for_each(end);
             assert!(breaker.shards.is_drained());
         }
+    }
+
+    #[test]
+    fn a_block_drains_where_a_clock_panics() {
+        #[derive(Clone, Debug, Default)]
+        struct PanickingOnce(Arc<AtomicBool>);
+
+        impl Clock for PanickingOnce {
+            fn now(&self) -> Duration {
+                assert!(!self.0.swap(false, Ordering::SeqCst), "on purpose");
+                Duration::ZERO
+            }
+        }
+
+        for slow_after in [SlowAfter::Never, SlowAfter::After(Duration::from_secs(1))] {
+            for completes in [false, true] {
+                let clock = PanickingOnce::default();
+                let layer = CircuitBreakerLayer::builder()
+                    .slow_after(slow_after)
+                    .clock(clock.clone());
+                let layer = layer.build().expect("the settings are valid");
+                let breaker = layer.breaker();
+                breaker.try_acquire().unwrap().record(Outcome::Success);
+                let permit = breaker.try_acquire().unwrap();
+                clock.0.store(true, Ordering::SeqCst);
+                let ends = || {
+                    if completes {
+                        permit.record(Outcome::Success)
+                    } else {
+                        drop(permit)
+                    }
+                };
+                let panicked = catch_unwind(AssertUnwindSafe(ends)).is_err();
+                assert_eq!(panicked, !completes || slow_after != SlowAfter::Never);
+                assert!(breaker.shards.is_drained());
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_drains_where_a_waker_panics() {
+        struct Panicking;
+
+        impl Wake for Panicking {
+            fn wake(self: Arc<Self>) {
+                panic!("on purpose")
+            }
+        }
+
+        let policy = ConsecutiveFailures::of(1);
+        let layer = CircuitBreakerLayer::builder()
+            .slow_after(SlowAfter::Never)
+            .trip_when(policy);
+        let layer = layer.build().expect("the settings are valid");
+        let breaker = layer.breaker();
+        breaker.try_acquire().unwrap().record(Outcome::Success);
+        let permit = breaker.try_acquire().unwrap();
+        breaker.wake_at_change(&mut None, &Waker::from(Arc::new(Panicking)));
+        assert!(catch_unwind(AssertUnwindSafe(|| permit.record(Outcome::Failure))).is_err());
+        assert_eq!(breaker.snapshot().in_flight, 0);
+        assert!(breaker.shards.is_drained());
     }
 }

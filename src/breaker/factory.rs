@@ -39,7 +39,7 @@ impl BreakerFactory {
     pub(crate) fn breaker(&self, config: Config, seed: u64) -> Result<Breaker, ConfigError> {
         config.check()?;
         let Config { name, settings } = config;
-        self.with_shards(name, Arc::new(settings), seed, PooledShards::take())
+        self.with_shards(name, Arc::new(settings), seed, PooledShards::take)
     }
 
     /// Makes a breaker that takes less memory, for very many keys. Its calls share one lock.
@@ -50,7 +50,7 @@ impl BreakerFactory {
         settings: Arc<Settings>,
         seed: u64,
     ) -> Result<Breaker, ConfigError> {
-        self.with_shards(name, settings, seed, PooledShards::disabled())
+        self.with_shards(name, settings, seed, PooledShards::disabled)
     }
 
     fn with_shards(
@@ -58,11 +58,12 @@ impl BreakerFactory {
         name: Arc<str>,
         settings: Arc<Settings>,
         seed: u64,
-        shards: PooledShards,
+        shards: impl FnOnce() -> PooledShards,
     ) -> Result<Breaker, ConfigError> {
+        // The settings may be refused here, so the shards are taken after it.
         let machine = Machine::with_auto_as(self.auto, settings, seed)?;
         let member = self.group.as_ref().map(Group::join);
-        let shared = SharedBreaker::new(self, name, machine, member, shards);
+        let shared = SharedBreaker::new(self, name, machine, member, shards());
         if let Some(member) = &shared.member {
             member.compare(Arc::downgrade(&shared) as _);
         }

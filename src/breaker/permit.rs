@@ -241,7 +241,7 @@ impl Permit {
             Call::Fast(permit) if !permit.is_diverted() => {
                 let handle = permit.breaker()?.handle().clone();
                 let held = held((permit.ticket(), Deadline::None));
-                permit.end_slow();
+                drop(permit.slow_end());
                 *call = Call::Primary { handle, held };
             }
             Call::FastTimed { handle, permit } => {
@@ -283,12 +283,13 @@ impl Call {
     fn end_slow(self, completion: Completion) {
         match self {
             Self::Fast(permit) => {
+                // Counted last, so that the block is still this breaker's when its owner is asked for.
+                let _end = permit.slow_end();
                 match permit.breaker() {
                     Some(breaker) if permit.is_diverted() => breaker.handle().end_backup(None, completion),
                     Some(breaker) => breaker.handle().end_slow(&permit, completion),
                     None => {}
                 }
-                permit.end_slow();
             }
             Self::FastTimed { handle, permit } => handle.end_timed_slow(&permit, completion),
             Self::Primary { handle, held } => held.end(&handle, completion),

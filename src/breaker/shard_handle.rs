@@ -3,11 +3,11 @@
 //! Permits that need more than the shards hold a handle. Each shard has its own, so that threads
 //! don't contend on one reference count.
 
-use std::sync::Arc;
+use std::{mem::forget, sync::Arc};
 
 use super::{
     calls::Deadline,
-    fast_path::{FastPermit, GateWord, SlowPath, TimedFastPermit},
+    fast_path::{FastPermit, GateWord, SlowEnd, SlowPath, TimedFastPermit},
     permit::{Call, Held, Permit},
     shared::SharedBreaker,
     state::{GOOD, LockedState},
@@ -167,11 +167,12 @@ impl ShardHandle {
     #[inline(never)]
     pub(super) fn end_timed(&self, permit: &TimedFastPermit) {
         let shared = &self.shared;
-        if let Err((now, deadline)) = shared.shards.finish_timed(self.shard, permit, &*shared.clock) {
-            shared.shards.count_slow_end();
-            shared.update_at(now, |state, now| {
+        let slow_end = SlowEnd::of(&shared.shards);
+        match shared.shards.finish_timed(self.shard, permit, &*shared.clock) {
+            Ok(()) => forget(slow_end),
+            Err((now, deadline)) => shared.update_at(now, |state, now| {
                 state.settle(permit.ticket(), deadline, GOOD, now);
-            });
+            }),
         }
     }
 

@@ -80,7 +80,11 @@ fn json_lines_say_the_same() {
         r#"{"time":1.000000001,"key":"a, \"b\"","outcome":"failure","latency":0.030999999,"lasted":0.969,"steps":"4-7-9"}"#
     );
     let trace = Trace::read_json_lines(text.as_bytes()).unwrap();
-    let completions: Vec<_> = trace.calls().iter().map(tower_breaker::replay::Call::completion).collect();
+    let completions: Vec<_> = trace
+        .calls()
+        .iter()
+        .map(tower_breaker::replay::Call::completion)
+        .collect();
     assert_eq!(
         completions,
         [

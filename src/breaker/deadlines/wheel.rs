@@ -115,7 +115,9 @@ impl DeadlineWheel {
             return true; // It was forgotten: stale.
         };
         let on_time = self.rings[index].finish(bucket.number);
-        if (self.rings.len() > 1 || self.is_small) && self.rings[index].unfinished == 0 {
+        // The newest ring stays, for the next call of its time limit.
+        let is_newest = index + 1 == self.rings.len();
+        if (!is_newest || self.is_small) && self.rings[index].unfinished == 0 {
             self.end_ring(index);
         }
         on_time
@@ -460,5 +462,22 @@ mod tests {
         assert!(!wheel.watch_in(bucket(110_000), at(110_000)));
         assert_eq!(overdue(&mut wheel, at(110_000)), 1);
         assert!(wheel.watch_in(bucket(110_000), at(110_000)));
+    }
+
+    #[test]
+    fn a_call_of_an_old_time_limit_that_hangs_makes_no_later_call_allocate() {
+        let mut wheel = DeadlineWheel::default();
+        let hangs = Bucket::due(at(10_000), Bucket::shift_for(Duration::from_secs(10)));
+        assert!(wheel.watch_in(hangs, at(0)));
+        let shift = Bucket::shift_for(Duration::from_millis(100));
+        let mut made = 0;
+        for start in 0..1000 {
+            let before = wheel.rings.len();
+            let bucket = Bucket::due(at(start + 100), shift);
+            assert!(wheel.watch_in(bucket, at(start)));
+            made += wheel.rings.len() - before;
+            assert!(wheel.finish(bucket));
+        }
+        assert_eq!(made, 1);
     }
 }

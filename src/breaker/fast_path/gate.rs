@@ -160,6 +160,7 @@ impl Gate {
     #[inline(always)]
     pub(super) fn needs_evaluation(&self, now: Timestamp) -> bool {
         let now = now.as_nanos();
+        // In this order: see the module's head.
         now >= self.evaluate_at.load(Ordering::Acquire) || now < self.published_at.load(Ordering::Acquire)
     }
 

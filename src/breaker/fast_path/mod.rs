@@ -21,8 +21,11 @@
 //!   begun, the next reader finds the call stale; if not, and the gate is closed, the next step
 //!   records it. Only two new generations between that check and that add, two neighboring
 //!   instructions, would let one good call count in the wrong one.
-//! - A block has one owner at a time. Each permit counts its end in the block exactly once, after
-//!   all else that it does there; so a drained block has no call that could end in it.
+//! - A block has one owner at a time. Each permit counts its end in the block exactly once. An
+//!   untimed call does nothing else there after that; a timed one holds its breaker, and with it
+//!   the block. So a drained block has no call that could end in it.
+//! - A refusal that stands still between its check and its add, until the breaker has closed and
+//!   opened again, counts one rejection in the wrong opening.
 //! - A call's deadline is in one wheel from its start to its end, or until it is overdue, or until
 //!   a new generation begins.
 //!
@@ -47,8 +50,9 @@
 //! # Memory ordering
 //!
 //! Each file with atomics has a section on it. The pairs: the gate's word and its times (`gate`),
-//! starts and ends (`counter`, `shards`), counts and the next owner (`pool`); the model checks of
-//! `tests/loom` break where one of them is weakened. The gate and the counts aren't ordered against
+//! starts and ends (`counter`, `shards`), counts and the next owner (`pool`). The models of
+//! `tests/loom` break where the gate's word or a counter is weakened; for `evaluate_at`, `slow_ends`
+//! and the breaker's `generation` there is no model that needs the ordering. The gate and the counts aren't ordered against
 //! each other, and needn't be: that is what parities are for.
 //!
 //! # Inlining
@@ -69,7 +73,7 @@ mod sync;
 pub(crate) use self::shards::{FastRefusal, SlowPath};
 pub(super) use self::{
     gate::GateWord,
-    permit::{FastPermit, TimedFastPermit},
+    permit::{FastPermit, SlowEnd, TimedFastPermit},
     pool::PooledShards,
     reader::ShardReader,
     shards::{Admission, Counts},

@@ -5,7 +5,7 @@
 //! [`FastPermit`] is two whole words, and what a healthy call runs through is inlined where the
 //! permit is made.
 
-use super::{gate::GateWord, pool::PooledShards};
+use super::{gate::GateWord, pool::PooledShards, shards::Shards};
 use crate::{
     breaker::{Breaker, calls::Deadline, deadlines::Bucket},
     machine::{Ticket, Timestamp},
@@ -29,6 +29,25 @@ pub(crate) struct TimedFastPermit {
     pub(super) started: Timestamp,
     /// When the call is slow; [`Timestamp::END`] where it needn't end in time.
     pub(super) due: Timestamp,
+}
+
+/// The end of a permit that doesn't end on the fast path, counted when this is dropped: also where a
+/// user's clock or waker panics first, or the block would never drain.
+#[derive(Debug)]
+#[must_use = "it counts the end when it is dropped"]
+pub(crate) struct SlowEnd<'a>(&'a Shards);
+
+impl<'a> SlowEnd<'a> {
+    #[inline(always)]
+    pub(crate) fn of(shards: &'a Shards) -> Self {
+        Self(shards)
+    }
+}
+
+impl Drop for SlowEnd<'_> {
+    fn drop(&mut self) {
+        self.0.count_slow_end();
+    }
 }
 
 impl FastPermit {
@@ -62,9 +81,10 @@ impl FastPermit {
         self.shards.finish(self.word)
     }
 
-    /// Ends the permit: the call ends under the lock, or is held in another way from here on.
-    pub(crate) fn end_slow(&self) {
-        self.shards.count_slow_end();
+    /// Ends the permit when the guard is dropped: the call ends under the lock, or is held in another
+    /// way from here on.
+    pub(crate) fn slow_end(&self) -> SlowEnd<'_> {
+        SlowEnd(&self.shards)
     }
 
     /// Returns the ticket that the call would have got under the lock.

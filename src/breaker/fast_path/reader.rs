@@ -176,7 +176,12 @@ impl ShardReader {
 
     /// Takes out the next calls in the shards that are overdue at `now`.
     pub(crate) fn next_overdue(&self, now: Timestamp) -> Option<Overdue> {
-        let (_, shard) = self.shards.overdue_since(now)?;
-        shard.next_overdue(now)
+        loop {
+            let (_, shard) = self.shards.overdue_since(now)?;
+            // Its last overdue call may just have ended; another shard may have some.
+            if let Some(overdue) = shard.next_overdue(now) {
+                return Some(overdue);
+            }
+        }
     }
 }

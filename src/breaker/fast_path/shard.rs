@@ -6,11 +6,12 @@
 //!
 //! # Memory ordering
 //!
-//! The counts are [`Counter`]s. `last_good`, `next_sample`, `backup_timed_at` and `slow_ends` are
-//! relaxed but for the last, which releases for the sake of
-//! [`is_drained`](super::Shards::is_drained): they guard nothing, and are right a little later,
-//! too. The deadlines are behind a lock of their own, which only this shard's threads and the
-//! breaker's lock holder take; the generation inside makes late calls miss it.
+//! The counts are [`Counter`]s. `last_good`, `next_sample` and `backup_timed_at` are relaxed: they
+//! guard nothing, and are right a little later, too. `slow_ends` is added to with release and read
+//! with acquire, because [`is_drained`](super::shards::Shards::is_drained) goes by it. The deadlines
+//! are behind a lock of their own. Calls that started here take it, on whichever thread they end,
+//! and so does the thread that holds the breaker's lock; the generation inside makes late calls
+//! miss it.
 
 use super::{
     counter::Counter,

@@ -194,9 +194,17 @@ impl Shards {
             started,
             due: self.gate.due(word, started),
         };
-        let is_watched = |bucket| self.each[shard].watch(word.generation(), bucket, started);
-        if !permit.bucket().is_none_or(is_watched) {
-            return Err(slow);
+        if let Some(bucket) = permit.bucket() {
+            let (shard, generation) = (&self.each[shard], word.generation());
+            if !shard.watch(generation, bucket, started) {
+                return Err(slow);
+            }
+            // Once the gate has closed, the lock's holder may have found nothing to watch, and seeks
+            // overdue calls no more. Its search and this watch took the shard's lock in turn, so a
+            // watch that came too late for the search sees the gate's new word here.
+            if self.gate.word() != word && shard.finish(generation, bucket) {
+                return Err(slow);
+            }
         }
         here.shard.started.add(1, here.is_own);
         Ok(permit)

@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use loom::thread;
-use tower_breaker::{Breaker, Outcome};
+use tower_breaker::{
+    Breaker, Outcome,
+    policy::{FailureRate, SlidingWindow},
+};
 
 use crate::{HandClock, breaker, model_with};
 
@@ -80,5 +83,34 @@ fn a_call_that_starts_amid_a_reset_is_not_watched_after_it_has_ended() {
         breaker.reconfigure(breaker.config()).expect("it is its own");
         let totals = breaker.snapshot().totals.primary;
         assert_eq!((totals.slow, totals.succeeded + totals.stale), (0, 3));
+    });
+}
+
+/// A call starts on the fast path as a failure closes the gate, and a step finds nothing to watch:
+/// the call takes the lock, or is watched all the same.
+#[test]
+fn a_call_that_starts_as_the_gate_closes_is_found_overdue() {
+    model_with(3, || {
+        let clock = HandClock::default();
+        let breaker = breaker(&clock, |builder| {
+            builder
+                .slow_after(Duration::from_millis(100))
+                .trip_when(FailureRate::at_least(1.0).over(SlidingWindow::last(Duration::from_secs(10))))
+        });
+        breaker.try_acquire().expect("it is closed").record(Outcome::Success);
+        let another = thread::spawn({
+            let breaker = breaker.clone();
+            move || breaker.try_acquire().expect("it is closed")
+        });
+        breaker.try_acquire().expect("it is closed").record(Outcome::Failure);
+        clock.set(101);
+        // A step, which may find nothing to watch yet.
+        breaker.reconfigure(breaker.config()).expect("it is its own");
+        let hangs = another.join().unwrap();
+        clock.set(350);
+        breaker.reconfigure(breaker.config()).expect("it is its own");
+        let totals = breaker.snapshot().totals.primary;
+        drop(hangs);
+        assert_eq!(totals.slow, 1);
     });
 }
