@@ -27,7 +27,8 @@ pub(crate) struct FastPermit {
 pub(crate) struct TimedFastPermit {
     pub(super) word: GateWord,
     pub(super) started: Timestamp,
-    /// When the call is slow; [`Timestamp::END`] where it needn't end in time.
+    /// When the call is slow; [`Timestamp::END`] where it needn't end in time, and
+    /// [`PASSED`](Self::PASSED) where it has been counted as slow.
     pub(super) due: Timestamp,
 }
 
@@ -99,6 +100,10 @@ impl FastPermit {
 }
 
 impl TimedFastPermit {
+    /// The due time of a call that was found overdue before it was admitted, because its thread
+    /// stood still in between. Any end is later.
+    pub(super) const PASSED: Timestamp = Timestamp::START;
+
     /// Returns the ticket that the call would have got under the lock.
     pub(crate) fn ticket(&self) -> Ticket {
         let slow_after = self.bucket().map(|_| self.due.since(self.started));
@@ -108,6 +113,7 @@ impl TimedFastPermit {
     /// Returns where the call is watched that started in this `shard`.
     pub(crate) fn deadline(&self, shard: usize) -> Deadline {
         match self.bucket() {
+            _ if self.due == Self::PASSED => Deadline::Passed,
             Some(bucket) => Deadline::InShard { shard, bucket },
             None => Deadline::None,
         }

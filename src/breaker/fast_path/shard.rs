@@ -130,6 +130,12 @@ impl Shard {
         self.with_deadlines(|deadlines| deadlines.generation == generation && deadlines.wheel.watch_in(bucket, now))
     }
 
+    /// Takes back a watch that has just begun; returns `false` where the call has been found overdue
+    /// meanwhile.
+    pub(super) fn unwatch(&self, generation: u64, bucket: Bucket) -> bool {
+        self.with_deadlines(|deadlines| deadlines.generation != generation || deadlines.wheel.finish(bucket))
+    }
+
     /// Ends the watch of a call that started here; returns `false` where it was overdue, or is of
     /// an older generation.
     #[inline]

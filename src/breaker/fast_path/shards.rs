@@ -189,7 +189,7 @@ impl Shards {
         if here.shard.samples_next() || self.gate.needs_evaluation(started) {
             return Err(slow);
         }
-        let permit = TimedFastPermit {
+        let mut permit = TimedFastPermit {
             word,
             started,
             due: self.gate.due(word, started),
@@ -202,8 +202,11 @@ impl Shards {
             // Once the gate has closed, the lock's holder may have found nothing to watch, and seeks
             // overdue calls no more. Its search and this watch took the shard's lock in turn, so a
             // watch that came too late for the search sees the gate's new word here.
-            if self.gate.word() != word && shard.finish(generation, bucket) {
-                return Err(slow);
+            if self.gate.word() != word {
+                if shard.unwatch(generation, bucket) {
+                    return Err(slow);
+                }
+                permit.due = TimedFastPermit::PASSED;
             }
         }
         here.shard.started.add(1, here.is_own);
