@@ -462,9 +462,9 @@ mod tests {
                 clock.0.store(true, Ordering::SeqCst);
                 let ends = || {
                     if completes {
-                        permit.record(Outcome::Success)
+                        permit.record(Outcome::Success);
                     } else {
-                        drop(permit)
+                        drop(permit);
                     }
                 };
                 let panicked = catch_unwind(AssertUnwindSafe(ends)).is_err();
