@@ -283,7 +283,8 @@ impl Call {
     fn end_slow(self, completion: Completion) {
         match self {
             Self::Fast(permit) => {
-                // Counted last, so that the block is still this breaker's when its owner is asked for.
+                // Counted last, so that the block is still this breaker's when its owner is asked
+                // for.
                 let _end = permit.slow_end();
                 match permit.breaker() {
                     Some(breaker) if permit.is_diverted() => breaker.handle().end_backup(None, completion),

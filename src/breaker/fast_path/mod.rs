@@ -51,9 +51,9 @@
 //!
 //! Each file with atomics has a section on it. The pairs: the gate's word and its times (`gate`),
 //! starts and ends (`counter`, `shards`), counts and the next owner (`pool`). The models of
-//! `tests/loom` break where the gate's word or a counter is weakened; for `evaluate_at`, `slow_ends`
-//! and the breaker's `generation` there is no model that needs the ordering. The gate and the counts aren't ordered against
-//! each other, and needn't be: that is what parities are for.
+//! `tests/loom` break where the gate's word or a counter is weakened; for `evaluate_at`,
+//! `slow_ends` and the breaker's `generation` there is no model that needs the ordering. The gate
+//! and the counts aren't ordered against each other, and needn't be: that is what parities are for.
 //!
 //! # Inlining
 //!

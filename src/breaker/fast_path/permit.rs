@@ -32,8 +32,8 @@ pub(crate) struct TimedFastPermit {
     pub(super) due: Timestamp,
 }
 
-/// The end of a permit that doesn't end on the fast path, counted when this is dropped: also where a
-/// user's clock or waker panics first, or the block would never drain.
+/// The end of a permit that doesn't end on the fast path, counted when this is dropped: also where
+/// a user's clock or waker panics first, or the block would never drain.
 #[derive(Debug)]
 #[must_use = "it counts the end when it is dropped"]
 pub(crate) struct SlowEnd<'a>(&'a Shards);
@@ -82,8 +82,8 @@ impl FastPermit {
         self.shards.finish(self.word)
     }
 
-    /// Ends the permit when the guard is dropped: the call ends under the lock, or is held in another
-    /// way from here on.
+    /// Ends the permit when the guard is dropped: the call ends under the lock, or is held in
+    /// another way from here on.
     pub(crate) fn slow_end(&self) -> SlowEnd<'_> {
         SlowEnd(&self.shards)
     }

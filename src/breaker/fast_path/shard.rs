@@ -8,10 +8,10 @@
 //!
 //! The counts are [`Counter`]s. `last_good`, `next_sample` and `backup_timed_at` are relaxed: they
 //! guard nothing, and are right a little later, too. `slow_ends` is added to with release and read
-//! with acquire, because [`is_drained`](super::shards::Shards::is_drained) goes by it. The deadlines
-//! are behind a lock of their own. Calls that started here take it, on whichever thread they end,
-//! and so does the thread that holds the breaker's lock; the generation inside makes late calls
-//! miss it.
+//! with acquire, because [`is_drained`](super::shards::Shards::is_drained) goes by it. The
+//! deadlines are behind a lock of their own. Calls that started here take it, on whichever thread
+//! they end, and so does the thread that holds the breaker's lock; the generation inside makes late
+//! calls miss it.
 
 use super::{
     counter::Counter,
@@ -130,8 +130,8 @@ impl Shard {
         self.with_deadlines(|deadlines| deadlines.generation == generation && deadlines.wheel.watch_in(bucket, now))
     }
 
-    /// Takes back a watch that has just begun; returns `false` where the call has been found overdue
-    /// meanwhile.
+    /// Takes back a watch that has just begun; returns `false` where the call has been found
+    /// overdue meanwhile.
     pub(super) fn unwatch(&self, generation: u64, bucket: Bucket) -> bool {
         self.with_deadlines(|deadlines| deadlines.generation != generation || deadlines.wheel.finish(bucket))
     }

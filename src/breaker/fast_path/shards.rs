@@ -199,9 +199,9 @@ impl Shards {
             if !shard.watch(generation, bucket, started) {
                 return Err(slow);
             }
-            // Once the gate has closed, the lock's holder may have found nothing to watch, and seeks
-            // overdue calls no more. Its search and this watch took the shard's lock in turn, so a
-            // watch that came too late for the search sees the gate's new word here.
+            // Once the gate has closed, the lock's holder may have found nothing to watch, and
+            // seeks overdue calls no more. Its search and this watch took the shard's lock in turn,
+            // so a watch that came too late for the search sees the gate's new word here.
             if self.gate.word() != word {
                 if shard.unwatch(generation, bucket) {
                     return Err(slow);
