@@ -275,12 +275,12 @@ impl Breaker {
     pub(crate) fn readiness_failed(&self) {
         let (counts, stamp) = self.shared().step(LockedState::readiness_failed);
         if let Some(stamp) = stamp {
-            let outcome = if counts {
+            let completion = if counts {
                 Completion::Finished(Outcome::Failure)
             } else {
                 Completion::Refused
             };
-            self.shared().notify_at_once(stamp, counts, outcome);
+            self.shared().notify_at_once(stamp, counts, completion);
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
     fast_path::{FastPermit, TimedFastPermit},
     shard_handle::ShardHandle,
     snapshot::LastError,
-    state::{GOOD, LockedState},
+    state::LockedState,
     timeline::CallTimeline,
 };
 use crate::{
@@ -273,8 +273,8 @@ impl Call {
     #[inline(always)]
     fn end(self, completion: Completion) {
         match self {
-            Self::Fast(permit) if completion == GOOD && permit.end_good() => {}
-            Self::FastTimed { handle, permit } if completion == GOOD => handle.end_timed(&permit),
+            Self::Fast(permit) if completion == Completion::SUCCESS && permit.end_good() => {}
+            Self::FastTimed { handle, permit } if completion == Completion::SUCCESS => handle.end_timed(&permit),
             call => call.end_slow(completion),
         }
     }

@@ -10,7 +10,7 @@ use super::{
     fast_path::{FastPermit, GateWord, SlowEnd, SlowPath, TimedFastPermit},
     permit::{Call, Held, Permit},
     shared::SharedBreaker,
-    state::{GOOD, LockedState},
+    state::LockedState,
     timeline::CallTimeline,
 };
 use crate::{
@@ -171,7 +171,7 @@ impl ShardHandle {
         match shared.shards.finish_timed(self.shard, permit, &*shared.clock) {
             Ok(()) => forget(slow_end),
             Err((now, deadline)) => shared.update_at(now, |state, now| {
-                state.settle(permit.ticket(), deadline, GOOD, now);
+                state.settle(permit.ticket(), deadline, Completion::SUCCESS, now);
             }),
         }
     }

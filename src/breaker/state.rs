@@ -58,8 +58,6 @@ pub(super) struct Announcement {
     pub(super) evaluation: Option<Stamp>,
 }
 
-pub(super) const GOOD: Completion = Completion::Finished(Outcome::Success);
-
 impl LockedState {
     pub(super) fn new(
         mut machine: Machine,
@@ -248,7 +246,7 @@ impl LockedState {
     fn record_late(&mut self, good: u64, generation: u64, now: Timestamp) {
         for _ in 0..good {
             let settled = self.machine.record_late_success(generation, now);
-            self.totals.primary.note(settled, GOOD);
+            self.totals.primary.note(settled, Completion::SUCCESS);
             self.drop_stale_deadlines();
         }
     }

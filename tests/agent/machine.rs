@@ -44,7 +44,7 @@ fn a_trip_from_outside_is_like_any_other() {
 }
 
 #[test]
-fn where_somebody_else_decides_it_changes_nothing() {
+fn where_an_operator_decides_it_changes_nothing() {
     for mode in [Mode::ForcedOpen, Mode::Disabled] {
         let mut machine = machine();
         machine.set_mode(mode, "by hand".into(), None, at(0));
@@ -67,7 +67,7 @@ fn in_shadow_mode_it_is_noted_once_in_ten_seconds() {
 }
 
 #[test]
-fn kept_trials_are_not_for_calls_or_promises() {
+fn kept_trials_are_not_for_calls_or_reservations() {
     let mut machine = tripped();
     machine.reserve_trials(true);
     for millis in [1000, 5000, 3_600_000] {
@@ -75,7 +75,7 @@ fn kept_trials_are_not_for_calls_or_promises() {
         assert!(machine.reserve(at(millis)).is_err());
     }
     let now = 3_600_000;
-    assert_eq!(machine.state(at(now)), State::ReadyToProbe, "nobody began the trial");
+    assert_eq!(machine.state(at(now)), State::ReadyToProbe, "no caller began the trial");
     // A refused caller should not come back at once.
     assert!(machine.refusal(at(now)).retry_after.unwrap() > ms(0));
     let trial = machine.admit_to_trial(at(now)).unwrap();
@@ -104,7 +104,7 @@ fn trials_are_kept_until_all_who_keep_them_let_go() {
 }
 
 #[test]
-fn a_trial_has_no_more_places_than_it_has_calls_whoever_makes_them() {
+fn a_trial_has_no_more_places_than_calls_for_callers_and_agents_together() {
     let settings = settings().recovery(Recovery::permitted_calls(3));
     let mut machine = Machine::new(settings, 1).unwrap();
     machine.trip_for(disk_is_full(), at(0));

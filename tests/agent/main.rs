@@ -1,4 +1,4 @@
-//! The agent: it checks instances that nobody calls.
+//! The agent: it checks instances that get no calls.
 #![allow(clippy::unwrap_used, reason = "tests are exempt, their helpers too")]
 
 #[path = "../common"]

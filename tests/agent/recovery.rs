@@ -73,7 +73,7 @@ async fn an_idle_instance_comes_back_by_its_checks() {
         let agent = agent().gate_recovery(gate).build().unwrap();
         agent.watch(&breaker, checked.clone()).unwrap();
         breaker.trip(tower_breaker::policy::TripReason::custom("disk", 99.0, 95.0));
-        // Nobody calls, so the first check may be a whole interval away.
+        // There are no calls, so the first check may be a whole interval away.
         sleep(secs(13)).await;
         assert_eq!(breaker.snapshot().share, 20, "{breaker:?}");
         // The first call that comes is let through.
@@ -194,7 +194,7 @@ async fn two_agents_keep_the_trials_until_both_are_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_events_of_a_recovery_that_nobody_called_for() {
+async fn the_events_of_a_recovery_without_callers() {
     let (breaker, checked) = (breaker(), Checked::new(Behavior::Fails));
     let mut events = breaker.subscribe();
     let agent = agent().build().unwrap();

@@ -4,7 +4,7 @@ use tower_breaker::{Outcome, State, group::Group};
 use crate::support::*;
 
 #[tokio::test(start_paused = true)]
-async fn an_instance_that_fails_its_checks_trips_though_nobody_calls_it() {
+async fn an_instance_that_fails_its_checks_trips_without_calls() {
     let (breaker, checked) = (breaker(), Checked::new(Behavior::Fails));
     let agent = agent().build().unwrap();
     agent.watch(&breaker, checked.clone()).unwrap();

@@ -23,7 +23,7 @@ const LAYERS: [&[&str]; 8] = [
     &["console", "telemetry"],
 ];
 
-/// What nobody imports: it may name everything.
+/// What no other file imports: it may name everything.
 const ABOVE_ALL: [&str; 2] = ["lib", "guide"];
 
 /// A file of `src/`, and its text.

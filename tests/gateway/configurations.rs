@@ -131,7 +131,7 @@ fn a_backup_that_is_not_there_or_a_cycle_of_them_is_refused() {
 }
 
 #[test]
-fn an_address_that_nobody_can_be_reached_at_is_refused() {
+fn an_address_with_no_server_behind_it_is_refused() {
     let accepted = "use one such as \"http://10.0.0.7:8080\"";
     for (address, why) in [
         ("", "it is no URI"),

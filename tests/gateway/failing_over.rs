@@ -68,7 +68,7 @@ async fn requests_go_down_the_chain_of_backups() {
         assert_eq!(gateway.get("/").await, (StatusCode::OK, "last".to_owned()));
         sleep(ms(4)).await;
     }
-    // By now, nobody asks those that fail.
+    // By now, no request goes to those that fail.
     for name in ["main/a", "main/b", "second/a"] {
         assert_ne!(gateway.registry().get(name).unwrap().state(), State::Closed, "{name}");
     }
@@ -80,7 +80,7 @@ async fn failing_twin() -> Instance {
 }
 
 #[tokio::test]
-async fn where_nobody_is_left_the_last_answer_counts_or_503() {
+async fn where_no_instance_is_left_the_last_answer_counts_or_503() {
     let failing = Instance::failing(StatusCode::INTERNAL_SERVER_ERROR).await;
     let gateway = Gateway::start(&routed_to_main(&service("main", &[&failing], ""))).await;
     // The instance's own, as long as it is asked.
@@ -101,13 +101,13 @@ async fn an_instance_that_hangs_is_given_up_and_another_asked() {
     let config = service("main", &[&hanging], "timeout = '200ms'\nbackup = 'other'") + &service("other", &[&b], "");
     let gateway = Gateway::start(&routed_to_main(&config)).await;
     assert_eq!(gateway.get("/").await, (StatusCode::OK, "b".to_owned()));
-    // With nobody else to ask, and nothing that may be sent twice:
+    // With no other instance to ask, and nothing that may be sent twice:
     let alone = Gateway::start(&routed_to_main(&service("main", &[&hanging], "timeout = '200ms'"))).await;
     assert_eq!(alone.get("/").await.0, StatusCode::GATEWAY_TIMEOUT);
 }
 
 #[tokio::test]
-async fn the_agent_notices_an_instance_that_nobody_asks() {
+async fn the_agent_notices_an_instance_that_gets_no_requests() {
     let (mut a, b) = (Instance::saying("a").await, Instance::saying("b").await);
     let check = "check = { path = '/health', every = '50ms', timeout = '20ms', trip_after = 2 }";
     let gateway = Gateway::start(&routed_to_main(&service("main", &[&a, &b], check))).await;

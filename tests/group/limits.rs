@@ -123,7 +123,7 @@ async fn where_too_few_are_closed_all_are_used() {
     }
     assert!(group.is_panicking());
     for breaker in &breakers[..3] {
-        // What these calls come to is nobody's business: the breakers go on as they were.
+        // These calls have no outcome: the breakers go on as they were.
         for _ in 0..10 {
             call(breaker, Outcome::Success);
         }
@@ -215,7 +215,7 @@ async fn the_breakers_of_keys_can_be_a_group() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_evicted_breaker_counts_no_more_though_somebody_has_a_handle_of_it() {
+async fn an_evicted_breaker_counts_no_more_though_a_handle_of_it_is_left() {
     let group = Group::builder().build().unwrap();
     let layer = keyed().idle_after(secs(60)).group(&group).build().unwrap();
     let service = layer.layer(primary());

@@ -17,7 +17,7 @@ use tower_breaker::{
 use crate::support::*;
 
 const OWN: OpenDuration = OpenDuration::fixed(Duration::from_secs(1));
-const HONOURING: OpenDuration = OWN.honor_retry_after(Duration::from_secs(60));
+const HONORING: OpenDuration = OWN.honor_retry_after(Duration::from_secs(60));
 
 /// A server whose calls fail, and say this.
 async fn saying(said: HeaderMap, in_trailers: bool) -> SocketAddr {
@@ -63,7 +63,7 @@ async fn what_the_server_asks_for_is_heeded_where_it_is_asked_for_and_makes_sens
     ] {
         for in_trailers in [false, true] {
             let address = saying(headers([(name, value)]), in_trailers).await;
-            let heeded = open_for(HONOURING, address).await;
+            let heeded = open_for(HONORING, address).await;
             assert_eq!(heeded, Duration::from_secs(expected), "{name}: {value:?}");
             assert_eq!(open_for(OWN, address).await, Duration::from_secs(1));
         }
@@ -81,7 +81,7 @@ async fn a_servers_breaker_tells_its_clients_breaker_how_long_to_stay_open() {
     let (incoming, address) = bound();
     let health = server.named_layer(HealthServer::new(Patient::default()));
     tokio::spawn(Server::builder().add_service(health).serve_with_incoming(incoming));
-    assert_eq!(open_for(HONOURING, address).await, Duration::from_millis(30_250));
+    assert_eq!(open_for(HONORING, address).await, Duration::from_millis(30_250));
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn a_call_that_fails_over_leaves_what_its_server_asked_for() {
     let of_bytes = MapRequestLayer::new(|request: http::Request<Bytes>| request.map(|text| Body::new(Full::new(text))));
     let layer = builder()
         .clock(ManualClock::default())
-        .open_duration(HONOURING)
+        .open_duration(HONORING)
         .backup(of_bytes.layer(backup))
         .fail_over(CloneRequests, FailOverBudget::default())
         .build()

@@ -104,7 +104,7 @@ async fn a_stream_that_its_reader_drops_is_cancelled_here_and_there() {
 }
 
 #[tokio::test]
-async fn on_a_server_a_stream_is_judged_by_its_trailers_though_nobody_asks_for_more() {
+async fn on_a_server_a_stream_is_judged_by_its_trailers_though_the_server_polls_no_more() {
     let layer = builder().respond(grpc::Unavailable).build().unwrap();
     let breaker = layer.breaker().clone();
     let address = scripted(move |request| {

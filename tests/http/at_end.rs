@@ -118,7 +118,7 @@ async fn a_body_that_is_dropped_early_counts_as_the_configuration_says() {
 }
 
 #[tokio::test]
-async fn a_failed_status_counts_at_once_though_nobody_reads_its_body() {
+async fn a_failed_status_counts_at_once_though_its_body_is_not_read() {
     let layer = at_end();
     for status in [500, 503, 502] {
         let response = Response::builder().status(status).body(chunks(["sorry"])).unwrap();

@@ -194,13 +194,13 @@ async fn refused_calls_get_a_503_that_says_when_to_come_back() {
     assert_eq!(response.headers()[RETRY_AFTER], "1");
     let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "The service is unavailable. Please try again later.\n");
-    assert_eq!(breaker.snapshot().totals.backup.calls, 0, "nobody was called");
+    assert_eq!(breaker.snapshot().totals.backup.calls, 0, "no backup was called");
     clock.advance(ms(1000));
     assert_eq!(say(&app, "/").await, "200 primary");
 }
 
 #[tokio::test]
-async fn a_503_for_nobody_knows_how_long_says_nothing_of_when() {
+async fn a_503_for_an_unknown_time_has_no_retry_after() {
     let layer = builder().respond(Unavailable::new()).build().unwrap();
     layer.breaker().force_open("until further notice", None);
     let app = Router::new().route("/", get(spare)).layer(layer);

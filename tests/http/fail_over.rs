@@ -328,7 +328,7 @@ fn a_budget_of_nothing_or_of_too_much_is_refused() {
 }
 
 #[tokio::test]
-async fn a_failed_probe_is_nobodys_error() {
+async fn a_failed_probe_is_no_callers_error() {
     let clock = ManualClock::default();
     let [primary, backup] = servers().await;
     let layer = builder_on(&clock)

@@ -132,7 +132,7 @@ async fn either_body_is_that_of_a_client_or_one_made_on_the_spot() {
 }
 
 #[tokio::test]
-async fn a_backup_that_calls_nobody_may_have_a_body_of_its_own() {
+async fn a_backup_that_makes_no_call_may_have_a_body_of_its_own() {
     let origin = Origin::start("primary").await;
     let layer = builder()
         .classify(ByStatus::new())

@@ -100,7 +100,7 @@ async fn a_key_that_comes_back_starts_afresh() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn to_look_at_a_key_is_not_to_use_it() {
+async fn reading_a_key_is_not_using_it() {
     let layer = keyed().idle_after(secs(60)).build().unwrap();
     send(&layer.layer(primary()), good("a")).await;
     layer.breakers().evict_idle();

@@ -88,7 +88,7 @@ async fn failed_readiness_is_the_failure_of_the_key_that_called() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_a_backup_failed_readiness_surfaces_to_nobody() {
+async fn with_a_backup_failed_readiness_surfaces_to_no_caller() {
     let layer = keyed()
         .backup(service_fn(|_| async { Ok::<_, BoxError>("backup") }))
         .build()

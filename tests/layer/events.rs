@@ -11,7 +11,7 @@ use crate::support::*;
 // Rule 15: observers run outside every lock, after the state is stored.
 
 #[test]
-fn an_observer_may_look_at_the_breaker_and_steer_it() {
+fn an_observer_may_read_the_breaker_and_operate_it() {
     let handle: Arc<OnceLock<Breaker>> = Arc::default();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let layer = builder()
@@ -59,7 +59,7 @@ fn an_observer_that_panics_harms_no_outcome_and_no_other_observer() {
 }
 
 #[test]
-fn an_observer_that_blocks_harms_nobody_elses_call() {
+fn an_observer_that_blocks_harms_no_other_call() {
     let (release, blocked) = mpsc::channel::<()>();
     let (entered, has_entered) = mpsc::channel();
     let blocked = Mutex::new(blocked);
@@ -124,7 +124,7 @@ async fn events_tell_the_whole_story_in_order() {
 }
 
 #[test]
-fn a_slow_reader_loses_the_oldest_events_and_is_told_how_many() {
+fn a_slow_reader_loses_the_oldest_events_and_learns_how_many() {
     let breaker = builder().build().unwrap().breaker().clone();
     let mut events = breaker.subscribe();
     for _ in 0..Events::CAPACITY + 10 {

@@ -17,7 +17,7 @@ use tower_breaker::{
 
 use crate::support::*;
 
-// Rule 3: a panic in the primary counts as a failure, whoever catches it.
+// Rule 3: a panic in the primary counts as a failure, no matter where it is caught.
 
 #[tokio::test]
 async fn a_panic_in_the_primarys_future_is_a_failure() {
@@ -107,7 +107,7 @@ impl TripPolicy for Faulty {
 }
 
 #[test]
-fn a_policy_that_panics_takes_nobody_down() {
+fn a_policy_that_panics_takes_no_caller_down() {
     let breaker = builder().trip_when(Faulty).build().unwrap().breaker().clone();
     for _ in 0..3 {
         breaker.try_acquire().unwrap().record(Outcome::Failure);

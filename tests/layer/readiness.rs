@@ -145,7 +145,7 @@ async fn a_place_in_the_queue_is_given_up_too() {
     assert!(poll_ready(&mut queued).is_pending());
     trip(layer.breaker());
     assert!(poll_ready(&mut queued).is_ready());
-    // Had it kept its place, the slot would now go to it, and to nobody else.
+    // Had it kept its place, the slot would now go to it, and to no other call.
     drop(elsewhere);
     assert!(poll_ready(&mut limited.clone()).is_ready());
 }
@@ -268,7 +268,7 @@ async fn a_probe_that_waits_for_readiness_too_long_goes_to_the_backup_after_all(
 // Rule 8: the primary's readiness, its errors and its time.
 
 #[tokio::test]
-async fn a_readiness_error_counts_as_a_failure_and_surfaces_to_nobody_who_has_a_backup() {
+async fn a_readiness_error_counts_as_a_failure_and_surfaces_to_no_caller_with_a_backup() {
     let layer = builder().backup(Spare).build().unwrap();
     let (primary, control) = primary(Behavior::ReadinessFails);
     let mut service = layer.layer(primary);
@@ -421,7 +421,7 @@ async fn calls_that_hang_behind_a_limit_are_noticed_though_all_others_only_wait(
         .unwrap();
     let service = layer.layer(ConcurrencyLimit::new(primary(Behavior::Hangs).0, 10));
     let calls: Vec<_> = (0..30).map(|n| tokio::spawn(service.clone().oneshot(n))).collect();
-    // Nobody but those who wait is there to look.
+    // Only the tasks that wait can evaluate the breaker.
     tokio::time::sleep(ms(1200)).await;
     assert_eq!(layer.breaker().state(), State::Open);
     let served = calls.iter().filter(|call| call.is_finished()).count();
@@ -474,7 +474,7 @@ async fn a_task_that_waited_first_notices_calls_that_hang_or_fail_later() {
                 hung.push(call);
             }
         }
-        // Nobody else calls from here on.
+        // There are no other calls from here on.
         let answer = timeout(ms(1500), waiting).await.expect("its own timer looks");
         assert_eq!(answer.unwrap().unwrap(), "backup");
     }

@@ -24,7 +24,7 @@ async fn tokios_paused_clock_drives_the_breaker() {
     assert_eq!(breaker.state(), State::ReadyToProbe);
 }
 
-/// They are refused past the lock, and nobody has asked since.
+/// They are refused on the fast path, and no call has come since.
 #[tokio::test(start_paused = true)]
 async fn a_state_that_depends_on_how_many_were_refused_is_the_right_one() {
     // `trip` has one refused.

@@ -32,7 +32,7 @@ async fn a_waiting_caller_gets_the_probe_when_the_open_time_is_up() {
     let layer = layer();
     trip(layer.breaker());
     let service = layer.layer(primary(Behavior::Answers).0);
-    // Nobody else calls, and nobody polls but the timer.
+    // There are no other calls, and only the timer polls.
     assert_eq!(service.oneshot(1).await.unwrap(), "primary");
     assert_eq!(layer.breaker().snapshot().share, 20);
 }
@@ -55,7 +55,7 @@ async fn a_closed_breaker_waits_for_the_primary_and_notices_a_trip() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_poll_ready_granted_call_honours() {
+async fn what_poll_ready_granted_call_keeps() {
     let layer = layer();
     let mut service = layer.layer(primary(Behavior::Answers).0);
     assert!(poll_ready(&mut service));
@@ -66,20 +66,20 @@ async fn what_poll_ready_granted_call_honours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_promise_at_a_time_in_a_trial() {
+async fn one_reservation_at_a_time_in_a_trial() {
     let layer = layer();
     trip_and_cool(layer.breaker()).await;
     let service = layer.layer(primary(Behavior::Answers).0);
     let [mut one, mut two] = [service.clone(), service];
     assert!(poll_ready(&mut one));
-    assert!(poll_ready(&mut one), "asked again, it is the same promise");
+    assert!(poll_ready(&mut one), "asked again, it is the same reservation");
     assert!(!poll_ready(&mut two));
     assert_eq!(one.call(1).await.unwrap(), "primary");
     assert_eq!(layer.breaker().snapshot().share, 20);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_promise_is_given_back_when_its_service_is_dropped() {
+async fn a_reservation_is_given_back_when_its_service_is_dropped() {
     let layer = layer();
     trip_and_cool(layer.breaker()).await;
     let service = layer.layer(primary(Behavior::Answers).0);
@@ -90,7 +90,7 @@ async fn a_promise_is_given_back_when_its_service_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_promise_runs_out_with_no_poll_and_is_kept_all_the_same() {
+async fn a_reservation_runs_out_with_no_poll_and_is_kept_all_the_same() {
     let layer = layer();
     trip_and_cool(layer.breaker()).await;
     let service = layer.layer(primary(Behavior::Answers).0);
@@ -109,7 +109,7 @@ async fn a_promise_runs_out_with_no_poll_and_is_kept_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_promise_that_ran_out_is_noticed_when_polled_again() {
+async fn a_reservation_that_ran_out_is_noticed_when_polled_again() {
     let layer = layer();
     trip_and_cool(layer.breaker()).await;
     let service = layer.layer(primary(Behavior::Answers).0);
@@ -121,7 +121,7 @@ async fn a_promise_that_ran_out_is_noticed_when_polled_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn manual_control_wakes_whoever_waits() {
+async fn manual_control_wakes_the_tasks_that_wait() {
     let layer = layer();
     layer.breaker().force_open("maintenance", None);
     let waiting = tokio::spawn(layer.layer(primary(Behavior::Answers).0).oneshot(1));
@@ -133,7 +133,7 @@ async fn manual_control_wakes_whoever_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forced_open_breaker_that_reverts_wakes_whoever_waits() {
+async fn a_forced_open_breaker_that_reverts_wakes_the_tasks_that_wait() {
     let layer = layer();
     layer.breaker().force_open("maintenance", ms(5000));
     let service = layer.layer(primary(Behavior::Answers).0);
@@ -169,7 +169,7 @@ async fn a_dropped_waiter_is_forgotten() {
         () = pending() => {}
     }
     drop(service);
-    layer.breaker().reset("nobody is left to be woken");
+    layer.breaker().reset("no task is left to be woken");
     assert!(
         layer
             .layer(primary(Behavior::Answers).0)
@@ -194,7 +194,7 @@ async fn manual_control_ends_a_wait_whose_timer_is_still_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_readiness_error_after_a_promise_reopens() {
+async fn a_readiness_error_after_a_reservation_reopens() {
     let layer = layer();
     trip_and_cool(layer.breaker()).await;
     let mut service = layer.layer(primary(Behavior::ReadinessFails).0);
@@ -203,7 +203,7 @@ async fn a_readiness_error_after_a_promise_reopens() {
 }
 
 #[tokio::test]
-async fn a_promise_that_runs_out_at_once_does_not_keep_the_thread() {
+async fn a_reservation_that_runs_out_at_once_does_not_keep_the_thread() {
     let recovery = Recovery::gradual().probe_timeout(Duration::from_nanos(1));
     let layer = builder()
         .open_duration(ms(1))
@@ -212,7 +212,7 @@ async fn a_promise_that_runs_out_at_once_does_not_keep_the_thread() {
         .build()
         .unwrap();
     trip(layer.breaker());
-    tokio::time::sleep(ms(5)).await; // Real time: the promise has to run out within a poll.
+    tokio::time::sleep(ms(5)).await; // Real time: the reservation has to run out within a poll.
     let mut service = layer.layer(primary(Behavior::NeverReady).0);
     assert!(!poll_ready(&mut service));
 }

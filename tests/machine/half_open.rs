@@ -63,7 +63,7 @@ fn a_stage_of_37_percent_admits_37_of_100() {
 }
 
 #[test]
-fn promises_that_are_given_up_leave_no_credit() {
+fn reservations_that_are_given_up_leave_no_credit() {
     let mut machine = tripped_with(Recovery::gradual());
     call(&mut machine, GOOD, at(1000));
     for _ in 0..100 {
@@ -200,7 +200,7 @@ async fn a_lost_probe_reopens_when_its_time_is_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lapsed_probe_that_comes_back_late_frees_nobody_elses_slot() {
+async fn a_lapsed_probe_that_comes_back_late_frees_no_other_probes_slot() {
     let breaker = builder().build().unwrap().breaker().clone();
     trip_and_cool(&breaker).await;
     let late = breaker.try_acquire().unwrap();

@@ -31,7 +31,7 @@ fn assert_never_trips(per_second: f64, seconds: f64, takes: impl FnMut(f64, &mut
 }
 
 #[test]
-fn usual_traffic_has_a_yardstick_of_four_and_a_half_p99s() {
+fn usual_traffic_has_a_limit_of_four_and_a_half_p99s() {
     let slow_after = settled().slow_after().as_secs_f64();
     assert!((3.0..6.0).contains(&(slow_after / 0.101)), "{slow_after}");
 }
@@ -141,7 +141,7 @@ fn a_brownout_is_over_before_it_is_taken_for_health() {
 }
 
 #[test]
-fn a_hang_is_noticed_after_the_yardstick() {
+fn a_hang_is_noticed_after_the_learned_limit() {
     let mut traffic = settled();
     let (slow_after, began) = (traffic.slow_after(), 20.0 * MINUTE);
     traffic.run(50.0, 10.0, |_, _| HOUR);

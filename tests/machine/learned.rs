@@ -224,7 +224,7 @@ fn any_call_of_a_burst_may_be_learned_from() {
 }
 
 #[test]
-fn the_yardstick_of_a_calls_start_counts() {
+fn the_limit_of_a_calls_start_counts() {
     let (mut machine, now) = taught(learning());
     let before = machine.admit(now).unwrap();
     let now = teach(&mut machine, 10 * 64, ms(4), now);
@@ -366,7 +366,7 @@ fn another_configuration_keeps_what_was_learned() {
 }
 
 #[test]
-fn a_probe_is_given_twice_the_yardstick() {
+fn a_probe_is_given_twice_the_learned_limit() {
     let mut machine = machine(learning());
     let now = teach(&mut machine, 64, ms(500), at(0));
     let slow_after = machine.slow_after().unwrap();
@@ -580,7 +580,7 @@ fn a_streams_answer_is_what_is_learned_and_not_its_end() {
 }
 
 #[test]
-fn recovery_by_permitted_calls_takes_a_learned_yardstick() {
+fn recovery_by_permitted_calls_takes_a_learned_limit() {
     let (mut machine, now) = taught(learning().recovery(Recovery::permitted_calls(1)));
     for _ in 0..3 {
         call(&mut machine, BAD, now);

@@ -22,7 +22,7 @@ impl Reference {
     pub(crate) fn check_refusal(&self, retry_after: Option<Duration>) -> Checked {
         match &self.phase {
             Phase::Closed(_) => prop_assert_eq!(retry_after, Some(Duration::ZERO)),
-            // Its time is up, and it waits for more calls to refuse, or for somebody who is no
+            // Its time is up, and it waits for more calls to refuse, or for an agent that is no
             // caller.
             Phase::Open { .. }
                 if self.open_for() == Some(0) && (self.state() == State::Open || self.trial_reservations > 0) =>

@@ -38,7 +38,7 @@ fn half_open(settings: Settings) -> Machine {
 }
 
 fn reserve(machine: &mut Machine, now: Timestamp) -> Ticket {
-    let ticket = machine.reserve(now).expect("it is promised");
+    let ticket = machine.reserve(now).expect("it is reserved");
     assert!(ticket.is_reservation());
     ticket
 }
@@ -74,7 +74,7 @@ fn a_call_from_before_a_mode_lapsed_is_not_overdue_after_it() {
 }
 
 #[test]
-fn a_promise_that_is_given_up_is_no_failure() {
+fn a_reservation_that_is_given_up_is_no_failure() {
     let mut machine = half_open(touchy().cancelled_calls(CancelledCalls::Failure));
     let ticket = reserve(&mut machine, at(1000));
     assert_eq!(
@@ -86,7 +86,7 @@ fn a_promise_that_is_given_up_is_no_failure() {
 }
 
 #[test]
-fn a_promise_that_ran_out_is_a_strangers() {
+fn a_reservation_that_ran_out_is_untracked() {
     let mut machine = half_open(touchy());
     let mut late = reserve(&mut machine, at(1000));
     assert!(!machine.claim(&mut late, at(5000)));
@@ -98,10 +98,10 @@ fn a_promise_that_ran_out_is_a_strangers() {
     drop(probe);
 }
 
-/// Of any ten calls, a stage of 20 % lets two through; those that it promised before and that were
+/// Of any ten calls, a stage of 20 % lets two through; those that it reserved before and that were
 /// never made add nothing.
 #[test]
-fn promises_that_run_out_together_leave_no_credit() {
+fn reservations_that_run_out_together_leave_no_credit() {
     let mut machine = half_open(touchy());
     call(&mut machine, GOOD, at(1000));
     assert_eq!(machine.view(at(1000)).share, 20);
@@ -112,7 +112,7 @@ fn promises_that_run_out_together_leave_no_credit() {
 }
 
 #[test]
-fn a_promise_does_not_hold_once_its_stage_has_passed() {
+fn a_reservation_does_not_hold_once_its_stage_has_passed() {
     let mut machine = half_open(touchy().recovery(Recovery::gradual().stages([50, 100]).stage_duration(ms(10))));
     call(&mut machine, GOOD, at(1000));
     let mut ticket = reserve(&mut machine, at(1000));
@@ -125,7 +125,7 @@ fn a_promise_does_not_hold_once_its_stage_has_passed() {
 }
 
 #[test]
-fn a_promise_does_not_hold_once_its_mode_has_lapsed() {
+fn a_reservation_does_not_hold_once_its_mode_has_lapsed() {
     let mut machine = machine(touchy());
     machine.set_mode(Mode::Shadow, "by hand".into(), Some(ms(50)), at(0));
     let mut ticket = machine.reserve(at(0)).expect("all calls flow");

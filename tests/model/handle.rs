@@ -389,7 +389,7 @@ impl Handle {
         Ok(())
     }
 
-    /// Rule 10: half-open ends, with nobody but the breaker to notice the calls that hang.
+    /// Rule 10: half-open ends, with only the breaker to notice the calls that hang.
     fn leave_half_open(&mut self, ends: Ends) -> Checked {
         self.set(self.latest.max(self.now()));
         if self.now() > END_OF_TIME {

@@ -42,7 +42,7 @@ pub(crate) struct Lockstep {
     longest_limit: Duration,
 }
 
-/// A call or promise that is out.
+/// A call or reservation that is out.
 struct Live {
     ticket: Ticket,
     call: Call,
@@ -51,8 +51,8 @@ struct Live {
     streaming_deadline: Option<Nanos>,
     /// It has been reported as overdue, or as lasting; its end must not be settled as well.
     reported: bool,
-    /// The stage, if any, that its promise was given in.
-    promised_in: Option<usize>,
+    /// The stage, if any, that its reservation was given in.
+    reserved_in: Option<usize>,
 }
 
 /// The turns of the present stage, counted as an onlooker would.
@@ -350,7 +350,7 @@ impl Lockstep {
                 self.keep(ticket, call)?;
             }
             (Err(refusal), None) => self.reference.check_refusal(refusal.retry_after)?,
-            (got, expected) => return Err(TestCaseError::fail(format!("promise: {got:?}, not {expected:?}"))),
+            (got, expected) => return Err(TestCaseError::fail(format!("reservation: {got:?}, not {expected:?}"))),
         }
         self.check()
     }
@@ -405,13 +405,13 @@ impl Lockstep {
         let expected = self.reference.claim(&mut live.call, self.clock);
         prop_assert_eq!(self.machine.claim(&mut live.ticket, now), expected, "redeemed");
         if expected {
-            self.turns.used += u64::from(live.promised_in == Some(self.turns.stage));
+            self.turns.used += u64::from(live.reserved_in == Some(self.turns.stage));
             live.ticket.start(now);
             live.call.started = Some(self.clock);
             let clock = self.clock;
             self.note_due(clock, index)?;
         }
-        self.live[index].promised_in = None;
+        self.live[index].reserved_in = None;
         self.hear()?;
         self.check()
     }
@@ -427,7 +427,7 @@ impl Lockstep {
         self.longest_limit = self.longest_limit.max(limit);
         prop_assert!(self.machine.is_current(&ticket));
         self.live.push(Live {
-            promised_in: ticket.is_reservation().then_some(self.turns.stage),
+            reserved_in: ticket.is_reservation().then_some(self.turns.stage),
             ticket,
             call,
             due: None,
@@ -455,7 +455,7 @@ impl Lockstep {
             Ends::Unused => Completion::Unused,
             Ends::Hangs => return Ok(()),
         };
-        // Whoever was promised a call and hasn't made it has no answer to tell of.
+        // A reserved call that hasn't been made has no answer to report.
         if matches!(completion, Completion::Finished(_)) && self.live[index].ticket.is_reservation() {
             return Ok(());
         }
@@ -470,7 +470,7 @@ impl Lockstep {
             self.reference.learn(&call, completion, self.clock);
             self.machine.learn(&ticket, completion, at(self.clock));
             self.hear()?;
-            // Its verdict is in, but for one thing that nobody could know by then.
+            // Its verdict is in, but for one thing that could not be known by then.
             if due.is_some() && ends == Ends::Bad && self.machine.is_current(&ticket) {
                 self.reference.overdue_failed(&call, self.clock);
                 self.machine.overdue_failed(at(self.clock));
@@ -607,7 +607,7 @@ impl Lockstep {
         Ok(())
     }
 
-    /// A promise holds for as long as it can be redeemed.
+    /// A reservation holds for as long as it can be claimed.
     fn check_reservations(&self, clock: Nanos) -> Checked {
         let mut seen = self.reference.clone();
         seen.catch_up(clock);
@@ -623,7 +623,7 @@ impl Lockstep {
         let view = self.machine.view(at(self.clock));
         let is_learned = self.reference.plan.slow_after == SlowAfter::Learned;
         let slow_after = view.slow_after.filter(|_| is_learned);
-        self.reference.yardstick.pin(view.learned_p99, slow_after);
+        self.reference.estimator.pin(view.learned_p99, slow_after);
         let got = self.machine.take_transitions();
         let expected = std::mem::take(&mut self.reference.transitions);
         let matches = got.len() == expected.len() && got.iter().zip(&expected).all(|(got, expected)| expected.is(got));
@@ -718,7 +718,7 @@ impl Lockstep {
         };
         match &self.reference.plan.recovery.form {
             FormPlan::Gradual { .. } if view.share > 0 => {
-                let in_stage = |live: &&Live| live.promised_in == Some(self.turns.stage);
+                let in_stage = |live: &&Live| live.reserved_in == Some(self.turns.stage);
                 let reserved = self.live.iter().filter(is_open).filter(in_stage).count() as u64;
                 let turns = (self.turns.asked * u64::from(view.share)).div_ceil(100);
                 prop_assert!(self.turns.used + reserved <= turns, "more than its share");

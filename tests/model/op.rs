@@ -47,9 +47,9 @@ pub(crate) enum Op {
     FailLate(u8),
     Finish(u8, Ends),
     FinishAll(Ends),
-    /// So many promises at once.
+    /// So many reservations at once.
     Reservation(u8),
-    /// A promise, and right after it so many good calls of others.
+    /// A reservation, and right after it so many good calls of others.
     ReservationAmidTraffic(u8),
     Redeem(u8),
     ReportOverdue,

@@ -209,7 +209,7 @@ impl Observer for Uninterested {
 }
 
 #[test]
-fn who_does_not_want_calls_is_told_of_none_though_another_is() {
+fn an_observer_that_wants_no_calls_gets_none_though_another_does() {
     let (saw_a_call, memory) = (Arc::default(), Memory::default());
     let layer = CircuitBreakerLayer::builder()
         .observer(Uninterested(Arc::clone(&saw_a_call)))

@@ -282,7 +282,7 @@ fn two_recordings_in_one_file_are_replayed_by_time() {
 }
 
 #[test]
-fn each_call_is_told_with_what_became_of_it() {
+fn each_call_is_reported_with_its_completion() {
     let mut fates = String::new();
     let report = Replay::new(config())
         .run_with(&trace("gbbb bg r"), |call| {

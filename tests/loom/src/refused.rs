@@ -59,10 +59,10 @@ fn a_call_that_asks_amid_a_reset_is_refused_or_let_through() {
     });
 }
 
-/// The breaker opens again, for longer, while another thread asks: whoever is refused is told the
+/// The breaker opens again, for longer, while another thread asks: a refused caller gets the
 /// new time.
 #[test]
-fn a_refused_call_is_told_the_time_of_its_own_trip() {
+fn a_refused_call_gets_the_time_of_its_own_trip() {
     model(|| {
         let breaker = breaker(&HandClock::default(), |builder| builder);
         breaker.force_open("a trial", Duration::from_secs(1));

@@ -18,7 +18,7 @@ pub(super) enum Step {
         permitted: u64,
         /// The least number of bad calls that is too many.
         too_many: u64,
-        /// The calls and promises that hold a place.
+        /// The calls and reservations that hold a place.
         holders: Vec<u64>,
         verdicts: Vec<bool>,
     },

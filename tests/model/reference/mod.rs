@@ -4,9 +4,9 @@
 
 mod bucket;
 mod closed;
+mod estimator;
 mod half_open;
 mod moments;
-mod yardstick;
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -20,8 +20,8 @@ use tower_breaker::{
 pub(crate) use self::{
     bucket::Bucket,
     closed::{Closed, Memory, Tally},
+    estimator::LatencyEstimator,
     half_open::HalfOpen,
-    yardstick::Yardstick,
 };
 use self::{
     bucket::Judged,
@@ -59,7 +59,7 @@ pub(crate) struct Reference {
     pub(crate) last_trip: Option<Cause>,
     /// Until when the primary asked to be left alone.
     paused_until: Nanos,
-    pub(crate) yardstick: Yardstick,
+    pub(crate) estimator: LatencyEstimator,
     /// Calls from before the last reset are forgotten.
     learns_from: u64,
     /// What has changed, in order.
@@ -179,7 +179,7 @@ impl Reference {
             trial_reservations: 0,
             last_trip: None,
             paused_until: 0,
-            yardstick: Yardstick::default(),
+            estimator: LatencyEstimator::default(),
             learns_from: 0,
             transitions: Vec::new(),
             calls: 0,
@@ -364,13 +364,13 @@ impl Reference {
     pub(crate) fn slow_after(&self) -> Option<Duration> {
         match self.plan.slow_after {
             SlowAfter::After(duration) => Some(duration),
-            SlowAfter::Learned => self.yardstick.reading().map(|reading| reading.slow_after),
+            SlowAfter::Learned => self.estimator.reading().map(|reading| reading.slow_after),
             _ => None,
         }
     }
 
     pub(crate) fn learned_p99(&self) -> Option<Duration> {
-        let reading = self.yardstick.reading().filter(|_| self.plan.learns());
+        let reading = self.estimator.reading().filter(|_| self.plan.learns());
         reading.map(|reading| reading.p99)
     }
 
@@ -378,7 +378,7 @@ impl Reference {
     pub(crate) fn may_sample(&mut self, call: &mut Call, sampled: bool) -> bool {
         call.sampled = sampled;
         match self.plan.learns() && self.mode != Mode::Disabled {
-            true => self.yardstick.may(sampled, self.now),
+            true => self.estimator.may(sampled, self.now),
             false => !sampled,
         }
     }
@@ -392,7 +392,7 @@ impl Reference {
         self.catch_up(clock);
         if self.mode != Mode::Disabled && self.plan.learns() {
             let took = call.answered.unwrap_or(self.now).saturating_sub(started);
-            self.yardstick.learn(took, self.now);
+            self.estimator.learn(took, self.now);
         }
     }
 
@@ -400,7 +400,7 @@ impl Reference {
         call.sampled && call.generation >= self.learns_from
     }
 
-    /// How long a half-open call or a promise may take.
+    /// How long a half-open call or a reservation may take.
     fn lease(&self) -> Duration {
         match (self.plan.recovery.probe_timeout, self.slow_after()) {
             (Some(timeout), _) => timeout,
@@ -428,14 +428,14 @@ impl Reference {
     }
 
     pub(crate) fn holds(&self, call: &Call) -> bool {
-        let is_promised = match &self.phase {
+        let is_reserved = match &self.phase {
             Phase::HalfOpen(half_open) => half_open
                 .reservations
                 .iter()
                 .any(|reservation| reservation.id == call.id),
             _ => false,
         };
-        call.generation == self.generation && (!call.reserved || is_promised)
+        call.generation == self.generation && (!call.reserved || is_reserved)
     }
 
     pub(crate) fn claim(&mut self, call: &mut Call, clock: Nanos) -> bool {
@@ -725,7 +725,7 @@ impl Reference {
             self.transitions.push(Expected::WouldHaveTripped(cause));
             return;
         }
-        self.yardstick.start_sampling();
+        self.estimator.start_sampling();
         let attempt = self.attempt.map_or(0, |last| last + 1);
         self.attempt = Some(attempt);
         let open = &self.plan.open;
@@ -818,7 +818,7 @@ impl Reference {
         self.last_trip = None;
         self.paused_until = 0;
         self.new_generation(Phase::Closed(Closed::new(&self.plan, self.now)));
-        self.yardstick = Yardstick::default();
+        self.estimator = LatencyEstimator::default();
         self.learns_from = self.generation;
         self.transitions.push(Expected::Reset);
     }

@@ -4,7 +4,7 @@ use super::{Nanos, SECOND, nanos};
 
 /// All that was ever learned from, as lists.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Yardstick {
+pub(crate) struct LatencyEstimator {
     /// The calls since the last one that was sampled, and before it since the one before.
     calls: Vec<Nanos>,
     calls_before: usize,
@@ -29,7 +29,7 @@ pub(crate) struct Reading {
 const BATCH: usize = 64;
 const TEN_MINUTES: f64 = 600.0;
 
-impl Yardstick {
+impl LatencyEstimator {
     pub(crate) fn reading(&self) -> Option<Reading> {
         self.reading
     }
