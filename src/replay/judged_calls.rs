@@ -67,7 +67,7 @@ impl JudgedCalls {
 /// or `patience`, and unknown otherwise.
 pub(super) fn was_good(call: &Call, objective: Option<Duration>, patience: Option<Duration>) -> Option<bool> {
     let took_longer_than = |limit: Option<Duration>| limit.is_some_and(|limit| call.latency() > limit);
-    match call.outcome {
+    match call.completion {
         Completion::Finished(Outcome::Success) => Some(!took_longer_than(objective)),
         Completion::Finished(Outcome::Failure) => Some(false),
         Completion::Cancelled if took_longer_than(objective) || took_longer_than(patience) => Some(false),

@@ -104,7 +104,7 @@ fn push_steps(call: &Call, index: u32, steps: &mut Vec<(SortKey, StepEvent)>) {
         steps.push((sort_key, event));
     };
     push(call.first_step, admitted, StepEvent::Admit(index));
-    if call.outcome == Completion::Refused {
+    if call.completion == Completion::Refused {
         return;
     }
     if let Some(waited) = waited {

@@ -126,7 +126,7 @@ impl<'a> ReplayedBreaker<'a> {
     /// Returns whether the breaker admitted the call.
     fn admit(&mut self, index: u32) -> bool {
         let call = self.call(index);
-        let waits = call.outcome == Completion::Unused || call.waited().is_some();
+        let waits = call.completion == Completion::Unused || call.waited().is_some();
         let acquired = if waits {
             self.breaker.acquire_waiting(false)
         } else {
@@ -135,7 +135,7 @@ impl<'a> ReplayedBreaker<'a> {
         let Ok(permit) = acquired else {
             return false;
         };
-        if call.outcome == Completion::Refused {
+        if call.completion == Completion::Refused {
             permit.release();
         } else {
             self.in_flight.insert(index, permit);
@@ -153,7 +153,7 @@ impl<'a> ReplayedBreaker<'a> {
         let Some(permit) = self.in_flight.remove(&index) else {
             return; // The breaker had diverted it.
         };
-        match self.call(index).outcome {
+        match self.call(index).completion {
             Completion::Finished(Outcome::Success) => permit.record(Outcome::Success),
             Completion::Finished(Outcome::Failure) => permit.record(Outcome::Failure),
             Completion::Finished(Outcome::Ignored) => permit.record(Outcome::Ignored),
@@ -219,7 +219,7 @@ impl<'a> ReplayedBreaker<'a> {
             diverted: !admitted,
             was_good,
         };
-        match (call.outcome, admitted) {
+        match (call.completion, admitted) {
             (Completion::Refused, true) => report.refused_before += 1,
             (Completion::Refused, false) => report.refused_again += 1,
             (Completion::Unused, _) => {}

@@ -14,7 +14,7 @@ pub struct Call {
     pub(crate) start: u64,
     /// In nanoseconds.
     pub(crate) latency: u64,
-    pub(crate) outcome: Completion,
+    pub(crate) completion: Completion,
     /// An index into the trace's keys.
     pub(crate) key: u32,
     /// The number of the row in the order in which rows were read, evaluations included.
@@ -73,7 +73,7 @@ impl Call {
     /// Returns how the call ended.
     #[must_use]
     pub fn completion(&self) -> Completion {
-        self.outcome
+        self.completion
     }
 
     /// Returns how long the call waited for the primary's readiness, if it had to.

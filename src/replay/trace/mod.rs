@@ -21,7 +21,7 @@ use self::{
     call::{EvaluationRow, ExtraPhase, ExtraPhases},
     row::{Row, RowKind},
 };
-use crate::{machine::Outcome, observe::Completion};
+use crate::observe::Completion;
 
 /// A list of calls in order of their starts: the key, start, latency and ending of each.
 ///
@@ -108,7 +108,7 @@ impl Trace {
     /// Returns the latencies of the successful calls.
     #[must_use]
     pub fn latencies(&self) -> Latencies {
-        let is_success = |call: &&Call| call.outcome == Completion::Finished(Outcome::Success);
+        let is_success = |call: &&Call| call.completion == Completion::SUCCESS;
         Latencies::of(self.calls.iter().filter(is_success).map(Call::latency))
     }
 
@@ -176,7 +176,7 @@ impl Trace {
                 row: number,
                 step: first_step,
             }),
-            RowKind::Call(outcome) => {
+            RowKind::Call(completion) => {
                 let mut steps_between = row.steps.iter().copied().skip(1);
                 let mut phase = |nanos| ExtraPhase {
                     nanos,
@@ -190,7 +190,7 @@ impl Trace {
                 self.calls.push(Call {
                     start: row.time,
                     latency: row.latency,
-                    outcome,
+                    completion,
                     key,
                     row: number,
                     first_step,
