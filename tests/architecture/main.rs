@@ -2,7 +2,6 @@
 //! rule.
 #![allow(clippy::unwrap_used, reason = "tests are exempt, their helpers too")]
 
-mod comments;
 mod files;
 mod layers;
 mod machine;
