@@ -79,3 +79,18 @@ impl fmt::Debug for BreakerFactory {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(breaker_loom)))]
+mod tests {
+    use super::*;
+    use crate::machine::SlowCallRate;
+
+    #[test]
+    fn settings_that_are_refused_take_no_shards() {
+        // Without a backup, nothing says which calls are slow.
+        let settings = Settings::default().trip_when(SlowCallRate::at_least(0.5));
+        let factory = BreakerFactory::new(SlowAfter::Never);
+        let shards = || panic!("they would never be given back");
+        assert!(factory.with_shards("a".into(), Arc::new(settings), 0, shards).is_err());
+    }
+}
